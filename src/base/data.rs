@@ -1,0 +1,177 @@
+//! The typed payloads of `data`, one type per event. The JSON Schemas are generated from these types.
+//!
+//! Field names follow GWS (docs: CometD notification pages); what GWS sends beyond them stays in `raw`.
+//! Every field that the sender may leave out is optional. A minor release only adds optional fields.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// `genesys.gws.<medium>.message.v1`: one item of a conversation's log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageData {
+    pub interaction_id: String,
+    pub message: Message,
+}
+
+/// One log item. `kind` is GWS's `type` (`Text`, `ParticipantJoined`, `TypingStarted`, …: an open list).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Message {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notice_text: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub visibility: Option<String>,
+    /// RFC 3339 with the sender's offset, milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Participant>,
+}
+
+/// Who wrote an item, or who takes part. `kind` is GWS's `type` (`Customer`, `Agent`, …: an open list).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Participant {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nickname: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub participant_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub visibility: Option<String>,
+}
+
+/// `genesys.gws.<medium>.{status_change,participants_updated,properties_updated,error}.v1`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InteractionData {
+    pub interaction_id: String,
+    /// As GWS wrote it: `StatusChange`, `ParticipantsUpdated`, `PropertiesUpdated`, `Error`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notification_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capabilities: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub participants: Option<Vec<Participant>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub received_date: Option<String>,
+    /// Attached data: business keys and values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_data: Option<Map<String, Value>>,
+}
+
+/// `genesys.gws.agent.state_change.v1`: one device or one channel of one agent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentStateData {
+    /// The device's id, where the state is a device's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_id: Option<String>,
+    /// The channel's name, where the state is a media channel's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_state: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_state: Option<UserState>,
+    /// `On` or `Off`, as GWS wrote it (`doNotDisturb` of a device, `dndState` of a channel).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub do_not_disturb: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone_number: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capabilities: Option<Vec<String>>,
+}
+
+/// An agent's state on a device or channel.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UserState {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub work_mode: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// `genesys.gws.unknown.v1`: a notification, or an item of one, that is not understood; its JSON is in `raw`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UnknownData {
+    /// The CometD channel it came on.
+    pub topic: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notification_type: Option<String>,
+    /// Why it is not typed, in words.
+    pub reason: String,
+}
+
+/// How sure it is that something was missed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Certainty {
+    Certain,
+    Possible,
+}
+
+/// `cometbridge.session.gap_opened.v1` and `.gap_closed.v1`: an interval in which one agent's notifications were not seen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GapData {
+    pub agent: String,
+    /// RFC 3339: the last moment known to be covered; absent where none is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// RFC 3339: the first moment covered again; only in `gap_closed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// `session-unknown`, `restart`, `reply-lost`, `journal-shortened`, … (a closed list, see the README).
+    pub cause: String,
+    pub certainty: Certainty,
+}
+
+/// `cometbridge.sink.lost.v1`: a sink that lagged beyond its limit was moved on over these events.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SinkLostData {
+    pub sink: String,
+    pub first_sequence: String,
+    pub last_sequence: String,
+    pub count: u64,
+    pub bytes: u64,
+    /// `max_lag.bytes` or `max_lag.age`.
+    pub limit: String,
+}
+
+/// `cometbridge.item.rejected.v1`: an item that could not be kept; its size and digest say which it was.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ItemRejectedData {
+    pub agent: String,
+    pub topic: String,
+    pub bytes: u64,
+    pub sha256: String,
+    pub reason: String,
+}

@@ -1,0 +1,208 @@
+//! The envelope, version 1: what one event is, from the moment it is normalised until a sink encodes it.
+//!
+//! Attributes are CloudEvents 1.0 plus our extension attributes (design section 5). An [`Event`] is what the
+//! journal stores as a row's body; `sequence` is not in it, because the row's own number says it.
+//! Deliberately absent: bytes on the wire (see `encode`) and the typed payloads (see `data`).
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// A closed word (medium, event) or one read back from the journal.
+pub type Word = Cow<'static, str>;
+
+/// Media of conversations, agents and the bridge itself, in the one spelling used everywhere.
+pub mod medium {
+    pub const FACEBOOKSESSION: &str = "facebooksession";
+    pub const CHAT: &str = "chat";
+    pub const SMSSESSION: &str = "smssession";
+    pub const AGENT: &str = "agent";
+    pub const BRIDGE: &str = "bridge";
+    pub const UNKNOWN: &str = "unknown";
+    /// Every medium that can stand in an envelope or in a `match`.
+    pub const ALL: &[&str] = &[FACEBOOKSESSION, CHAT, SMSSESSION, AGENT, BRIDGE, UNKNOWN];
+    /// The conversation family.
+    pub const CONVERSATIONS: &[&str] = &[FACEBOOKSESSION, CHAT, SMSSESSION];
+}
+
+/// Events, in the one spelling used everywhere.
+pub mod event {
+    pub const STATUS_CHANGE: &str = "status_change";
+    pub const PARTICIPANTS_UPDATED: &str = "participants_updated";
+    pub const PROPERTIES_UPDATED: &str = "properties_updated";
+    pub const ERROR: &str = "error";
+    pub const MESSAGE: &str = "message";
+    pub const STATE_CHANGE: &str = "state_change";
+    pub const UNKNOWN: &str = "unknown";
+    pub const GAP_OPENED: &str = "gap_opened";
+    pub const GAP_CLOSED: &str = "gap_closed";
+    pub const SINK_LOST: &str = "sink_lost";
+    pub const ITEM_REJECTED: &str = "item_rejected";
+    /// Every event that can stand in an envelope or in a `match`.
+    pub const ALL: &[&str] = &[
+        STATUS_CHANGE,
+        PARTICIPANTS_UPDATED,
+        PROPERTIES_UPDATED,
+        ERROR,
+        MESSAGE,
+        STATE_CHANGE,
+        UNKNOWN,
+        GAP_OPENED,
+        GAP_CLOSED,
+        SINK_LOST,
+        ITEM_REJECTED,
+    ];
+}
+
+/// Where `time` was taken from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TimeSource {
+    /// The log item's own stamp.
+    Item,
+    /// The server's generation time (`metrics.eventProcessing.serverGenerationTimestamp`).
+    Server,
+    /// The moment the bridge received it.
+    Receipt,
+}
+
+/// How an event came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    Notification,
+    Snapshot,
+    Bridge,
+}
+
+/// The class of an event: the `{class}` placeholder of topics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    Content,
+    Lifecycle,
+    AgentState,
+    Bridge,
+}
+
+impl Class {
+    /// Every class, for listing the topics a configuration can produce.
+    pub const ALL: [Class; 4] = [Class::Content, Class::Lifecycle, Class::AgentState, Class::Bridge];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Class::Content => "content",
+            Class::Lifecycle => "lifecycle",
+            Class::AgentState => "agent-state",
+            Class::Bridge => "bridge",
+        }
+    }
+}
+
+/// One event as the journal holds it: the envelope's attributes, its typed data, and the sender's own JSON.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Event {
+    /// Fixed when the event enters the journal; empty only between `normalise` and `dedup`.
+    pub id: String,
+    /// `/gws/<realm>`, or `/bridge` for events of the bridge that belong to no site.
+    pub source: String,
+    /// `genesys.gws.<medium>.<event>.v<major>` or `cometbridge.…`.
+    #[serde(rename = "type")]
+    pub kind: Word,
+    pub subject: String,
+    /// RFC 3339, UTC, milliseconds.
+    pub time: String,
+    pub timesource: TimeSource,
+    pub dataschema: Word,
+    /// The configured site's name, for routing and topic placeholders; not an envelope attribute.
+    pub site: String,
+    pub medium: Word,
+    pub event: Word,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interaction: Option<String>,
+    /// Stands on what belongs to one agent's view; the roster's opaque key, never the login.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// Who first showed us a shared log item; neither author nor owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observedby: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messageindex: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorkind: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visibility: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub referenceid: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseid: Option<String>,
+    /// `<realm>/<interaction>`, else `<realm>/<agent>`: the unit of order.
+    pub partitionkey: String,
+    /// RFC 3339, UTC, milliseconds: when the bridge wrote it down. Empty until then.
+    pub recordedtime: String,
+    pub origin: Origin,
+    /// The typed payload of `data`, without `raw` and `context`.
+    pub data: Box<RawValue>,
+    /// The sender's JSON untouched: the log item, or the notification's whole `data`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<Box<RawValue>>,
+    /// Of a log item: the rest of the notification it came in, as received.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Box<RawValue>>,
+}
+
+impl Event {
+    /// The class used for topics and matching. What is not understood counts as content: it may hold some.
+    pub fn class(&self) -> Class {
+        match (self.medium.as_ref(), self.event.as_ref()) {
+            (medium::BRIDGE, _) => Class::Bridge,
+            (medium::AGENT, _) => Class::AgentState,
+            (medium::UNKNOWN, _) | (_, event::MESSAGE) => Class::Content,
+            _ => Class::Lifecycle,
+        }
+    }
+}
+
+/// The `type` of a GWS event, e.g. `genesys.gws.chat.message.v1`.
+pub fn gws_type(medium: &str, event: &str) -> String {
+    if medium == medium::UNKNOWN {
+        return "genesys.gws.unknown.v1".to_owned();
+    }
+    format!("genesys.gws.{medium}.{event}.v1")
+}
+
+/// The `dataschema` of a type, e.g. `urn:cometbridge:schema:chat.message:1`.
+pub fn schema_urn(name: &str) -> String {
+    format!("urn:cometbridge:schema:{name}:1")
+}
+
+/// `realm/…` as one partition key.
+pub fn partition_key(realm: &str, of: &str) -> String {
+    format!("{realm}/{of}")
+}
+
+/// Percent-encodes one path segment of an id: everything but letters, digits, `-`, `_` and `~`.
+///
+/// A dot is encoded too, because `webhook-id` forbids it (it separates the signed parts).
+pub fn id_segment(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'~' => out.push(char::from(byte)),
+            other => out.push_str(&format!("%{other:02X}")),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_segment_holds_no_dot_slash_or_blank() {
+        assert_eq!(id_segment("0000Na9B26EF002X"), "0000Na9B26EF002X");
+        assert_eq!(id_segment("a.b/c d;é"), "a%2Eb%2Fc%20d%3B%C3%A9");
+    }
+}

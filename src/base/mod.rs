@@ -1,0 +1,13 @@
+//! Leaves that every room may use and that import nothing of ours.
+//!
+//! Deliberately absent: anything that knows CometD, a sink or the configuration file.
+
+pub mod data;
+pub mod digest;
+pub mod encode;
+pub mod envelope;
+pub mod health;
+pub mod metrics;
+pub mod retry;
+pub mod secret;
+pub mod time;

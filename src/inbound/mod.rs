@@ -1,0 +1,5 @@
+//! CometD in: one session per agent, from login to the committed batch.
+//!
+//! Deliberately absent: any knowledge of sinks.
+
+pub mod settings;

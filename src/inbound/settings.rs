@@ -1,0 +1,75 @@
+//! The checked settings of a site, as `config` hands them over.
+
+use crate::base::secret::SecretRef;
+use std::path::PathBuf;
+use std::time::Duration;
+use url::Url;
+
+/// One GWS site.
+#[derive(Clone, Debug)]
+pub struct SiteConfig {
+    pub name: String,
+    /// Stands in `source`, ids and dedup; sites that are doors to one contact centre share it.
+    pub realm: String,
+    /// In order of preference; at least one.
+    pub base_urls: Vec<Url>,
+    /// Begins with a slash; appended to the base URL.
+    pub notifications_path: String,
+    /// Whether `/handshake`, `/connect`, … is appended, as CometD's own clients do.
+    pub append_message_type: bool,
+    /// Channels, the named sets expanded.
+    pub channels: Vec<String>,
+    pub roster: RosterConfig,
+    /// Over all agents of the site; held polls do not count.
+    pub requests_per_second: u32,
+    pub logins_per_second: u32,
+    pub ca: Option<PathBuf>,
+    /// PEM with certificate and key.
+    pub client_certificate: Option<SecretRef>,
+    pub proxy: Option<Url>,
+    pub proxy_password: Option<SecretRef>,
+    pub headers: Vec<(String, HeaderValue)>,
+    pub password_charset: Charset,
+    /// IANA name, for stamps without an offset.
+    pub time_zone: jiff::tz::TimeZone,
+    pub scope: Scope,
+    /// Whether the text of `TypingStarted` (typed, not sent) is kept.
+    pub typing_text: bool,
+    /// Longest time without a byte beyond the server's own hold time.
+    pub network_delay: Duration,
+    pub connect_timeout: Duration,
+    /// Largest reply body, after decompression.
+    pub max_reply_bytes: u64,
+    /// Largest single message; a larger one is published as `cometbridge.item.rejected.v1`.
+    pub max_message_bytes: u64,
+    /// Cap of the wait between tries after failures.
+    pub max_backoff: Duration,
+}
+
+/// A static header: plain, or a secret by reference.
+#[derive(Clone, Debug)]
+pub enum HeaderValue {
+    Plain(String),
+    Secret(SecretRef),
+}
+
+#[derive(Clone, Debug)]
+pub struct RosterConfig {
+    pub file: PathBuf,
+    /// One place for all passwords: a bundle file of `username,password` lines, or a command per user.
+    pub passwords: Option<SecretRef>,
+}
+
+/// How user name and password become bytes for Basic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Charset {
+    Utf8,
+    Latin1,
+}
+
+/// Whether two agents' copies of one log item are one event or two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    Interaction,
+    Agent,
+}

@@ -1,0 +1,210 @@
+//! What goes into the journal and what comes out of it.
+
+use crate::base::digest::Digest;
+use crate::base::envelope::Event;
+use crate::base::time::Millis;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Position of an event: 1 is the first ever written. Holes are possible.
+pub type Sequence = u64;
+
+/// How the journal is kept.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub state_dir: PathBuf,
+    /// How long bodies stay after every sink has settled them.
+    pub keep_delivered: Duration,
+    /// How long the marks of a conversation stay after its last activity.
+    pub dedup_window: Duration,
+    /// Size of the file that is given up when the disk is full, so that trimming can work.
+    pub reserve_bytes: u64,
+    /// How long dead letters are kept.
+    pub keep_dead_letters: Duration,
+    /// How many dead letters one sink may hold; the oldest go first, counted.
+    pub max_dead_letters: u64,
+    /// Start although the journal is shorter than the mark beside it says.
+    pub accept_shortened: bool,
+}
+
+/// One step of one session (or of the bridge itself), committed whole or not at all.
+#[derive(Debug, Default)]
+pub struct Append {
+    pub events: Vec<Event>,
+    pub marks: Vec<MarkWrite>,
+    pub states: Vec<StateWrite>,
+    pub checkpoint: Option<Checkpoint>,
+}
+
+impl Append {
+    /// Whether anything in it must be on disk before it may be acknowledged.
+    pub fn needs_sync(&self) -> bool {
+        !self.events.is_empty() || !self.marks.is_empty() || !self.states.is_empty()
+    }
+}
+
+/// A log item seen: one digest more for (conversation, index).
+#[derive(Clone, Debug)]
+pub struct MarkWrite {
+    /// Digest of realm, medium, interaction (and agent, where the scope says so).
+    pub conversation: Digest,
+    pub index: i64,
+    pub content: Digest,
+    /// 1 for the first content seen, 2 for the first that differed, …
+    pub revision: u32,
+    pub at: Millis,
+}
+
+/// The last content seen of a resource whose notifications carry its whole state.
+#[derive(Clone, Debug)]
+pub struct StateWrite {
+    pub resource: Digest,
+    pub content: Digest,
+    pub at: Millis,
+}
+
+/// Where one session stands: stored with each batch, so that a later start can resume from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// `<site>/<agent>`.
+    pub session: String,
+    /// The session's own JSON (client id, ack, pending digests, …); opaque here.
+    pub body: String,
+}
+
+/// Told after the commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// Last sequence in the journal at that commit.
+    pub last: Sequence,
+}
+
+/// Resolves when the batch is on disk; an error means the journal has failed and nothing may be acknowledged.
+pub type Pending<T> = tokio::sync::oneshot::Receiver<Result<T, Arc<Error>>>;
+
+/// One event as it is read back.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    pub sequence: Sequence,
+    pub event: Arc<Event>,
+    pub bytes: u64,
+    pub recorded: Millis,
+}
+
+/// One reading step.
+#[derive(Clone, Debug, Default)]
+pub struct Read {
+    pub events: Vec<Stored>,
+    /// Everything up to here has been looked at (damaged rows are passed over and counted).
+    pub through: Sequence,
+}
+
+/// Head of the journal: the last sequence and the running total of bytes up to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    pub last: Sequence,
+    pub total_bytes: u64,
+}
+
+/// What one lane has settled, in one transaction.
+#[derive(Clone, Debug)]
+pub struct Settle {
+    pub sink: String,
+    /// Everything up to here is delivered, filtered out, dead-lettered or let go.
+    pub position: Sequence,
+    pub dead: Vec<NewDeadLetter>,
+}
+
+/// A copy of an event that a sink could not deliver.
+#[derive(Clone, Debug)]
+pub struct NewDeadLetter {
+    pub sequence: Sequence,
+    pub event: Arc<Event>,
+    pub reason: String,
+    pub detail: String,
+    pub attempts: u32,
+    pub first_failure: Millis,
+    pub last_failure: Millis,
+}
+
+/// A dead letter as it is listed.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub struct DeadLetter {
+    pub number: u64,
+    pub sink: String,
+    pub sequence: Sequence,
+    pub id: String,
+    pub kind: String,
+    pub subject: String,
+    pub reason: String,
+    pub detail: String,
+    pub attempts: u32,
+    /// RFC 3339.
+    pub first_failure: String,
+    pub last_failure: String,
+}
+
+/// What a sink's position is, and how far behind it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lag {
+    pub position: Sequence,
+    pub events: u64,
+    pub bytes: u64,
+    /// When the oldest unsettled event was recorded.
+    pub oldest: Option<Millis>,
+}
+
+/// Whether the journal can write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    Ok,
+    /// The disk is full: tries again, acknowledges nothing.
+    Stalled {
+        since: Millis,
+        reason: String,
+    },
+    /// An I/O error or corruption: stopped for good; the process must end.
+    Failed(String),
+}
+
+/// What opening found.
+#[derive(Clone, Debug, Default)]
+pub struct Recovery {
+    pub last: Sequence,
+    /// The mark beside the journal knew more events than it holds, and the caller accepted that.
+    pub shortened: Option<String>,
+    /// Unix seconds of the journal's birth: the first part of every `sequence` attribute.
+    pub birth: i64,
+    /// Universally unique name of this journal.
+    pub uuid: String,
+}
+
+/// Why the journal can not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(
+        "{path}: held by another cometbridge (pid {pid}); stop it first, or give this one a state_dir of its own"
+    )]
+    Locked { path: String, pid: String },
+    #[error("{path}: {reason}")]
+    Directory { path: String, reason: String },
+    #[error(
+        "{path}: schema version {found} is newer than this release knows ({known}); run the release that wrote it, or a later one"
+    )]
+    Newer { path: String, found: i64, known: i64 },
+    #[error(
+        "{path}: {reason}; events may have been lost with them. To go on all the same: cometbridge run --accept-shortened-journal"
+    )]
+    Shortened { path: String, reason: String },
+    #[error("the journal has failed: {0}")]
+    Failed(String),
+    #[error("the journal is closed")]
+    Closed,
+    #[error("journal: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    #[error("journal: {0}")]
+    Io(#[from] std::io::Error),
+    #[error("journal: a row could not be written or read: {0}")]
+    Row(String),
+}

@@ -1,0 +1,126 @@
+//! The checked settings of sinks, as `config` hands them over.
+
+use crate::base::retry::Backoff;
+use crate::base::secret::SecretRef;
+use std::path::PathBuf;
+use std::time::Duration;
+use url::Url;
+
+/// One sink and its lane.
+#[derive(Clone, Debug)]
+pub struct SinkConfig {
+    /// The name in the table, unique over all kinds.
+    pub name: String,
+    pub target: Target,
+    pub matching: Match,
+    pub privacy: Privacy,
+    /// Whether `raw` and `context` leave through this sink.
+    pub raw: bool,
+    pub start: Start,
+    pub max_lag: MaxLag,
+    pub retry: RetryPolicy,
+}
+
+/// The kinds of sinks.
+#[derive(Clone, Debug)]
+pub enum Target {
+    Kafka(KafkaConfig),
+    Webhook(WebhookConfig),
+    Stdout(StdoutConfig),
+}
+
+impl Target {
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Target::Kafka(_) => "kafka",
+            Target::Webhook(_) => "webhook",
+            Target::Stdout(_) => "stdout",
+        }
+    }
+}
+
+/// Which events a sink wants; an empty list wants all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Match {
+    pub medium: Vec<String>,
+    pub event: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Privacy {
+    Full,
+    /// An allow-list: no text, names, numbers, attached data, raw or context.
+    NoContent,
+}
+
+/// Where a sink that the journal does not know yet begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    Latest,
+    Earliest,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaxLag {
+    pub bytes: u64,
+    pub age: Duration,
+    pub on_limit: OnLimit,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnLimit {
+    /// The lane moves on, and a `cometbridge.sink.lost.v1` event says over what.
+    Release,
+    /// Sessions acknowledge nothing more until the sink has caught up.
+    StopIntake,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryPolicy {
+    pub backoff: Backoff,
+    /// Tries before an event becomes a dead letter.
+    pub max_attempts: u32,
+}
+
+#[derive(Clone, Debug)]
+pub struct KafkaConfig {
+    pub brokers: Vec<String>,
+    /// May hold `{site}`, `{medium}`, `{class}`.
+    pub topic: String,
+    pub mode: KafkaMode,
+    /// Passed through to librdkafka; the values of `librdkafka_secrets` are read by reference.
+    pub librdkafka: Vec<(String, String)>,
+    pub librdkafka_secrets: Vec<(String, SecretRef)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KafkaMode {
+    Binary,
+    Structured,
+}
+
+#[derive(Clone, Debug)]
+pub struct WebhookConfig {
+    pub url: Url,
+    /// Standard Webhooks secrets (`whsec_…` or plain base64); every one signs, so receivers can rotate.
+    pub secrets: Vec<SecretRef>,
+    pub timeout: Duration,
+    pub connect_timeout: Duration,
+    pub concurrency: usize,
+    /// Upper bound for what a receiver's `Retry-After` may ask for.
+    pub max_retry_after: Duration,
+    pub ca: Option<PathBuf>,
+    pub proxy: Option<Url>,
+    pub allow_plaintext: bool,
+    pub headers: Vec<(String, HeaderSource)>,
+}
+
+/// A header's value: plain, or a secret by reference.
+#[derive(Clone, Debug)]
+pub enum HeaderSource {
+    Plain(String),
+    Secret(SecretRef),
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct StdoutConfig {}
