@@ -1,0 +1,163 @@
+#!/usr/bin/env bash
+# Fetches and builds the test peers into a cache outside the checkout. Run it as often as you like: what is there
+# already, for the same sources and pins, is left alone. The peers themselves are described in README.md.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cache=${COMETBRIDGE_PEERS:-${XDG_CACHE_HOME:-$HOME/.cache}/cometbridge/peers}
+step=start
+
+say() { printf 'peers: %s\n' "$*"; }
+
+# fail WHAT COMMAND: what is missing, and the one command that mends it.
+fail() {
+    printf 'peers: %s: missing: %s\n' "$step" "$1" >&2
+    printf 'peers: mend it with: %s\n' "$2" >&2
+    exit 1
+}
+
+need() { command -v "$1" >/dev/null 2>&1 || fail "the program $1" "$2"; }
+
+# digest PATH...: one digest over the names and contents of the given sources.
+digest() {
+    (cd "$here" && find "$@" -type f -not -path '*/target/*' -not -path '*/node_modules/*' -print0 | sort -z |
+        xargs -0 sha256sum | sha256sum | cut -c1-16)
+}
+
+# current NAME DIGEST: whether the cache holds that part, built from those sources.
+current() { [[ -f $cache/$1/.digest && $(<"$cache/$1/.digest") == "$2" ]]; }
+
+# install_part NAME DIGEST: moves the finished new part, $cache/NAME.new, to its place.
+install_part() {
+    printf '%s\n' "$2" >"$cache/$1.new/.digest"
+    rm -rf "${cache:?}/$1"
+    mv "$cache/$1.new" "$cache/$1"
+}
+
+fresh() {
+    rm -rf "${cache:?}/$1.new"
+    mkdir -p "$cache/$1.new"
+}
+
+# quiet LOG COMMAND...: runs the command; shows the end of its output only when it fails.
+quiet() {
+    local log=$1
+    shift
+    if ! "$@" >"$log" 2>&1; then
+        tail -n 20 "$log" >&2
+        return 1
+    fi
+}
+
+cometd_java() {
+    step=cometd-java
+    local want
+    want=$(digest cometd-java)
+    if current cometd-java "$want"; then
+        say "cometd-java: up to date"
+        return
+    fi
+    need javac "apt-get install -y --no-install-recommends openjdk-17-jdk-headless"
+    need mvn "apt-get install -y --no-install-recommends maven"
+    say "cometd-java: building the Java CometD peer with Maven"
+    fresh cometd-java
+    cp -r "$here/cometd-java" "$cache/cometd-java.new/build"
+    quiet "$cache/cometd-java.log" mvn -B -q -f "$cache/cometd-java.new/build/pom.xml" package ||
+        fail "its jars, or a build without errors (see above; it needs Maven Central)" "$here/setup.sh"
+    mv "$cache/cometd-java.new/build/target/cometd-peer.jar" "$cache/cometd-java.new/build/target/lib" \
+        "$cache/cometd-java.new/"
+    rm -rf "$cache/cometd-java.new/build"
+    install_part cometd-java "$want"
+}
+
+kafka() {
+    step=kafka
+    local want
+    want=$(digest kafka/pom.xml)
+    if current kafka "$want"; then
+        say "kafka: up to date"
+        return
+    fi
+    need java "apt-get install -y --no-install-recommends openjdk-17-jdk-headless"
+    need mvn "apt-get install -y --no-install-recommends maven"
+    say "kafka: fetching the Apache Kafka jars with Maven"
+    fresh kafka
+    quiet "$cache/kafka.log" mvn -B -q -f "$here/kafka/pom.xml" dependency:copy-dependencies \
+        -DincludeScope=runtime -DoutputDirectory="$cache/kafka.new/lib" ||
+        fail "the Kafka jars (see above; it needs Maven Central)" "$here/setup.sh"
+    install_part kafka "$want"
+}
+
+cometd_node() {
+    step=cometd-node
+    local want
+    want=$(digest cometd-node/package.json cometd-node/package-lock.json)
+    if current cometd-node "$want"; then
+        say "cometd-node: up to date"
+        return
+    fi
+    need node "apt-get install -y --no-install-recommends nodejs npm"
+    need npm "apt-get install -y --no-install-recommends npm"
+    say "cometd-node: installing the Node CometD server with npm"
+    fresh cometd-node
+    cp "$here/cometd-node/package.json" "$here/cometd-node/package-lock.json" "$cache/cometd-node.new/"
+    quiet "$cache/cometd-node.log" npm ci --prefix "$cache/cometd-node.new" --omit=dev --ignore-scripts \
+        --no-audit --no-fund ||
+        fail "the package cometd-nodejs-server (see above; it needs the npm registry)" "$here/setup.sh"
+    install_part cometd-node "$want"
+}
+
+python_tools() {
+    step=python
+    need python3 "apt-get install -y --no-install-recommends python3 python3-venv"
+    local want
+    want=$(digest requirements.txt)-$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    if current python "$want" && [[ -x $cache/python/bin/python ]]; then
+        say "python: up to date"
+        return
+    fi
+    say "python: creating a virtual environment and installing requirements.txt with pip"
+    # A virtual environment holds its own path, so it is made in its place and marked when complete.
+    rm -rf "$cache/python"
+    quiet "$cache/python.log" python3 -m venv "$cache/python" ||
+        fail "Python's venv module" "apt-get install -y --no-install-recommends python3-venv"
+    quiet "$cache/python.log" "$cache/python/bin/pip" install --disable-pip-version-check \
+        -r "$here/requirements.txt" ||
+        fail "the packages of requirements.txt (see above; it needs PyPI)" "$here/setup.sh"
+    printf '%s\n' "$want" >"$cache/python/.digest"
+}
+
+prometheus() {
+    step=prometheus
+    if command -v promtool >/dev/null && command -v prometheus >/dev/null; then
+        say "prometheus: installed"
+        return
+    fi
+    local install="apt-get install -y --no-install-recommends prometheus"
+    local -a as=()
+    if [[ $(id -u) != 0 ]]; then
+        if ! sudo -n true 2>/dev/null; then
+            fail "prometheus and promtool" "sudo sh -c 'apt-get update && $install'"
+        fi
+        as=(sudo -n)
+    fi
+    need apt-get "a Prometheus of your own with promtool, on PATH"
+    say "prometheus: installing the Debian package"
+    quiet "$cache/prometheus.log" "${as[@]}" apt-get update ||
+        fail "the Debian package lists (see above)" "apt-get update"
+    # shellcheck disable=SC2086 # $install is a command line
+    quiet "$cache/prometheus.log" "${as[@]}" env DEBIAN_FRONTEND=noninteractive $install ||
+        fail "the Debian package prometheus (see above)" "$install"
+}
+
+mkdir -p "$cache"
+# One setup at a time.
+exec 9>"$cache/.lock"
+flock 9
+
+cometd_java
+kafka
+cometd_node
+python_tools
+prometheus
+say "ready in $cache"
