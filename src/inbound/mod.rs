@@ -2,4 +2,7 @@
 //!
 //! Deliberately absent: any knowledge of sinks.
 
+pub mod roster;
+pub mod session;
 pub mod settings;
+pub mod site;

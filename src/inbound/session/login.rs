@@ -1,0 +1,171 @@
+//! The login: `GET /api/v2/me` with Basic, and what its answer means.
+//!
+//! A login counts only if it answers `statusCode` 0 and names the roster's user. A refused one is final: no
+//! account is risked by trying again. Deliberately absent: any other request than a GET.
+
+use crate::inbound::roster::Agent;
+use crate::inbound::session::protocol::{Failure, FailureKind, LoginFailure};
+use crate::inbound::session::transport::{Answer, Transport};
+use crate::inbound::settings::Charset;
+use base64::Engine;
+use http::{HeaderValue, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// GWS's "who am I".
+const ME: &str = "/api/v2/me";
+
+#[derive(Deserialize)]
+struct Me {
+    #[serde(rename = "statusCode")]
+    status_code: Option<i64>,
+    #[serde(default)]
+    user: Option<User>,
+}
+
+#[derive(Deserialize)]
+struct User {
+    #[serde(rename = "userName")]
+    user_name: Option<String>,
+}
+
+/// Logs in; the transport keeps cookies, CSRF token and the Basic header from here on.
+pub async fn login(
+    transport: &mut Transport,
+    agent: &Agent,
+    password: &SecretString,
+    charset: Charset,
+    timeout: Duration,
+) -> Result<(), LoginFailure> {
+    transport.authorize(basic(&agent.username, password, charset)?);
+    let answer = match transport.get(ME, timeout).await {
+        Ok(answer) => answer,
+        Err(failure) => {
+            transport.fail_over();
+            return Err(LoginFailure::Passing(failure));
+        }
+    };
+    judge(&answer, &agent.username)
+}
+
+fn basic(username: &str, password: &SecretString, charset: Charset) -> Result<HeaderValue, LoginFailure> {
+    let pair = Zeroizing::new(format!("{username}:{}", password.expose_secret()));
+    let bytes = Zeroizing::new(match charset {
+        Charset::Utf8 => pair.as_bytes().to_vec(),
+        Charset::Latin1 => {
+            pair.chars().map(u8::try_from).collect::<Result<Vec<u8>, _>>().map_err(|_| {
+                LoginFailure::Final(
+                    "the user name or password has a character outside iso-8859-1: set password_charset = \"utf-8\""
+                        .to_owned(),
+                )
+            })?
+        }
+    });
+    let encoded =
+        Zeroizing::new(format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(&*bytes)));
+    let mut value = HeaderValue::from_str(&encoded)
+        .map_err(|_| LoginFailure::Final("the password can not stand in a header".to_owned()))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// What the answer to `GET /me` means for this agent.
+fn judge(answer: &Answer, username: &str) -> Result<(), LoginFailure> {
+    let me = serde_json::from_slice::<Me>(&answer.body).ok();
+    let code = me.as_ref().and_then(|me| me.status_code);
+    let passing = |text: String| {
+        Err(LoginFailure::Passing(Failure { kind: FailureKind::Http, text, retry_after: None }))
+    };
+    match (answer.status, code) {
+        (StatusCode::UNAUTHORIZED, _) => Err(LoginFailure::Final(
+            "the server refused user name and password (HTTP 401); correct the secret, then restart"
+                .to_owned(),
+        )),
+        (_, Some(20)) => Err(LoginFailure::Final(format!(
+            "the server refused user name and password (HTTP {}, statusCode 20); correct the secret, then restart",
+            answer.status.as_u16()
+        ))),
+        (_, Some(8)) => Err(LoginFailure::Final(
+            "the server demands a new password (statusCode 8); change it, then restart".to_owned(),
+        )),
+        (StatusCode::OK, Some(0)) => named(me.and_then(|me| me.user), username),
+        (StatusCode::NOT_FOUND, _) => {
+            passing(format!("GET {ME} answered HTTP 404: no GWS at base_url; check its path"))
+        }
+        (StatusCode::OK, None) => {
+            passing(format!("GET {ME} answered no GWS reply (no statusCode): check base_url"))
+        }
+        (status, Some(code)) => {
+            passing(format!("GET {ME} answered HTTP {} with statusCode {code}", status.as_u16()))
+        }
+        (status, None) => passing(format!("GET {ME} answered HTTP {}", status.as_u16())),
+    }
+}
+
+fn named(user: Option<User>, username: &str) -> Result<(), LoginFailure> {
+    match user.and_then(|user| user.user_name) {
+        Some(name) if name.to_lowercase() == username.to_lowercase() => Ok(()),
+        Some(_) => Err(LoginFailure::Final(
+            "the server answered for another user than the roster names; check the roster line and any single sign-on in between".to_owned(),
+        )),
+        None => Err(LoginFailure::Final(
+            "the server's answer names no user (user.userName), so it can not be checked against the roster".to_owned(),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderMap;
+    use rstest::rstest;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: HeaderMap::new(),
+            body: body.as_bytes().to_vec(),
+        }
+    }
+
+    #[rstest]
+    #[case(200, r#"{"statusCode":0,"user":{"userName":"Ann"}}"#, "ok")]
+    #[case(200, r#"{"statusCode":0,"user":{"userName":"bob"}}"#, "final")]
+    #[case(200, r#"{"statusCode":0}"#, "final")]
+    #[case(200, r#"{"statusCode":8}"#, "final")]
+    #[case(401, "", "final")]
+    #[case(403, r#"{"statusCode":20,"statusMessage":"Access denied"}"#, "final")]
+    #[case(403, "<html>", "passing")]
+    #[case(404, "", "passing")]
+    #[case(503, r#"{"statusCode":4}"#, "passing")]
+    #[case(200, "<html>", "passing")]
+    #[case(200, "[]", "passing")]
+    fn an_answer_is_a_login_a_refusal_or_a_fault_that_may_pass(
+        #[case] status: u16,
+        #[case] body: &str,
+        #[case] expected: &str,
+    ) {
+        let seen = match judge(&answer(status, body), "ann") {
+            Ok(()) => "ok",
+            Err(LoginFailure::Final(text)) => {
+                assert!(!text.contains("bob") && !text.contains("ann"), "personal: {text}");
+                "final"
+            }
+            Err(LoginFailure::Passing(_)) => "passing",
+        };
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn the_charset_decides_the_bytes_of_basic() {
+        let password = SecretString::from("pä");
+        let utf8 = basic("u", &password, Charset::Utf8).unwrap();
+        let latin1 = basic("u", &password, Charset::Latin1).unwrap();
+        assert_eq!(utf8.to_str().unwrap(), "Basic dTpww6Q=");
+        assert_eq!(latin1.to_str().unwrap(), "Basic dTpw5A==");
+        assert!(utf8.is_sensitive());
+        assert!(basic("u", &SecretString::from("€"), Charset::Latin1).is_err());
+    }
+}

@@ -1,0 +1,12 @@
+//! One agent's session: the wire, the pure machine, the login and the HTTP underneath.
+
+pub mod bayeux;
+pub mod login;
+pub mod machine;
+mod opening;
+pub mod pending;
+pub mod protocol;
+mod recovery;
+#[cfg(test)]
+mod tests;
+pub mod transport;

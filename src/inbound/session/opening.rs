@@ -1,0 +1,140 @@
+//! How a session opens: login, handshake, subscriptions.
+//!
+//! Deliberately absent: the connect loop (see `machine`) and the way back after failures (see `recovery`).
+
+use crate::base::data::Certainty;
+use crate::inbound::session::bayeux::{Ack, Meta, Request};
+use crate::inbound::session::machine::{
+    DEFAULT_TIMEOUT, Machine, Next, Step, failure, is_reply, session_unknown,
+};
+use crate::inbound::session::protocol::{Action, FailureKind, LoginFailure, Moment, Note, Phase};
+use std::time::Duration;
+
+impl Machine {
+    pub(super) fn login(&mut self, fresh: bool, then_resume: bool, out: &mut Vec<Action>) {
+        self.step = Step::Login { then_resume };
+        out.push(Action::Report(Phase::Login));
+        out.push(Action::Login { fresh });
+    }
+
+    pub(super) fn logged_in(&mut self, then_resume: bool, out: &mut Vec<Action>) {
+        self.logins_failed = 0;
+        if then_resume && self.client_id.is_some() {
+            // The Bayeux session may have outlived the HTTP session: ask it before giving its queue up.
+            self.connect(true, out);
+        } else {
+            self.handshake(out);
+        }
+    }
+
+    pub(super) fn login_failed(
+        &mut self,
+        at: Moment,
+        failure: LoginFailure,
+        then_resume: bool,
+        out: &mut Vec<Action>,
+    ) {
+        match failure {
+            LoginFailure::Final(reason) => {
+                out.push(Action::Say(Note::LoginRefused(reason)));
+                out.push(Action::Report(Phase::Refused));
+                self.step = Step::Ended;
+                out.push(Action::End);
+            }
+            LoginFailure::Passing(failure) => {
+                self.logins_failed += 1;
+                let fresh = self.logins_failed > 1;
+                self.back_off(at, "login", &failure, Next::Login { fresh, then_resume }, out);
+            }
+        }
+    }
+
+    pub(super) fn handshake(&mut self, out: &mut Vec<Action>) {
+        // A new session knows nothing of the old one's batches or advice.
+        self.client_id = None;
+        self.ack = None;
+        self.interval = Duration::ZERO;
+        self.timeout = DEFAULT_TIMEOUT;
+        let id = self.next_id();
+        self.step = Step::Handshake { id: id.clone() };
+        out.push(Action::Report(Phase::Handshake));
+        out.push(Action::Send { request: Request::Handshake { id }, timeout: self.rules.network_delay });
+    }
+
+    pub(super) fn handshake_replied(
+        &mut self,
+        at: Moment,
+        id: &str,
+        metas: &[Meta],
+        data: usize,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(reply) = metas.iter().find(|meta| is_reply(meta, "/meta/handshake", id)) else {
+            let failure = failure(FailureKind::Http, "the reply held no answer to the handshake");
+            return self.back_off(at, "handshake", &failure, Next::Handshake, out);
+        };
+        self.advise(reply.advice.as_ref());
+        if !reply.successful || reply.client_id.is_none() {
+            out.push(Action::Say(Note::HandshakeFailed));
+            let text = format!(
+                "the server refused the handshake: {}",
+                reply.error.as_deref().unwrap_or("it gave no reason")
+            );
+            // Whatever the advice: the way back is through the login, with a growing wait.
+            let next = Next::Login { fresh: true, then_resume: false };
+            return self.back_off(at, "handshake", &failure(FailureKind::Http, &text), next, out);
+        }
+        self.client_id.clone_from(&reply.client_id);
+        let (acks, first) = match reply.ack {
+            Ack::None => (false, None),
+            Ack::Enabled => (true, Some(0)),
+            Ack::Batch(batch) => (true, Some(batch)),
+        };
+        out.push(Action::Say(Note::HandshakeOk { ack: acks }));
+        self.store_then(at, data, first, Next::Subscribe, out);
+    }
+
+    pub(super) fn subscribe(&mut self, out: &mut Vec<Action>) {
+        let channels = self.rules.channels.clone();
+        let ids: Vec<(String, String)> =
+            channels.into_iter().map(|channel| (self.next_id(), channel)).collect();
+        let client_id = self.client_id.clone().unwrap_or_default();
+        self.step = Step::Subscribe { ids: ids.clone() };
+        out.push(Action::Report(Phase::Subscribe));
+        out.push(Action::Send {
+            request: Request::Subscribe { client_id, channels: ids },
+            timeout: self.rules.network_delay,
+        });
+    }
+
+    pub(super) fn subscribe_replied(
+        &mut self,
+        at: Moment,
+        ids: &[(String, String)],
+        metas: &[Meta],
+        data: usize,
+        out: &mut Vec<Action>,
+    ) {
+        let mut accepted = 0;
+        for (id, channel) in ids {
+            match metas.iter().find(|meta| is_reply(meta, "/meta/subscribe", id)) {
+                Some(reply) if reply.successful => accepted += 1,
+                Some(reply) if session_unknown(reply) => {
+                    return self.lost(at, data, "session-unknown", Certainty::Certain, out);
+                }
+                reply => {
+                    let error = reply
+                        .and_then(|reply| reply.error.clone())
+                        .unwrap_or_else(|| "no answer to the subscription".to_owned());
+                    let note = Note::SubscriptionRefused { channel: channel.clone(), error };
+                    out.push(Action::Say(note));
+                }
+            }
+        }
+        if accepted == 0 {
+            let failure = failure(FailureKind::Http, "the server refused every subscription");
+            return self.back_off(at, "subscribe", &failure, Next::Subscribe, out);
+        }
+        self.store_then(at, data, None, Next::Connect { after: Duration::ZERO, immediate: true }, out);
+    }
+}

@@ -1,0 +1,101 @@
+//! How the machine comes back: sessions lost, requests failed, gaps opened.
+//!
+//! Deliberately absent: the happy path (see `machine`).
+
+use crate::base::data::Certainty;
+use crate::inbound::session::machine::{Gap, Machine, Next, Step};
+use crate::inbound::session::protocol::{Action, Failure, FailureKind, Moment, Note, Phase};
+use std::time::Duration;
+
+/// Unreadable replies in a row before the session is given up: the same bytes would come for ever.
+const MAX_UNREADABLE: u32 = 3;
+/// Sessions lost right after their handshake before the cookies are dropped as well.
+const MAX_LOST_IN_A_ROW: u32 = 2;
+
+impl Machine {
+    /// The Bayeux session is gone, and its queue with it.
+    pub(super) fn lost(
+        &mut self,
+        at: Moment,
+        data: usize,
+        cause: &'static str,
+        certainty: Certainty,
+        out: &mut Vec<Action>,
+    ) {
+        out.push(Action::Say(Note::Lost { reason: cause }));
+        self.open_gap(cause, certainty, out);
+        self.client_id = None;
+        self.lost_in_a_row += 1;
+        let next = if cause == "server-ended" || self.lost_in_a_row > MAX_LOST_IN_A_ROW {
+            // Told to go away, or lost again at once: no storm; slowly, and from the login.
+            self.failures += 1;
+            let wait = self.rules.backoff.jitter_upward(self.failures, at.random);
+            out.push(Action::Report(Phase::Backoff));
+            if data == 0 {
+                return self.wait(wait, Next::Login { fresh: true, then_resume: false }, out);
+            }
+            Next::Login { fresh: true, then_resume: false }
+        } else {
+            Next::Handshake
+        };
+        self.store_then(at, data, None, next, out);
+    }
+
+    pub(super) fn open_gap(&mut self, cause: &'static str, certainty: Certainty, out: &mut Vec<Action>) {
+        if self.gap.is_none() && self.last_good.is_some() {
+            let gap = Gap { from: self.last_good, cause, certainty };
+            out.push(Action::Say(Note::GapOpened { from: gap.from, cause, certainty }));
+            self.gap = Some(gap);
+        }
+    }
+
+    pub(super) fn failed(&mut self, at: Moment, step: &Step, failure: &Failure, out: &mut Vec<Action>) {
+        let (name, next) = match step {
+            Step::Handshake { .. } => ("handshake", Next::Handshake),
+            Step::Subscribe { .. } => ("subscribe", Next::Subscribe),
+            Step::Connect { .. } => ("connect", Next::Connect { after: Duration::ZERO, immediate: true }),
+            other => {
+                self.step = other.clone();
+                return;
+            }
+        };
+        let in_connect = name == "connect";
+        if in_connect && self.ack.is_none() {
+            // Without ack a cut reply looks like an empty one: something may have been in it.
+            self.open_gap("reply-lost", Certainty::Possible, out);
+        }
+        match failure.kind {
+            FailureKind::Unauthorized => {
+                let next = Next::Login { fresh: self.failures > 0, then_resume: in_connect };
+                self.back_off(at, name, failure, next, out);
+            }
+            FailureKind::Unreadable if in_connect => {
+                self.unreadable += 1;
+                if self.unreadable >= MAX_UNREADABLE {
+                    self.unreadable = 0;
+                    out.push(Action::Say(Note::Lost { reason: "unreadable" }));
+                    self.open_gap("unreadable", Certainty::Certain, out);
+                    return self.back_off(at, name, failure, Next::Handshake, out);
+                }
+                self.back_off(at, name, failure, next, out);
+            }
+            _ => self.back_off(at, name, failure, next, out),
+        }
+    }
+
+    pub(super) fn back_off(
+        &mut self,
+        at: Moment,
+        step: &'static str,
+        failure: &Failure,
+        next: Next,
+        out: &mut Vec<Action>,
+    ) {
+        self.failures = self.failures.saturating_add(1);
+        out.push(Action::Say(Note::Trouble { step, text: failure.text.clone(), attempt: self.failures }));
+        out.push(Action::Report(Phase::Backoff));
+        let jittered = self.interval + self.rules.backoff.full_jitter(self.failures, at.random);
+        let asked = failure.retry_after.unwrap_or_default().min(self.rules.backoff.max);
+        self.wait(jittered.max(asked), next, out);
+    }
+}

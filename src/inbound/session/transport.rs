@@ -1,0 +1,212 @@
+//! Long polling over HTTP/1.1: one shared client per site, one cookie jar and one CSRF token per session.
+//!
+//! No redirect is followed, nothing is retried here: a failed request is the machine's business.
+//! Deliberately absent: the meaning of a body.
+
+use crate::base::time::Millis;
+use crate::inbound::session::bayeux::Request;
+use crate::inbound::session::protocol::{Failure, FailureKind};
+use crate::inbound::site::Site;
+use cookie_store::CookieStore;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use std::sync::Arc;
+use std::time::Duration;
+use url::Url;
+
+/// What one session sends with each request.
+pub struct Transport {
+    site: Arc<Site>,
+    jar: CookieStore,
+    csrf: Option<(HeaderName, HeaderValue)>,
+    authorization: Option<HeaderValue>,
+    base: usize,
+}
+
+/// An answer read whole.
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Transport {
+    pub fn new(site: Arc<Site>) -> Transport {
+        Transport { site, jar: CookieStore::new(), csrf: None, authorization: None, base: 0 }
+    }
+
+    /// Forgets cookies and token: the next login starts from nothing.
+    pub fn forget(&mut self) {
+        self.jar = CookieStore::new();
+        self.csrf = None;
+    }
+
+    /// The next base URL in order, where there is more than one.
+    pub fn fail_over(&mut self) {
+        self.base = (self.base + 1) % self.site.config.base_urls.len().max(1);
+    }
+
+    pub fn authorize(&mut self, value: HeaderValue) {
+        self.authorization = Some(value);
+    }
+
+    /// `<base><path>`, the base's own path kept.
+    fn url(&self, path: &str) -> Result<Url, Failure> {
+        let urls = &self.site.config.base_urls;
+        let base = urls.get(self.base).or(urls.first()).ok_or_else(|| network("no base_url".into()))?;
+        let mut url = base.clone();
+        url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
+        Ok(url)
+    }
+
+    pub async fn get(&mut self, path: &str, timeout: Duration) -> Result<Answer, Failure> {
+        let url = self.url(path)?;
+        let request = self.site.client.get(url.clone()).headers(self.headers(&url, false));
+        let answer = self.exchange(request, &url, timeout).await?;
+        self.take_csrf(&answer.headers);
+        Ok(answer)
+    }
+
+    /// Posts a Bayeux request; only status 200 with a body is a reply.
+    pub async fn post(&mut self, request: &Request, timeout: Duration) -> Result<Vec<u8>, Failure> {
+        let mut path = self.site.config.notifications_path.clone();
+        if self.site.config.append_message_type {
+            path.push_str(request.suffix());
+        }
+        let url = self.url(&path)?;
+        let post = self.site.client.post(url.clone()).headers(self.headers(&url, true)).body(request.body());
+        let answer = self.exchange(post, &url, timeout).await?;
+        if answer.status == StatusCode::OK {
+            return Ok(answer.body);
+        }
+        Err(refused(&answer, request.name(), &url))
+    }
+
+    fn headers(&self, url: &Url, post: bool) -> HeaderMap {
+        let mut headers = self.site.headers.clone();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        if post {
+            let json = HeaderValue::from_static("application/json;charset=UTF-8");
+            headers.insert(header::CONTENT_TYPE, json);
+            if let Some((name, value)) = &self.csrf {
+                headers.insert(name.clone(), value.clone());
+            }
+        }
+        if let Some(value) = &self.authorization {
+            headers.insert(header::AUTHORIZATION, value.clone());
+        }
+        let cookies: Vec<String> =
+            self.jar.get_request_values(url).map(|(name, value)| format!("{name}={value}")).collect();
+        if !cookies.is_empty()
+            && let Ok(mut value) = HeaderValue::from_str(&cookies.join("; "))
+        {
+            value.set_sensitive(true);
+            headers.insert(header::COOKIE, value);
+        }
+        headers
+    }
+
+    async fn exchange(
+        &mut self,
+        request: reqwest::RequestBuilder,
+        url: &Url,
+        timeout: Duration,
+    ) -> Result<Answer, Failure> {
+        let started = tokio::time::Instant::now();
+        let deadline = started + timeout;
+        let mut response = match tokio::time::timeout_at(deadline, request.send()).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(network(describe(&error, url))),
+            Err(_) => return Err(silent(url, timeout)),
+        };
+        for value in response.headers().get_all(header::SET_COOKIE) {
+            if let Ok(text) = value.to_str() {
+                // A cookie the jar does not take (another domain's) is none of ours.
+                let _ = self.jar.parse(text, url);
+            }
+        }
+        let mut body = Vec::new();
+        let mut until = deadline;
+        loop {
+            match tokio::time::timeout_at(until, response.chunk()).await {
+                Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
+                Ok(Ok(None)) => break,
+                Ok(Err(error)) => return Err(network(describe(&error, url))),
+                Err(_) => return Err(silent(url, timeout)),
+            }
+            if body.len() as u64 > self.site.config.max_reply_bytes {
+                let limit = self.site.config.max_reply_bytes;
+                let text = format!("{}: the reply is larger than max_reply ({limit} bytes)", host(url));
+                return Err(Failure { kind: FailureKind::Unreadable, text, retry_after: None });
+            }
+            // Once bytes flow, silence counts and not the whole: a large batch on a slow line is no failure.
+            until = tokio::time::Instant::now() + self.site.config.network_delay;
+        }
+        Ok(Answer { status: response.status(), headers: response.headers().clone(), body })
+    }
+
+    /// The server names the header and gives its value; both live as long as the HTTP session.
+    fn take_csrf(&mut self, headers: &HeaderMap) {
+        let name =
+            headers.get("x-csrf-header").and_then(|value| HeaderName::from_bytes(value.as_bytes()).ok());
+        if let (Some(name), Some(value)) = (name, headers.get("x-csrf-token")) {
+            let mut value = value.clone();
+            value.set_sensitive(true);
+            self.csrf = Some((name, value));
+        }
+    }
+}
+
+/// `https://gws.example.com` of a URL: what may stand in a message.
+pub fn host(url: &Url) -> String {
+    url.origin().ascii_serialization()
+}
+
+fn network(text: String) -> Failure {
+    Failure { kind: FailureKind::Network, text, retry_after: None }
+}
+
+fn silent(url: &Url, timeout: Duration) -> Failure {
+    let text = format!("{}: no answer within {} s", host(url), timeout.as_secs());
+    Failure { kind: FailureKind::Timeout, text, retry_after: None }
+}
+
+/// The innermost cause in words, without the URL's path and query.
+fn describe(error: &reqwest::Error, url: &Url) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    let what = if error.is_connect() { "can not connect" } else { "the connection broke" };
+    format!("{}: {what}: {cause}", host(url))
+}
+
+/// A status that is no reply, in words that say what to look at.
+pub fn refused(answer: &Answer, what: &str, url: &Url) -> Failure {
+    let status = answer.status;
+    let at = format!("{}{}", host(url), url.path());
+    let (kind, hint) = match status.as_u16() {
+        401 | 403 if String::from_utf8_lossy(&answer.body).to_ascii_uppercase().contains("CSRF") => {
+            (FailureKind::Unauthorized, "the server wants another CSRF token; a new one is fetched")
+        }
+        401 | 403 => (FailureKind::Unauthorized, "the HTTP session is not (or no longer) logged in"),
+        404 => (FailureKind::Http, "nothing is there: check base_url and notifications_path"),
+        300..=399 => {
+            (FailureKind::Http, "it redirects, which is not followed: set base_url to the final address")
+        }
+        407 => (FailureKind::Http, "the proxy wants a login: check proxy and proxy_password"),
+        429 => (FailureKind::Http, "too many requests"),
+        _ => (FailureKind::Http, "no reply"),
+    };
+    let retry_after = retry_after(&answer.headers, jiff::Timestamp::now().as_millisecond());
+    Failure { kind, text: format!("{what}: {at} answered HTTP {status}: {hint}"), retry_after }
+}
+
+/// `Retry-After` in seconds or as an HTTP date.
+fn retry_after(headers: &HeaderMap, now: Millis) -> Option<Duration> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse::<u32>() {
+        return Some(Duration::from_secs(u64::from(seconds)));
+    }
+    let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?.as_millisecond();
+    u64::try_from(at.saturating_sub(now)).ok().map(Duration::from_millis)
+}
