@@ -115,6 +115,14 @@ impl Machine {
         self.ack
     }
 
+    /// The last batch that will be stored once the batch in hand is committed.
+    pub fn ack_once_stored(&self) -> Option<i64> {
+        match self.step {
+            Step::Storing { ack: Some(ack), .. } => Some(ack),
+            _ => self.ack,
+        }
+    }
+
     /// When the server last answered a connect well.
     pub fn last_good(&self) -> Option<Millis> {
         self.last_good

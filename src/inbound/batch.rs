@@ -1,0 +1,86 @@
+//! From the messages of one reply to a batch: repeats left out, too large ones named, the rest normalised.
+//!
+//! Deliberately absent: what was seen in earlier batches (that is `dedup`).
+
+use crate::base::data::ItemRejectedData;
+use crate::base::digest::Digest;
+use crate::base::envelope::event;
+use crate::base::time::Millis;
+use crate::inbound::Session;
+use crate::inbound::normalise::{Candidate, Context, normalise};
+use crate::inbound::reconcile::of_bridge;
+use crate::inbound::session::bayeux::Message;
+use crate::inbound::session::machine::Machine;
+use crate::inbound::session::pending::Pending;
+use crate::journal::Checkpoint;
+use serde_json::value::RawValue;
+
+/// A reply's notifications, ready for the decision.
+pub struct Received {
+    pub candidates: Vec<Candidate>,
+    /// Of every message as it came, repeats included.
+    pub digests: Vec<Digest>,
+}
+
+/// Stands for the channel where a message names none.
+const NO_CHANNEL: &str = "";
+
+pub fn build(session: &Session, messages: Vec<Message>, pending: &Pending, now: Millis) -> Received {
+    let site = session.site.config.name.as_str();
+    let raws: Vec<(String, Box<RawValue>)> = messages
+        .into_iter()
+        .filter_map(|message| match message {
+            Message::Data { channel, data } => Some((channel, data)),
+            Message::Malformed { raw, reason } => {
+                session.metrics.messages_malformed_total.with_label_values(&[site]).inc();
+                tracing::warn!(agent = %session.agent.key, reason, bytes = raw.get().len(), "a message is not well-formed; it is kept as unknown");
+                Some((NO_CHANNEL.to_owned(), raw))
+            }
+            Message::Meta(_) => None,
+        })
+        .collect();
+    let digests: Vec<Digest> = raws.iter().map(|(_, data)| Digest::of(data.get().as_bytes())).collect();
+    let repeats = pending.repeats(&digests);
+    session.metrics.messages_received_total.with_label_values(&[site]).inc_by(raws.len() as u64);
+    session.metrics.duplicates_total.with_label_values(&[site, "redelivery"]).inc_by(repeats as u64);
+    let mut candidates = Vec::with_capacity(raws.len());
+    for (channel, data) in raws.into_iter().skip(repeats) {
+        if data.get().len() as u64 > session.site.config.max_message_bytes {
+            candidates.push(rejected(session, channel, &data, now));
+            continue;
+        }
+        let context = Context { site: &session.site.config, agent: &session.agent.key, received: now };
+        candidates.extend(normalise(&context, &channel, &data));
+    }
+    Received { candidates, digests }
+}
+
+/// Too large to keep: published as what it was, and then acknowledged like the rest.
+fn rejected(session: &Session, channel: String, data: &RawValue, now: Millis) -> Candidate {
+    let config = &session.site.config;
+    let limit = config.max_message_bytes;
+    session.metrics.items_rejected_total.with_label_values(&[config.name.as_str()]).inc();
+    tracing::error!(agent = %session.agent.key, bytes = data.get().len(), limit, "a notification is larger than max_message; only its size and digest are kept");
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, data.get().as_bytes());
+    let payload = ItemRejectedData {
+        agent: session.agent.key.clone(),
+        topic: channel,
+        bytes: data.get().len() as u64,
+        sha256: hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect(),
+        reason: format!("larger than max_message ({limit} bytes)"),
+    };
+    let kind = "cometbridge.item.rejected.v1";
+    of_bridge(config, &session.agent.key, now, kind, event::ITEM_REJECTED, "item.rejected", &payload)
+}
+
+/// Where the session will stand once this batch is on disk.
+pub fn checkpoint(session: &Session, machine: &Machine, pending: &Pending, now: Millis) -> Checkpoint {
+    let body = serde_json::json!({
+        "clientId": machine.client_id(),
+        "ack": machine.ack_once_stored(),
+        "pending": pending.hex(),
+        "at": now,
+    });
+    let session = format!("{}/{}", session.site.config.name, session.agent.key);
+    Checkpoint { session, body: body.to_string() }
+}
