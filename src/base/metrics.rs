@@ -295,6 +295,17 @@ impl Metrics {
         }
     }
 
+    /// The sum over all series of a family, or over those with a label of this value.
+    pub fn total(family: &impl Collector, label: Option<&str>) -> f64 {
+        family
+            .collect()
+            .iter()
+            .flat_map(|family| family.get_metric().to_vec())
+            .filter(|metric| label.is_none_or(|value| metric.get_label().iter().any(|pair| pair.value() == value)))
+            .map(|metric| metric.get_counter().value() + metric.get_gauge().value())
+            .sum()
+    }
+
     fn read_process(&self) {
         let page = 4096;
         if let Ok(statm) = std::fs::read_to_string("/proc/self/statm")

@@ -8,3 +8,5 @@
 mod api;
 
 pub use api::*;
+mod stub;
+pub use stub::*;

@@ -138,7 +138,9 @@ fn a_bundle_names_every_bad_line_and_no_user() {
     let problems = parse_bundle(text).unwrap_err();
     let shown: Vec<_> = problems.iter().map(ToString::to_string).collect();
     let wrong = |n| {
-        format!("has {n} field(s), not 2: expected username,password; quote a field that holds a comma or a quote")
+        format!(
+            "has {n} field(s), not 2: expected username,password; quote a field that holds a comma or a quote"
+        )
     };
     assert_eq!(
         shown,

@@ -1,0 +1,123 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Holds CometD sessions for many contact-centre agents and fans their notifications out to Kafka, webhooks and stdout.
+#[derive(Parser)]
+#[command(name = "cometbridge", version, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Run the service.
+    #[command(after_help = "Example:\n  cometbridge run --config /etc/cometbridge/cometbridge.toml --only 1001,1002")]
+    Run(Run),
+    /// Find before start what start would fail on: configuration, roster, secrets, sinks, state directory.
+    #[command(after_help = "Example:\n  cometbridge check --config /etc/cometbridge/cometbridge.toml")]
+    Check(Configured),
+    /// Print the effective configuration, secrets as references.
+    #[command(after_help = "Example:\n  cometbridge print-config --config /etc/cometbridge/cometbridge.toml")]
+    PrintConfig(Configured),
+    /// Show it at work: a simulated contact centre, the bridge, envelopes on stdout. Needs nothing.
+    #[command(after_help = "Example:\n  cometbridge demo | head -5")]
+    Demo(Demo),
+    /// A stand-in GWS server with CometD, for tests of your own.
+    #[command(
+        after_help = "Example:\n  cometbridge simulate --agents 50 --rate 20 --roster-dir ./roster\n  (writes ./roster/agents.csv and ./roster/passwords.csv for [site.X.roster])"
+    )]
+    Simulate(Simulate),
+    /// Print a JSON Schema, or the names of all.
+    #[command(after_help = "Example:\n  cometbridge schema chat.message")]
+    Schema(Schema),
+    /// Events that a sink could not deliver.
+    #[command(subcommand)]
+    DeadLetters(DeadLetters),
+}
+
+/// Where the configuration comes from.
+#[derive(Args)]
+pub struct Configured {
+    /// The configuration file; a directory conf.d beside it is read too, then COMETBRIDGE__SECTION__KEY.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// One key, over everything else, e.g. --set log.level=debug
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+#[derive(Args)]
+pub struct Run {
+    #[command(flatten)]
+    pub configured: Configured,
+    /// Hold only these agents of the rosters.
+    #[arg(long, value_name = "AGENT,…", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Start although the journal is shorter than the mark beside it says: events may have been lost.
+    #[arg(long)]
+    pub accept_shortened_journal: bool,
+}
+
+#[derive(Args)]
+pub struct Demo {
+    /// End by itself after this many seconds.
+    #[arg(long, value_name = "SECONDS")]
+    pub seconds: Option<u64>,
+}
+
+#[derive(Args)]
+pub struct Simulate {
+    /// Address to listen on; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// Number of agents: keys 1, 2, …, user names agent-1, agent-2, …
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub agents: u32,
+    /// Chat messages a second, over all agents.
+    #[arg(long, default_value_t = 1.0)]
+    pub rate: f64,
+    /// Where to write agents.csv and passwords.csv (mode 0600).
+    #[arg(long, value_name = "DIR")]
+    pub roster_dir: Option<PathBuf>,
+    /// Without the ack extension, as GWS may be.
+    #[arg(long)]
+    pub no_ack: bool,
+    /// Milliseconds that a connect without news is held.
+    #[arg(long, default_value_t = 30_000)]
+    pub timeout: u64,
+    /// Milliseconds that a session lives between two connects.
+    #[arg(long, default_value_t = 10_000)]
+    pub max_interval: u64,
+}
+
+#[derive(Args)]
+pub struct Schema {
+    /// E.g. chat.message; without it all names are listed.
+    pub name: Option<String>,
+}
+
+#[derive(Subcommand)]
+pub enum DeadLetters {
+    /// List them, newest first.
+    #[command(after_help = "Example:\n  cometbridge dead-letters list --config FILE --sink crm --limit 20 --json")]
+    List(ListDeadLetters),
+}
+
+#[derive(Args)]
+pub struct ListDeadLetters {
+    #[command(flatten)]
+    pub configured: Configured,
+    /// Of this sink only.
+    #[arg(long)]
+    pub sink: Option<String>,
+    /// At most so many.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub limit: u32,
+    /// One JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+}

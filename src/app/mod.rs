@@ -1,0 +1,85 @@
+//! Starts and stops things: knows everything, decides nothing about events.
+//!
+//! A file per command; `service` is the running daemon, `stop` its end. Exit codes: 0 stopped, 1 failed,
+//! 78 bad configuration. Deliberately absent: any rule about sessions, events or sinks.
+
+mod check;
+mod cli;
+mod dead_letters;
+mod demo;
+mod print_config;
+mod run;
+mod schema;
+mod service;
+mod simulate;
+mod status;
+mod stop;
+mod systemd;
+mod telemetry;
+
+use clap::Parser;
+use cli::{Cli, Command};
+use std::io::Write;
+use std::process::ExitCode;
+
+/// A configuration that can not be run (sysexits' EX_CONFIG).
+const BAD_CONFIGURATION: u8 = 78;
+
+/// How a command ends when it does not end well.
+pub(crate) enum Fault {
+    /// The operator has to change the configuration, the roster or a secret.
+    Configuration(String),
+    /// Anything else.
+    Failed(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Fault {
+    fn from(error: E) -> Fault {
+        Fault::Failed(error.into())
+    }
+}
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return report(&Fault::Failed(error.into())),
+    };
+    let result = runtime.block_on(async {
+        match cli.command {
+            Command::Run(arguments) => run::run(arguments).await,
+            Command::Check(arguments) => check::check(arguments).await,
+            Command::PrintConfig(arguments) => print_config::print(&arguments),
+            Command::Demo(arguments) => demo::demo(arguments).await,
+            Command::Simulate(arguments) => simulate::simulate(arguments).await,
+            Command::Schema(arguments) => schema::print(&arguments),
+            Command::DeadLetters(arguments) => dead_letters::run(arguments).await,
+        }
+    });
+    // A blocking read of a stuck secret command or name server must not hold the end up.
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => report(&fault),
+    }
+}
+
+fn report(fault: &Fault) -> ExitCode {
+    let (text, code) = match fault {
+        Fault::Configuration(text) => (text.clone(), ExitCode::from(BAD_CONFIGURATION)),
+        Fault::Failed(error) => (format!("{error:#}"), ExitCode::FAILURE),
+    };
+    // With standard error gone there is nobody left to tell.
+    let _ = writeln!(std::io::stderr(), "cometbridge: {text}");
+    code
+}
+
+/// Prints a command's answer; a reader that has gone away is no fault.
+fn print(text: &str) -> Result<(), Fault> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}

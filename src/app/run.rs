@@ -1,0 +1,52 @@
+//! `cometbridge run`: the daemon from its configuration to its end.
+
+use crate::app::cli::{Configured, Run};
+use crate::app::stop::{Signals, stop};
+use crate::app::{Fault, service, telemetry};
+use crate::config::{self, Settings, Sources};
+use anyhow::Context;
+
+/// Reads the configuration; every problem it has is in the fault.
+pub fn settings(configured: &Configured) -> Result<Settings, Fault> {
+    config::load(sources(configured)).map_err(|problems| Fault::Configuration(problems.to_string()))
+}
+
+pub fn sources(configured: &Configured) -> Sources {
+    Sources {
+        file: configured.config.clone(),
+        environment: std::env::vars().collect(),
+        overrides: configured.set.clone(),
+    }
+}
+
+pub async fn run(arguments: Run) -> Result<(), Fault> {
+    let mut settings = settings(&arguments.configured)?;
+    settings.journal.accept_shortened = arguments.accept_shortened_journal;
+    telemetry::start(&settings.log);
+    let mut signals = Signals::new().context("signals")?;
+    let mut service = tokio::select! {
+        started = service::start(settings, &arguments.only) => started?,
+        name = signals.next() => {
+            tracing::info!("{name} during start");
+            return Ok(());
+        }
+    };
+    let dead = tokio::select! {
+        error = service.supervise() => Some(error),
+        name = signals.next() => {
+            tracing::info!("{name}: stopping");
+            None
+        }
+    };
+    if let Some(error) = dead {
+        // Its disk or its threads are gone: an orderly stop has nothing to stand on.
+        return Err(Fault::Failed(error));
+    }
+    tokio::select! {
+        _ = stop(service) => {
+            tracing::info!("stopped");
+            Ok(())
+        }
+        name = signals.next() => Err(Fault::Failed(anyhow::anyhow!("{name} again: exiting at once"))),
+    }
+}

@@ -1,0 +1,224 @@
+//! The built binary as an operator runs it: a configuration file, a process, its output, its admin port.
+
+use super::{eventually, free_port, http};
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Signs webhooks of the tests; `env = "CRM_SECRET"`.
+pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+pub const BINARY: &str = env!("CARGO_BIN_EXE_cometbridge");
+
+/// A directory with everything a daemon needs; it outlives the processes started in it.
+pub struct Home {
+    pub dir: tempfile::TempDir,
+    pub admin_port: u16,
+    /// What stdout of every process started here said, in order.
+    pub stdout: Arc<Mutex<Vec<String>>>,
+    pub stderr: Arc<Mutex<Vec<String>>>,
+}
+
+impl Home {
+    pub fn new() -> Home {
+        Home {
+            dir: tempfile::tempdir().unwrap(),
+            admin_port: free_port(),
+            stdout: Arc::default(),
+            stderr: Arc::default(),
+        }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Writes a file that only its owner can read.
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        let _ = fs::remove_file(&path);
+        let mut file =
+            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).unwrap();
+        std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+        path
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.path("cometbridge.toml")
+    }
+
+    pub fn state_dir(&self) -> PathBuf {
+        self.path("state")
+    }
+
+    /// `agent,username` lines and a bundle with the peers' password rule (`pw-<user>`).
+    pub fn write_roster(&self, users: &[String]) {
+        let mut roster = String::from("agent,username\n");
+        let mut bundle = String::from("username,password\n");
+        for (number, user) in users.iter().enumerate() {
+            let _ = writeln!(roster, "{},{user}", 1001 + number);
+            let _ = writeln!(bundle, "{user},pw-{user}");
+        }
+        self.write("agents.csv", &roster);
+        self.write("passwords.csv", &bundle);
+    }
+
+    /// The common head of a configuration: state, admin, one site with the roster of this home, generous pace.
+    pub fn write_config(&self, site_url: &str, more: &str) {
+        let text = format!(
+            "state_dir = \"{state}\"\nstop_grace = \"20s\"\n[admin]\nlisten = \"127.0.0.1:{admin}\"\n\
+             [site.main]\nbase_url = \"{site_url}\"\nrequests_per_second = 5000\nlogins_per_second = 2000\n\
+             [site.main.roster]\nfile = \"{roster}\"\npasswords = {{ file = \"{passwords}\" }}\n{more}",
+            state = self.state_dir().display(),
+            admin = self.admin_port,
+            roster = self.path("agents.csv").display(),
+            passwords = self.path("passwords.csv").display(),
+        );
+        self.write("cometbridge.toml", &text);
+    }
+
+    pub fn start(&self) -> Daemon {
+        self.start_with(&[])
+    }
+
+    pub fn start_with(&self, more: &[&str]) -> Daemon {
+        let mut child = Command::new(BINARY)
+            .arg("run")
+            .arg("--config")
+            .arg(self.config())
+            .args(more)
+            .env("CRM_SECRET", SECRET)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        collect(child.stdout.take().unwrap(), self.stdout.clone());
+        collect(child.stderr.take().unwrap(), self.stderr.clone());
+        Daemon { child, admin: format!("http://127.0.0.1:{}", self.admin_port), stderr: self.stderr.clone() }
+    }
+
+    pub fn stdout_lines(&self) -> Vec<String> {
+        self.stdout.lock().unwrap().clone()
+    }
+
+    pub fn log(&self) -> String {
+        self.stderr.lock().unwrap().join("\n")
+    }
+}
+
+fn collect(from: impl std::io::Read + Send + 'static, to: Arc<Mutex<Vec<String>>>) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            to.lock().unwrap().push(line);
+        }
+    });
+}
+
+pub struct Daemon {
+    child: Child,
+    admin: String,
+    stderr: Arc<Mutex<Vec<String>>>,
+}
+
+impl Daemon {
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub async fn get(&self, path: &str) -> Option<(u16, String)> {
+        let reply = http().get(format!("{}{path}", self.admin)).send().await.ok()?;
+        let status = reply.status().as_u16();
+        Some((status, reply.text().await.ok()?))
+    }
+
+    pub async fn metrics(&self) -> String {
+        self.get("/metrics").await.map(|(_, text)| text).unwrap_or_default()
+    }
+
+    /// The sum over all series whose name and labels begin like this.
+    pub async fn metric(&self, prefix: &str) -> f64 {
+        self.metrics()
+            .await
+            .lines()
+            .filter(|line| line.starts_with(prefix))
+            .filter_map(|line| line.rsplit(' ').next().and_then(|n| n.parse::<f64>().ok()))
+            .sum()
+    }
+
+    /// Waits until a metric has a value that satisfies.
+    pub async fn until(&mut self, prefix: &str, limit: Duration, satisfied: impl Fn(f64) -> bool) {
+        let start = std::time::Instant::now();
+        loop {
+            let now = self.metric(prefix).await;
+            if satisfied(now) {
+                return;
+            }
+            let ended = self.child.try_wait().unwrap();
+            let log = || self.stderr.lock().unwrap().join("\n");
+            assert!(ended.is_none(), "the daemon ended with {ended:?}:\n{}", log());
+            assert!(start.elapsed() < limit, "{prefix} is {now} after {} s\n{}", limit.as_secs(), log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until so many sessions are connected.
+    pub async fn connected(&mut self, sessions: usize) {
+        let wanted = sessions as f64;
+        self.until("cometbridge_sessions{site=\"main\",state=\"connected\"}", Duration::from_secs(120), |n| n >= wanted)
+            .await;
+    }
+
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM, and the exit status.
+    pub async fn stop(self) -> ExitStatus {
+        self.signal("TERM");
+        self.ended().await
+    }
+
+    /// Waits for its end.
+    pub async fn ended(mut self) -> ExitStatus {
+        eventually("the daemon ends", Duration::from_secs(60), || {
+            let ended = self.child.try_wait().unwrap();
+            async move { ended }
+        })
+        .await
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A command of the binary: exit code, stdout, stderr.
+pub fn command(arguments: &[&str]) -> (i32, String, String) {
+    command_with(arguments, &[])
+}
+
+pub fn command_with(arguments: &[&str], environment: &[(&str, &str)]) -> (i32, String, String) {
+    let output = Command::new(BINARY).args(arguments).envs(environment.iter().copied()).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+}
+
+/// Makes a path readable by all: what a secret must not be.
+pub fn widen(path: &Path) {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+}
