@@ -42,11 +42,16 @@ async fn session(address: String, n: usize, ready: tokio::sync::mpsc::Sender<()>
     let (sender, connection) = handshake(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
     let basic = base64::engine::general_purpose::STANDARD.encode(format!("agent-{n}:{PASSWORD}"));
-    let mut session = Session { address, sender, authorization: format!("Basic {basic}"), cookies: Vec::new() };
+    let mut session =
+        Session { address, sender, authorization: format!("Basic {basic}"), cookies: Vec::new() };
     session.call("GET", "/api/v2/me", Value::Null).await;
     let reply = session
-        .call("POST", "/api/v2/notifications/handshake", json!([{"id": "1", "channel": "/meta/handshake", "version": "1.0",
-            "supportedConnectionTypes": ["long-polling"], "ext": {"ack": true}}]))
+        .call(
+            "POST",
+            "/api/v2/notifications/handshake",
+            json!([{"id": "1", "channel": "/meta/handshake", "version": "1.0",
+            "supportedConnectionTypes": ["long-polling"], "ext": {"ack": true}}]),
+        )
         .await;
     let client = reply[0]["clientId"].as_str().unwrap().to_owned();
     let subscribe = json!([{"id": "2", "channel": "/meta/subscribe", "clientId": client, "subscription": "/v2/me/chats"}]);
@@ -55,7 +60,9 @@ async fn session(address: String, n: usize, ready: tokio::sync::mpsc::Sender<()>
         json!([{"id": id.to_string(), "channel": "/meta/connect", "clientId": client, "connectionType": "long-polling",
             "ext": {"ack": ack}, "advice": advice}])
     };
-    let first = session.call("POST", "/api/v2/notifications/connect", connect(3, &json!(0), json!({"timeout": 0}))).await;
+    let first = session
+        .call("POST", "/api/v2/notifications/connect", connect(3, &json!(0), json!({"timeout": 0})))
+        .await;
     let mut ack = first.as_array().unwrap().last().unwrap()["ext"]["ack"].clone();
     ready.send(()).await.unwrap();
     for id in 4.. {

@@ -48,6 +48,7 @@ pub struct Families {
     pub sink_filtered_total: IntCounterVec,
     pub sink_retries_total: IntCounterVec,
     pub sink_dead_letters_total: IntCounterVec,
+    pub dead_letters_dropped_total: IntCounterVec,
     pub sink_lost_total: IntCounterVec,
     pub sink_lag_events: IntGaugeVec,
     pub sink_lag_bytes: IntGaugeVec,
@@ -227,6 +228,12 @@ impl Metrics {
                 "Events put aside as dead letters, by reason",
                 &["sink", "reason"],
             )?,
+            dead_letters_dropped_total: counters(
+                &r,
+                "dead_letters_dropped_total",
+                "Dead letters removed by the journal's limits: retention, limit",
+                &["reason"],
+            )?,
             sink_lost_total: counters(
                 &r,
                 "sink_lost_total",
@@ -301,8 +308,10 @@ impl Metrics {
             .collect()
             .iter()
             .flat_map(|family| family.get_metric().to_vec())
-            .filter(|metric| label.is_none_or(|value| metric.get_label().iter().any(|pair| pair.value() == value)))
-            .map(|metric| metric.get_counter().value() + metric.get_gauge().value())
+            .filter(|metric| {
+                label.is_none_or(|value| metric.get_label().iter().any(|pair| pair.value() == value))
+            })
+            .map(|metric| metric.get_counter().get_value() + metric.get_gauge().get_value())
             .sum()
     }
 

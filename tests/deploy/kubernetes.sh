@@ -38,8 +38,8 @@ if "$tools/kubernetes-validate" --strict --quiet "$work/bad.yaml" >/dev/null 2>&
 fi
 
 "$tools/python" - "$root" "$work" <<'PYTHON'
-"""Do the manifests agree with each other? Writes the configuration and the environment of the pod into the work directory."""
-import csv, io, pathlib, shlex, sys, tomllib
+"""Do the manifests agree with each other? Writes the files of the pod into the work directory."""
+import csv, io, pathlib, sys, tomllib
 import yaml
 
 root, work = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
@@ -72,28 +72,32 @@ pod = stateful["spec"]["template"]["spec"]
 main = pod["containers"][0]
 
 
-def references(value):
-    """Every { env = … }, and faults for what can not be read from a Secret volume."""
+def files(value):
+    """Every path of a { file = … }."""
     if isinstance(value, dict):
-        if set(value) == {"env"}:
-            yield value["env"]
-        demand(set(value) != {"file"} or "agents.csv" in str(value),
-               f"configmap.yaml: {value} as a secret's place: it would be refused, use env")
+        if isinstance(value.get("file"), str):
+            yield value["file"]
+        demand("env" not in value, f"configmap.yaml: {value}: the pod is given no secret in its environment")
         for inner in value.values():
-            yield from references(inner)
+            yield from files(inner)
     elif isinstance(value, list):
         for inner in value:
-            yield from references(inner)
+            yield from files(inner)
 
 
-given = {}
-for source in main["envFrom"]:
-    name = source["secretRef"]["name"]
-    demand(name in secrets, f"statefulset.yaml: Secret {name} is not in secret.example.yaml")
-    given.update(secrets.get(name, {}))
-wanted = set(references(toml)) | {line["password_env"] for line in roster}
-demand(wanted == set(given), f"named in the configuration but not in the Secrets, or back: {wanted ^ set(given)}")
-demand(not any(name.startswith("COMETBRIDGE__") for name in given), "a Secret's key would set a configuration key")
+mounts = {mount["name"]: mount["mountPath"] for mount in main["volumeMounts"]}
+volumes = {volume["name"]: volume for volume in pod["volumes"]}
+secret = volumes["secrets"]["secret"]
+demand(secret["secretName"] in secrets, f"statefulset.yaml: Secret {secret['secretName']} is not in secret.example.yaml")
+demand(secret["defaultMode"] in (0o400, 0o440) and pod["securityContext"]["fsGroup"] == pod["securityContext"]["runAsGroup"],
+       "statefulset.yaml: the user could not read the Secret's files, or others could")
+given = secrets.get(secret["secretName"], {})
+wanted = set(files(toml)) - {f"{mounts['config']}/agents.csv"}
+there = {f"{mounts['secrets']}/{key}" for key in given}
+demand(wanted == there, f"named in the configuration but not in the Secret, or back: {wanted ^ there}")
+demand(volumes["config"]["configMap"]["name"] == config["metadata"]["name"], "statefulset.yaml mounts another ConfigMap")
+passwords = {user for user, _ in csv.reader(io.StringIO(given["agents-passwords.csv"]))}
+demand({line["username"] for line in roster} == passwords, "roster and passwords do not name the same users")
 
 demand(stateful["spec"]["replicas"] == 1, "statefulset.yaml: one replica only")
 images = {container["image"] for container in pod["containers"] + pod["initContainers"]}
@@ -112,11 +116,16 @@ for probe, path in {"startupProbe": "/livez", "livenessProbe": "/livez", "readin
     demand(main[probe]["httpGet"] == {"path": path, "port": "admin"}, f"{probe} must ask {path}")
 demand(pod["terminationGracePeriodSeconds"] > 25, "the grace must be longer than the sinks' own")
 
-(work / "state").mkdir(mode=0o700)
-text = config["data"]["cometbridge.toml"].replace("/etc/cometbridge/agents.csv", str(work / "agents.csv"))
-(work / "cometbridge.toml").write_text(text.replace(toml["state_dir"], str(work / "state")))
-(work / "agents.csv").write_text(config["data"]["agents.csv"])
-(work / "environment").write_text("".join(f"export {key}={shlex.quote(value)}\n" for key, value in given.items()))
+# The same files as in the pod, below the work directory.
+text = config["data"]["cometbridge.toml"]
+for path in (toml["state_dir"], mounts["secrets"], mounts["config"]):
+    text = text.replace(f'"{path}', f'"{work}/pod{path}')
+    (work / "pod").joinpath(path.lstrip("/")).mkdir(mode=0o700, parents=True)
+for directory, contents in ((mounts["config"], config["data"] | {"cometbridge.toml": text}), (mounts["secrets"], given)):
+    for name, content in contents.items():
+        file = work / "pod" / directory.lstrip("/") / name
+        file.write_text(content)
+        file.chmod(0o600)
 
 for fault in faults:
     print(f"kubernetes: {fault}", file=sys.stderr)
@@ -125,10 +134,7 @@ PYTHON
 
 if [[ $# == 1 ]]; then
     binary=$(realpath -e -- "$1") || fail "$1 is not there: build it first (cargo build)"
-    # In the environment that the pod would have, secrets of the example included.
-    # shellcheck disable=SC2016 # the inner shell expands it
-    env -i PATH="$PATH" HOME="$work" bash -euc '. "$1"; exec "$2" check --config "$3"' _ \
-        "$work/environment" "$binary" "$work/cometbridge.toml" >"$work/said" 2>&1 ||
+    env -i PATH="$PATH" HOME="$work" "$binary" check --config "$work/pod/etc/cometbridge/cometbridge.toml" >"$work/said" 2>&1 ||
         fail "cometbridge check refuses the configuration of configmap.yaml: $(<"$work/said")"
 fi
 printf 'kubernetes: ok\n'

@@ -58,7 +58,8 @@ async fn run_the_main_job(kind: Kind, agents: usize, rounds: usize, arguments: &
     let wanted = expected.events() as f64;
     println!("{kind:?}: {agents} agents, {published} notifications, {wanted} events expected");
     for sink in ["events", "crm", "console"] {
-        let series = format!("cometbridge_sink_delivered_total{{kind=\"{}\",sink=\"{sink}\"}}", kind_of(sink));
+        let series =
+            format!("cometbridge_sink_delivered_total{{kind=\"{}\",sink=\"{sink}\"}}", kind_of(sink));
         daemon.until(&series, Duration::from_secs(180), |n| n >= wanted).await;
     }
     check_the_receivers(&kafka, &receiver, &home, &expected).await;
@@ -83,14 +84,11 @@ pub async fn check_the_receivers(kafka: &Kafka, receiver: &Receiver, home: &Home
     let from_webhook: Vec<Value> = receiver.received().into_iter().map(|received| received.event).collect();
     let from_stdout: Vec<Value> =
         home.stdout_lines().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let ids: Vec<BTreeSet<String>> = [
-        ("kafka", from_kafka),
-        ("webhook", from_webhook),
-        ("stdout", from_stdout),
-    ]
-    .iter()
-    .map(|(name, events)| workload::verify(name, events, expected))
-    .collect();
+    let ids: Vec<BTreeSet<String>> =
+        [("kafka", from_kafka), ("webhook", from_webhook), ("stdout", from_stdout)]
+            .iter()
+            .map(|(name, events)| workload::verify(name, events, expected))
+            .collect();
     assert!(ids.iter().all(|each| *each == ids[0]), "the same ids in every sink");
 }
 

@@ -64,18 +64,25 @@ fn imports_run_one_way() {
         ("app", &["base", "journal", "inbound", "outbound", "config", "admin", "simulator"]),
     ];
     for (name, text) in sources() {
-        let Some((_, may)) = allowed.iter().find(|(room, _)| name.starts_with(&format!("src/{room}/"))) else {
+        let Some((_, may)) = allowed.iter().find(|(room, _)| name.starts_with(&format!("src/{room}/")))
+        else {
             continue;
         };
         let own = name.split('/').nth(1).unwrap();
-        for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+        for (number, line) in
+            text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"))
+        {
             for found in line.match_indices("crate::").map(|(at, _)| &line[at + "crate::".len()..]) {
                 let rooms: Vec<&str> = match found.strip_prefix('{') {
                     Some(group) => group.split(',').map(|part| word(part.trim())).collect(),
                     None => vec![word(found)],
                 };
                 for room in rooms.into_iter().filter(|room| allowed.iter().any(|(known, _)| known == room)) {
-                    assert!(room == own || may.contains(&room), "{name}:{}: {own} imports {room}", number + 1);
+                    assert!(
+                        room == own || may.contains(&room),
+                        "{name}:{}: {own} imports {room}",
+                        number + 1
+                    );
                 }
             }
         }
@@ -111,7 +118,8 @@ fn only_the_metrics_module_names_metrics() {
 /// Every metric's full name, from the module that names them.
 fn metrics() -> BTreeSet<String> {
     let text = fs::read_to_string(root().join("src/base/metrics.rs")).unwrap();
-    let registered = text.split("let families = Families {").nth(1).unwrap().split("registry: r,").next().unwrap();
+    let registered =
+        text.split("let families = Families {").nth(1).unwrap().split("registry: r,").next().unwrap();
     let compact: String = registered.split_whitespace().collect::<Vec<_>>().join(" ");
     compact
         .split("(&r,")
@@ -136,7 +144,8 @@ fn every_metric_stands_in_a_dashboard_or_an_alert_and_back() {
     }
     for (at, _) in shown.match_indices("cometbridge_") {
         let name = word(&shown[at..]);
-        let base = ["_bucket", "_count", "_sum"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+        let base =
+            ["_bucket", "_count", "_sum"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
         let known = metrics.contains(name) || metrics.contains(base) || name == "cometbridge_";
         assert!(known || shown[at..].starts_with("cometbridge_("), "{name} is shown and does not exist");
     }
@@ -152,7 +161,10 @@ fn the_readme_names_the_commands_that_exist() {
     }
     let (_, help, _) = crate::harness::daemon::command(&["--help"]);
     for (at, _) in readme.match_indices("cometbridge ") {
-        let command = readme[at + "cometbridge ".len()..].split(|c: char| !c.is_ascii_lowercase() && c != '-').next().unwrap();
+        let command = readme[at + "cometbridge ".len()..]
+            .split(|c: char| !c.is_ascii_lowercase() && c != '-')
+            .next()
+            .unwrap();
         let in_code = readme[..at].matches('`').count() % 2 == 1;
         if in_code && !command.is_empty() && !command.starts_with('-') {
             assert!(help.contains(command), "README: `cometbridge {command}` does not exist");

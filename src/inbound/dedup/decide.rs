@@ -28,8 +28,21 @@ pub trait Memory {
     fn state(&self, resource: &Digest) -> Result<Option<Digest>, journal::Error>;
 }
 
-/// Contents remembered of one log item: a sender that changes an item for ever must not fill the memory.
-const MAX_CONTENTS: usize = 64;
+impl Memory for journal::Lookup {
+    fn conversation(&self, conversation: &Digest) -> Result<HashMap<i64, Seen>, journal::Error> {
+        let marks =
+            journal::Lookup::conversation(self, conversation)?.map(|known| known.marks).unwrap_or_default();
+        Ok(marks
+            .into_iter()
+            .map(|mark| (mark.index, Seen { digests: mark.digests, revision: mark.revision }))
+            .collect())
+    }
+
+    fn state(&self, resource: &Digest) -> Result<Option<Digest>, journal::Error> {
+        journal::Lookup::state(self, resource)
+    }
+}
+
 /// Log items and states kept in memory (two generations of this); about 64 bytes each.
 const CACHED: usize = 500_000;
 
@@ -132,7 +145,7 @@ impl<M: Memory> Dedup<M> {
         if seen.digests.contains(&content) {
             return Ok(Verdict::Repeat("log-item"));
         }
-        if seen.digests.len() >= MAX_CONTENTS {
+        if seen.digests.len() >= journal::MAX_DIGESTS {
             seen.digests.remove(0);
         }
         seen.digests.push(content);

@@ -51,7 +51,8 @@ impl Cometd {
     }
 
     async fn post(&self, path: &str, body: &Value) -> Value {
-        let reply = self.client.post(format!("{}{path}", self.url)).body(body.to_string()).send().await.unwrap();
+        let reply =
+            self.client.post(format!("{}{path}", self.url)).body(body.to_string()).send().await.unwrap();
         let (status, text) = (reply.status(), reply.text().await.unwrap());
         assert!(status.is_success(), "{path}: {status} {text}");
         serde_json::from_str(&text).unwrap_or(Value::Null)

@@ -170,12 +170,17 @@ impl Daemon {
     /// Waits until so many sessions are connected.
     pub async fn connected(&mut self, sessions: usize) {
         let wanted = sessions as f64;
-        self.until("cometbridge_sessions{site=\"main\",state=\"connected\"}", Duration::from_secs(120), |n| n >= wanted)
-            .await;
+        self.until(
+            "cometbridge_sessions{site=\"main\",state=\"connected\"}",
+            Duration::from_secs(120),
+            |n| n >= wanted,
+        )
+        .await;
     }
 
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status().unwrap();
+        let status =
+            Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status().unwrap();
         assert!(status.success());
     }
 

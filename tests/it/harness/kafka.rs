@@ -54,7 +54,12 @@ impl Kafka {
             .output()
             .await
             .unwrap();
-        assert!(ready.status.success(), "Kafka: {}{}", String::from_utf8_lossy(&ready.stdout), String::from_utf8_lossy(&ready.stderr));
+        assert!(
+            ready.status.success(),
+            "Kafka: {}{}",
+            String::from_utf8_lossy(&ready.stdout),
+            String::from_utf8_lossy(&ready.stderr)
+        );
     }
 
     fn data(&self) -> PathBuf {

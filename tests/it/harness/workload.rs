@@ -26,7 +26,10 @@ pub fn conversations(users: &[String], prefix: &str) -> Vec<Conversation> {
     users
         .chunks_exact(2)
         .enumerate()
-        .map(|(n, pair)| Conversation { id: format!("{prefix}{n:06}X"), users: [pair[0].clone(), pair[1].clone()] })
+        .map(|(n, pair)| Conversation {
+            id: format!("{prefix}{n:06}X"),
+            users: [pair[0].clone(), pair[1].clone()],
+        })
         .collect()
 }
 
@@ -95,7 +98,12 @@ pub fn device(user: &str, step: usize) -> Publish {
             "doNotDisturb": "Off",
         }],
     });
-    Publish { user: user.to_owned(), channel: "/v2/me/devices".to_owned(), data, tag: format!("{user}/device/{step}") }
+    Publish {
+        user: user.to_owned(),
+        channel: "/v2/me/devices".to_owned(),
+        data,
+        tag: format!("{user}/device/{step}"),
+    }
 }
 
 /// What a receiver must have in the end.
@@ -118,7 +126,11 @@ impl Expected {
 }
 
 /// `rounds` rounds over all conversations: batches to publish one after the other, and what must come of them.
-pub fn script(conversations: &[Conversation], users: &[String], rounds: usize) -> (Vec<Vec<Publish>>, Expected) {
+pub fn script(
+    conversations: &[Conversation],
+    users: &[String],
+    rounds: usize,
+) -> (Vec<Vec<Publish>>, Expected) {
     let agent_of = |user: &String| (1001 + users.iter().position(|u| u == user).unwrap()).to_string();
     let mut batches = Vec::new();
     let mut expected = Expected::default();
