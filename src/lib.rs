@@ -7,7 +7,9 @@
 //! Invariants: a batch is acknowledged upstream only after its commit; `inbound` and `outbound` never import
 //! each other; only `app` spawns top-level tasks; only `base::metrics` names metrics.
 
+pub mod admin;
 pub mod base;
 pub mod inbound;
 pub mod journal;
 pub mod outbound;
+pub mod simulator;

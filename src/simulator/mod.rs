@@ -1,0 +1,175 @@
+//! A stand-in GWS server: logins, CometD long polling with the ack extension, scripted agents, faults on demand.
+//!
+//! For the demo, for faults no real server can be made to show, and for users' own CI. It imports `base` alone
+//! and has wire types of its own, so that a client's mistake is not mirrored by the server. Deliberately absent:
+//! TLS, WebSocket, operations on interactions (counted and refused), a lock-out after wrong passwords.
+//!
+//! A request goes `server` → `http` → (`login` | `exchange` → `connect`), all on one `hub`; `control` and
+//! [`Handle`] steer the same hub from outside; `script` publishes into it.
+
+mod connect;
+mod control;
+mod exchange;
+mod faults;
+mod http;
+mod hub;
+mod login;
+mod options;
+mod queue;
+mod roster;
+mod script;
+mod server;
+mod session;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use faults::{Fault, LoginMode, On};
+pub use hub::{Stats, UserSessions};
+pub use options::{Options, Script, User, demo_users, numbered_users};
+pub use roster::{RosterFiles, passwords_csv, roster_csv, write_roster};
+
+use hub::Hub;
+use serde_json::value::RawValue;
+use std::collections::{BTreeMap, HashSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+/// How often expired sessions are looked for, at most; CometD's own sweep period.
+const SWEEP: Duration = Duration::from_millis(997);
+
+/// Why a simulator could not start, or would not do as told.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(
+        "the simulator can not listen on {address}: {source}; choose another address, or end what uses it"
+    )]
+    Listen { address: SocketAddr, source: std::io::Error },
+    #[error("the roster files can not be written into {}: {source}", dir.display())]
+    Roster { dir: std::path::PathBuf, source: std::io::Error },
+    #[error("the simulator can not run so: {0}")]
+    Options(&'static str),
+    #[error("the fault is refused: {0}")]
+    Fault(String),
+}
+
+/// A running simulator; dropping it ends it.
+#[derive(Debug)]
+pub struct Handle {
+    address: SocketAddr,
+    hub: Arc<Hub>,
+    tasks: JoinSet<()>,
+}
+
+/// Starts a simulator and serves at once.
+pub async fn start(options: Options) -> Result<Handle, Error> {
+    check(&options)?;
+    if let Some(dir) = &options.roster_dir {
+        write_roster(dir, &options.users).map_err(|source| Error::Roster { dir: dir.clone(), source })?;
+    }
+    let failed = |source| Error::Listen { address: options.listen, source };
+    let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let hub = Arc::new(Hub::new(options));
+    let router = axum::Router::new()
+        .merge(http::router())
+        .nest("/simulator", control::router())
+        .nest("/control", control::router())
+        .fallback(http::nothing)
+        .with_state(Arc::clone(&hub));
+    let mut tasks = JoinSet::new();
+    tasks.spawn(server::run(listener, router));
+    tasks.spawn(sweep(Arc::clone(&hub)));
+    if let Some(script) = hub.options.script {
+        tasks.spawn(script::run(Arc::clone(&hub), script, format!("http://{address}")));
+    }
+    Ok(Handle { address, hub, tasks })
+}
+
+fn check(options: &Options) -> Result<(), Error> {
+    let mut names = HashSet::new();
+    if !options.users.iter().all(|user| names.insert(&user.username)) {
+        return Err(Error::Options("two users have the same username"));
+    }
+    if options.users.iter().any(|user| user.username.contains(':')) {
+        return Err(Error::Options("a username holds a colon, which Basic can not carry"));
+    }
+    if options.max_interval.is_zero() {
+        return Err(Error::Options("max_interval is zero: every session would expire at once"));
+    }
+    match options.script {
+        Some(Script::Demo { .. }) if options.users.len() < 3 => {
+            Err(Error::Options("the demo's script needs three users"))
+        }
+        Some(Script::Load { .. }) if options.users.is_empty() => {
+            Err(Error::Options("load needs at least one user"))
+        }
+        Some(Script::Load { per_second }) if !(0.0..=100_000.0).contains(&per_second) => {
+            Err(Error::Options("load is a number from 0 to 100000 a second"))
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn sweep(hub: Arc<Hub>) {
+    let period = SWEEP.min(hub.options.max_interval / 2).max(Duration::from_millis(1));
+    let mut ticks = tokio::time::interval(period);
+    loop {
+        ticks.tick().await;
+        hub.sweep();
+    }
+}
+
+impl Handle {
+    /// `http://127.0.0.1:4711`, without a path.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Publishes to the user's sessions that subscribed the channel; to how many it went.
+    pub fn publish(&self, user: &str, channel: &str, data: &RawValue) -> usize {
+        self.hub.state().publish(user, channel, data, None)
+    }
+
+    /// As `publish`; `acked` will name the tag once for each session that acknowledged the message.
+    pub fn publish_tagged(&self, user: &str, channel: &str, data: &RawValue, tag: &str) -> usize {
+        self.hub.state().publish(user, channel, data, Some(tag))
+    }
+
+    /// The tags of acknowledged messages, in the order of acknowledgement.
+    pub fn acked(&self) -> Vec<String> {
+        self.hub.state().acked()
+    }
+
+    /// The live sessions by username.
+    pub fn sessions(&self) -> BTreeMap<String, UserSessions> {
+        self.hub.state().sessions_by_user()
+    }
+
+    pub fn stats(&self) -> Stats {
+        self.hub.state().stats()
+    }
+
+    /// Arms a fault, or does it at once; how many sessions it hit already.
+    pub fn fault(&self, fault: Fault) -> Result<usize, Error> {
+        self.hub.fault(fault).map_err(Error::Fault)
+    }
+
+    /// Sets what `GET /api/v2/me/{path}` shows the user, e.g. `facebooksessions`; `false` where there are too many.
+    pub fn set_resource(&self, user: &str, path: &str, value: Box<RawValue>) -> bool {
+        self.hub.state().set_resource(user, path, value)
+    }
+
+    /// Ends everything at once: open connections are closed without a word, as when a server dies.
+    pub async fn stop(mut self) {
+        self.tasks.shutdown().await;
+    }
+}
