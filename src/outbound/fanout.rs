@@ -95,7 +95,10 @@ pub(crate) fn start_with<S: Source>(
         tracker.spawn(async move {
             if tokio::spawn(lane.run()).await.is_err() {
                 tracing::error!(sink = name, "lane died of a fault in the bridge; please report it");
-                health.set(&format!("sink {name}"), Status::Degraded("ended: a fault in the bridge".to_owned()));
+                health.set(
+                    &format!("sink {name}"),
+                    Status::Degraded("ended: a fault in the bridge".to_owned()),
+                );
             }
             drop(entered);
         });

@@ -96,7 +96,12 @@ impl Report {
     fn log_failure(&mut self, cause: &Cause) {
         let now = Instant::now();
         let Some(failing) = &mut self.failing else {
-            tracing::warn!(sink = self.sink, reason = cause.reason, "delivery fails, will be tried again: {}", cause.detail);
+            tracing::warn!(
+                sink = self.sink,
+                reason = cause.reason,
+                "delivery fails, will be tried again: {}",
+                cause.detail
+            );
             self.failing = Some(Failing { since: now, logged: now, unsaid: 0 });
             return;
         };
@@ -115,19 +120,33 @@ impl Report {
 
     pub fn dead_letter(&self, cause: &Cause, id: &str, attempts: u32) {
         self.metrics.sink_dead_letters_total.with_label_values(&[&self.sink, cause.reason]).inc();
-        tracing::warn!(sink = self.sink, reason = cause.reason, attempts, event = id, "event put aside as a dead letter: {}", cause.detail);
+        tracing::warn!(
+            sink = self.sink,
+            reason = cause.reason,
+            attempts,
+            event = id,
+            "event put aside as a dead letter: {}",
+            cause.detail
+        );
     }
 
     /// The lane delivers no more; the daemon goes on.
     pub fn ended(&mut self, why: &str) {
         self.metrics.sink_up.with_label_values(&[&self.sink]).set(0);
         self.status(Status::Degraded(format!("ended: {why}")));
-        tracing::error!(sink = self.sink, "sink has ended and takes no more events until the next start: {why}");
+        tracing::error!(
+            sink = self.sink,
+            "sink has ended and takes no more events until the next start: {why}"
+        );
     }
 
     pub fn stopped(&self, unsettled: u64) {
         self.metrics.sink_up.with_label_values(&[&self.sink]).set(0);
-        tracing::info!(sink = self.sink, unsettled, "lane has stopped; what is unsettled follows at the next start");
+        tracing::info!(
+            sink = self.sink,
+            unsettled,
+            "lane has stopped; what is unsettled follows at the next start"
+        );
     }
 
     pub fn lag(&self, lag: &Lag, age: Duration) {
@@ -150,7 +169,10 @@ impl Report {
 
     pub fn intake(&self, paused: bool, limit: &str) {
         if paused {
-            tracing::error!(sink = self.sink, "sink lags beyond {limit}: sessions acknowledge nothing until it has caught up");
+            tracing::error!(
+                sink = self.sink,
+                "sink lags beyond {limit}: sessions acknowledge nothing until it has caught up"
+            );
         } else {
             tracing::info!(sink = self.sink, "sink has caught up: sessions may acknowledge again");
         }

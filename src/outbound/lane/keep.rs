@@ -45,19 +45,20 @@ impl<S: Source> Lane<S> {
         let passed = exceeded(&limit, &lag, now);
         match (limit.on_limit, passed) {
             (OnLimit::Release, Some(name)) => return self.release(name).await,
-            (OnLimit::StopIntake, Some(name)) => {
-                if self.wiring.intake.set(&self.config.name, true) {
-                    self.report.intake(true, name);
-                }
-            }
-            (OnLimit::StopIntake, None) if caught_up(&limit, &lag, now) => {
-                if self.wiring.intake.set(&self.config.name, false) {
-                    self.report.intake(false, "");
-                }
-            }
-            _ => {}
+            (OnLimit::Release, None) => {}
+            (OnLimit::StopIntake, passed) => self.hold_intake(passed, caught_up(&limit, &lag, now)),
         }
         Ok(false)
+    }
+
+    /// Pauses the intake from the limit on until the sink has caught up.
+    fn hold_intake(&self, passed: Option<&'static str>, caught_up: bool) {
+        let name = &self.config.name;
+        match passed {
+            Some(limit) if self.wiring.intake.set(name, true) => self.report.intake(true, limit),
+            None if caught_up && self.wiring.intake.set(name, false) => self.report.intake(false, ""),
+            _ => {}
+        }
     }
 
     /// Moves the lane to the head. The event that names the loss is on disk before the position moves: a crash

@@ -29,7 +29,7 @@ struct Job {
 
 pub struct StdoutSink {
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
-    ended: tokio::sync::Mutex<oneshot::Receiver<()>>,
+    ended: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
 impl StdoutSink {
@@ -44,7 +44,7 @@ impl StdoutSink {
                 let _ = ending.send(());
             })
             .map_err(|error| format!("no thread for writing: {error}"))?;
-        Ok(StdoutSink { jobs: Mutex::new(Some(jobs)), ended: tokio::sync::Mutex::new(ended) })
+        Ok(StdoutSink { jobs: Mutex::new(Some(jobs)), ended: Mutex::new(Some(ended)) })
     }
 
     pub async fn deliver(&self, batch: &[Delivery]) -> Vec<Outcome> {
@@ -78,8 +78,10 @@ impl StdoutSink {
     /// Waits until the last line is out, at most `grace`.
     pub async fn close(&self, grace: Duration) {
         drop(self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let mut ended = self.ended.lock().await;
-        let _ = tokio::time::timeout(grace, &mut *ended).await;
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(ended) = ended {
+            let _ = tokio::time::timeout(grace, ended).await;
+        }
     }
 
     fn sender(&self) -> Option<mpsc::Sender<Job>> {
@@ -89,7 +91,9 @@ impl StdoutSink {
 
 fn failure(kind: ErrorKind) -> Outcome {
     if kind == ErrorKind::BrokenPipe {
-        return Outcome::Disable { cause: Cause::new("broken-pipe", "the reader of standard output is gone") };
+        return Outcome::Disable {
+            cause: Cause::new("broken-pipe", "the reader of standard output is gone"),
+        };
     }
     let cause = Cause::new("io", format!("standard output can not be written: {kind}"));
     Outcome::Retry { cause, after: None }

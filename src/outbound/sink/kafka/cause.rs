@@ -49,7 +49,9 @@ pub fn reason(code: Code) -> &'static str {
         Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownPartition => "unknown-topic",
         Code::InvalidTopic => "invalid-topic",
         Code::InvalidMessage | Code::InvalidTimestamp => "invalid-record",
-        Code::MessageTimedOut | Code::RequestTimedOut | Code::OperationTimedOut | Code::TimedOutQueue => "timeout",
+        Code::MessageTimedOut | Code::RequestTimedOut | Code::OperationTimedOut | Code::TimedOutQueue => {
+            "timeout"
+        }
         Code::NotEnoughReplicas | Code::NotEnoughReplicasAfterAppend | Code::ISRInsufficient => "replicas",
         Code::PurgeQueue | Code::PurgeInflight => "purged",
         Code::PolicyViolation => "policy",

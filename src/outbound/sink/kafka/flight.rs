@@ -91,6 +91,12 @@ impl Flight {
         self.inner().trouble.map(|code| Cause::new(cause::reason(code), code.to_string()))
     }
 
+    /// Whether librdkafka holds nothing of ours.
+    #[cfg(test)]
+    pub fn is_empty(&self) -> bool {
+        self.inner().waiting.is_empty()
+    }
+
     fn report(&self, token: usize, report: Report) {
         if let Err(code) = report {
             self.trouble_is(code);

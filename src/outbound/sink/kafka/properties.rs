@@ -35,8 +35,12 @@ pub const OWNED: &[&str] = &[
 ];
 
 /// Set by us; the configuration may say otherwise.
-const DEFAULTS: &[(&str, &str)] =
-    &[("client.id", "cometbridge"), ("compression.type", "lz4"), ("linger.ms", "5"), ("socket.keepalive.enable", "true")];
+const DEFAULTS: &[(&str, &str)] = &[
+    ("client.id", "cometbridge"),
+    ("compression.type", "lz4"),
+    ("linger.ms", "5"),
+    ("socket.keepalive.enable", "true"),
+];
 
 /// Set by us for good. The order of a key needs an infinite message timeout: after a finite one the records
 /// behind a failed one overtake it.
@@ -77,9 +81,9 @@ pub async fn client(config: &KafkaConfig) -> Result<(ClientConfig, usize), Strin
     client.set("bootstrap.servers", config.brokers.join(","));
     let max_bytes = match client.get(MAX_BYTES) {
         None => DEFAULT_MAX_BYTES,
-        Some(text) => text
-            .parse()
-            .map_err(|_| format!("librdkafka.\"{MAX_BYTES}\": a number of bytes is expected"))?,
+        Some(text) => {
+            text.parse().map_err(|_| format!("librdkafka.\"{MAX_BYTES}\": a number of bytes is expected"))?
+        }
     };
     Ok((client, max_bytes))
 }

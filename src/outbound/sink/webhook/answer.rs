@@ -2,8 +2,8 @@
 //!
 //! Any 4xx but 410 is tried again, too: operators repair receivers. Deliberately absent: the answer's text.
 
-use super::client::root;
 use super::super::{Cause, Outcome};
+use super::client::root;
 use http::StatusCode;
 use http::header::RETRY_AFTER;
 use reqwest::Response;
@@ -95,8 +95,16 @@ mod tests {
     fn statuses_fall_into_a_closed_set_of_reasons() {
         let of = |code| reason(StatusCode::from_u16(code).unwrap());
         let seen: Vec<_> = [301, 304, 400, 410, 429, 500, 599, 199].into_iter().map(of).collect();
-        let wanted =
-            ["redirect", "redirect", "http-4xx", "gone", "rate-limited", "http-5xx", "http-5xx", "http-other"];
+        let wanted = [
+            "redirect",
+            "redirect",
+            "http-4xx",
+            "gone",
+            "rate-limited",
+            "http-5xx",
+            "http-5xx",
+            "http-other",
+        ];
         assert_eq!(seen, wanted);
     }
 }

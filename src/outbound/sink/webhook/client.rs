@@ -38,7 +38,10 @@ pub async fn build(config: &WebhookConfig) -> Result<Client, String> {
         builder = builder.proxy(Proxy::all(proxy.clone()).map_err(|_| "proxy: not a usable URL".to_owned())?);
     }
     builder.build().map_err(|error| {
-        format!("the HTTP client can not be made: {} (without ca the system's certificates are needed)", root(&error))
+        format!(
+            "the HTTP client can not be made: {} (without ca the system's certificates are needed)",
+            root(&error)
+        )
     })
 }
 

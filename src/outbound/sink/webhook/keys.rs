@@ -63,7 +63,8 @@ async fn read(config: &WebhookConfig) -> Result<Current, String> {
     let mut signing = Vec::with_capacity(config.secrets.len());
     for place in &config.secrets {
         let text = place.read(None).await.map_err(|error| format!("secrets: {error}"))?;
-        signing.push(sign::key(text.expose_secret()).map_err(|reason| format!("secrets: {place}: {reason}"))?);
+        signing
+            .push(sign::key(text.expose_secret()).map_err(|reason| format!("secrets: {place}: {reason}"))?);
     }
     let mut headers = HeaderMap::new();
     for (name, source) in &config.headers {

@@ -116,7 +116,11 @@ impl WebhookSink {
         let id = &delivery.event.id;
         let mut headers = keys.headers.clone();
         let signature = sign::header(&keys.signing, id, now, &body);
-        let signed = [("webhook-id", id.clone()), ("webhook-timestamp", now.to_string()), ("webhook-signature", signature)];
+        let signed = [
+            ("webhook-id", id.clone()),
+            ("webhook-timestamp", now.to_string()),
+            ("webhook-signature", signature),
+        ];
         for (name, text) in signed {
             let Ok(value) = HeaderValue::from_str(&text) else {
                 let detail = format!("its {name} does not fit into a header");
