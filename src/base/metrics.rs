@@ -48,6 +48,7 @@ pub struct Families {
     pub sink_filtered_total: IntCounterVec,
     pub sink_retries_total: IntCounterVec,
     pub sink_dead_letters_total: IntCounterVec,
+    pub dead_letters_dropped_total: IntCounterVec,
     pub sink_lost_total: IntCounterVec,
     pub sink_lag_events: IntGaugeVec,
     pub sink_lag_bytes: IntGaugeVec,
@@ -226,6 +227,12 @@ impl Metrics {
                 "sink_dead_letters_total",
                 "Events put aside as dead letters, by reason",
                 &["sink", "reason"],
+            )?,
+            dead_letters_dropped_total: counters(
+                &r,
+                "dead_letters_dropped_total",
+                "Dead letters removed by the journal's limits: retention, limit",
+                &["reason"],
             )?,
             sink_lost_total: counters(
                 &r,

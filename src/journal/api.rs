@@ -1,4 +1,6 @@
-//! What goes into the journal and what comes out of it.
+//! What goes into the journal and what comes out of it: plain data, the configuration, and the errors.
+//!
+//! Deliberately absent: how any of it is stored.
 
 use crate::base::digest::Digest;
 use crate::base::envelope::Event;
@@ -65,6 +67,8 @@ pub struct StateWrite {
 }
 
 /// Where one session stands: stored with each batch, so that a later start can resume from it.
+///
+/// An empty body forgets the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     /// `<site>/<agent>`.
@@ -76,12 +80,54 @@ pub struct Checkpoint {
 /// Told after the commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Committed {
-    /// Last sequence in the journal at that commit.
+    /// Last sequence in the journal with this batch in it.
     pub last: Sequence,
 }
 
 /// Resolves when the batch is on disk; an error means the journal has failed and nothing may be acknowledged.
+///
+/// A receiver that ends without an answer means the same; [`settled`] folds the two into one.
 pub type Pending<T> = tokio::sync::oneshot::Receiver<Result<T, Arc<Error>>>;
+
+/// Waits for a [`Pending`]; a journal that ended without answering counts as closed.
+pub async fn settled<T>(pending: Pending<T>) -> Result<T, Arc<Error>> {
+    pending.await.unwrap_or_else(|_| Err(Arc::new(Error::Closed)))
+}
+
+/// The `sequence` attribute: the journal's birth in Unix seconds, a dash, the zero-padded sequence.
+pub fn sequence_text(birth: i64, sequence: Sequence) -> String {
+    format!("{birth}-{sequence:019}")
+}
+
+/// Where a sink that the journal does not know yet begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartAt {
+    /// After the last event committed when it is registered.
+    Latest,
+    /// At the first event the journal still holds.
+    Earliest,
+}
+
+/// What was seen of one log item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    pub index: i64,
+    /// Every content seen, oldest first; beyond [`MAX_DIGESTS`] the oldest are forgotten.
+    pub digests: Vec<Digest>,
+    pub revision: u32,
+}
+
+/// Contents remembered for one log item: a peer that changes an item without end must not fill the disk.
+/// Forgetting one means that it would be forwarded again: a duplicate, never a loss.
+pub const MAX_DIGESTS: usize = 256;
+
+/// Everything seen of one conversation, by index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConversationMarks {
+    pub marks: Vec<Mark>,
+    /// Kept to ten minutes only, to save writes.
+    pub last_activity: Millis,
+}
 
 /// One event as it is read back.
 #[derive(Clone, Debug)]

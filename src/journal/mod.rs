@@ -3,8 +3,295 @@
 //! What enters is committed with a full fsync before anybody is told so; that is the promise everything else
 //! stands on. Deliberately absent: any knowledge of CometD, of sinks, or of how an event came to be.
 //!
-//! `api` says what goes in and out.
+//! `api` says what goes in and out. One thread writes (`writer`, with `group`, `stall` and `upkeep`), two read
+//! (`readers`); both see storage through `engine`, which `sqlite` and its neighbours implement. Around the
+//! database stand the checked directory (`directory`), its `lock`, the `reserve` and the `high_water` mark.
 
 mod api;
+mod compact;
+mod directory;
+mod engine;
+mod expiry;
+mod fault;
+mod group;
+mod high_water;
+mod lock;
+mod open;
+mod read;
+mod readers;
+mod recover;
+mod reserve;
+mod row;
+mod schema;
+mod shared;
+mod sqlite;
+mod stall;
+mod trim;
+mod upkeep;
+mod writer;
+
+#[cfg(test)]
+mod tests;
 
 pub use api::*;
+
+use crate::base::digest::Digest;
+use crate::base::envelope::Event;
+use crate::base::health::Health;
+use crate::base::metrics::Metrics;
+use crate::base::time::{Clock, rfc3339};
+use engine::{Opener, Reading, Write};
+use group::{Answer, Op, Reply, Request};
+use readers::Readers;
+use shared::Shared;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use tokio::sync::{oneshot, watch};
+
+/// The handle: cheap to clone; the journal ends with [`Journal::close`], or as after a crash with the last handle.
+#[derive(Clone)]
+pub struct Journal(Arc<Inner>);
+
+struct Inner {
+    ops: Sender<Op>,
+    shared: Arc<Shared>,
+    readers: Readers,
+    opener: Opener,
+    clock: Clock,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl std::fmt::Debug for Journal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Journal").field("head", &*self.0.shared.head.borrow()).finish_non_exhaustive()
+    }
+}
+
+impl Journal {
+    /// Opens the journal in `config.state_dir`, making it where there is none, and starts its threads. Blocks.
+    pub fn open(
+        config: Config,
+        clock: Clock,
+        metrics: Metrics,
+        health: Health,
+    ) -> Result<(Journal, Recovery), Error> {
+        open::open(config, clock, metrics, health, |engine| Box::new(engine))
+    }
+
+    /// Queues one step; steps are committed in the order of the calls, whole or not at all.
+    ///
+    /// An event without `recordedtime` gets the time of this call. A step that [needs no sync]
+    /// (Append::needs_sync) is answered without waiting for the disk, yet never before those ahead of it are on
+    /// disk. The queue has no limit: every caller waits for its answer before its next step.
+    pub fn append(&self, append: Append) -> Pending<Committed> {
+        let (answer, pending) = oneshot::channel();
+        let sync = append.needs_sync();
+        let now = self.0.clock.now();
+        let Append { events, marks, states, checkpoint } = append;
+        let count = events.len() as u64;
+        let mut bytes = 0u64;
+        let mut writes = Vec::with_capacity(events.len().saturating_add(marks.len()).saturating_add(2));
+        for mut event in events {
+            if event.recordedtime.is_empty() {
+                event.recordedtime = rfc3339(now);
+            }
+            match serialised(&event) {
+                Ok(body) => {
+                    bytes = bytes.saturating_add(body.len() as u64);
+                    writes.push(Write::Event { body, recorded: now });
+                }
+                Err(error) => {
+                    answer.send(Err(Arc::new(error))).ok();
+                    return pending;
+                }
+            }
+        }
+        writes.extend(marks.into_iter().map(Write::Mark));
+        writes.extend(states.into_iter().map(Write::State));
+        writes.extend(checkpoint.map(Write::Checkpoint));
+        self.write(Request { writes, events: count, bytes, sync, reply: Reply::Append(answer) });
+        pending
+    }
+
+    /// Queues what a lane has settled. With dead letters the answer means that they are on disk; without, only
+    /// that the position counts: a crash within the next second may set it back, and events come again.
+    ///
+    /// A position never moves back, nor beyond the last event. While the disk is full a settle may be committed
+    /// before an append that was queued ahead of it: who needs the append first waits for it first.
+    pub fn settle(&self, settle: Settle) -> Pending<()> {
+        let (answer, pending) = oneshot::channel();
+        let Settle { sink, position, dead } = settle;
+        let sync = !dead.is_empty();
+        let mut bytes = 0u64;
+        let mut writes = Vec::with_capacity(dead.len().saturating_add(1));
+        for letter in dead {
+            match serialised(&letter.event) {
+                Ok(body) => {
+                    bytes = bytes.saturating_add(body.len() as u64);
+                    writes.push(Write::Dead { sink: sink.clone(), letter, body });
+                }
+                Err(error) => {
+                    answer.send(Err(Arc::new(error))).ok();
+                    return pending;
+                }
+            }
+        }
+        writes.push(Write::Position { sink, at: position });
+        self.write(Request { writes, events: 0, bytes, sync, reply: Reply::Settle(answer) });
+        pending
+    }
+
+    /// Says which sinks are configured, again after each change. A new one begins where it is told; one that is no
+    /// longer named keeps its position, but holds nothing back. Nothing is trimmed before the first call.
+    pub async fn register_sinks(&self, sinks: &[(String, StartAt)]) -> Result<(), Arc<Error>> {
+        let sinks = sinks.to_vec();
+        self.call(|answer| Op::Register { sinks, answer }).await
+    }
+
+    /// Where a sink stands, whether configured or not; `None` if the journal does not know it.
+    pub async fn position(&self, sink: &str) -> Option<Sequence> {
+        self.0.shared.positions().get(sink).copied()
+    }
+
+    /// Events after `from_exclusive`, in order: at least one where there is one, else up to both limits.
+    pub async fn read(
+        &self,
+        from_exclusive: Sequence,
+        max_events: usize,
+        max_bytes: usize,
+    ) -> Result<Read, Error> {
+        let known = self.0.shared.head.borrow().last;
+        let asked = self.ask(move |reader| reader.read(from_exclusive, known, max_events, max_bytes)).await?;
+        for (sequence, reason) in asked.damaged {
+            tracing::error!("journal: event {sequence} is damaged ({reason}); passed over and set aside");
+            self.send(writer::set_aside(sequence, reason));
+        }
+        Ok(asked.read)
+    }
+
+    /// How much lies behind `position` and is not settled by `sink`.
+    pub async fn lag(&self, position: Sequence) -> Result<Lag, Error> {
+        self.ask(move |reader| reader.lag(position)).await
+    }
+
+    /// The last event committed; changes with each commit that holds events.
+    pub fn head(&self) -> watch::Receiver<Head> {
+        self.0.shared.head.subscribe()
+    }
+
+    /// Whether the journal can write.
+    pub fn state(&self) -> watch::Receiver<State> {
+        self.0.shared.state.subscribe()
+    }
+
+    /// A look-up of its own for a thread that may block.
+    pub fn lookup(&self) -> Result<Lookup, Error> {
+        (self.0.opener)().map(Lookup)
+    }
+
+    /// Where every session stood last, by name.
+    pub async fn checkpoints(&self) -> Result<Vec<Checkpoint>, Error> {
+        self.ask(|reader| reader.checkpoints()).await
+    }
+
+    /// Dead letters, oldest first, of one sink or of all.
+    pub async fn dead_letters(&self, sink: Option<&str>, limit: usize) -> Result<Vec<DeadLetter>, Error> {
+        let sink = sink.map(str::to_owned);
+        self.ask(move |reader| reader.dead_letters(sink.as_deref(), limit)).await
+    }
+
+    /// One dead letter with its event, for showing it or delivering it again.
+    pub async fn dead_letter(&self, number: u64) -> Result<Option<(DeadLetter, Arc<Event>)>, Error> {
+        self.ask(move |reader| reader.dead_letter(number)).await
+    }
+
+    /// Removes dead letters, by number; says how many there were.
+    pub async fn forget_dead_letters(&self, numbers: &[u64]) -> Result<u64, Arc<Error>> {
+        let numbers = numbers.to_vec();
+        self.call(|answer| Op::Forget { numbers, answer }).await
+    }
+
+    /// Trims all that may go now and gives its space back, without waiting for the slices between commits.
+    pub async fn trim(&self) -> Result<(), Arc<Error>> {
+        self.call(|answer| Op::Trim { answer }).await
+    }
+
+    /// Commits what is queued, writes everything to its place and ends the threads. Later calls get an error.
+    pub async fn close(&self) {
+        self.0.shared.closing.store(true, Ordering::SeqCst);
+        self.send(Op::Close);
+        let writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut threads = self.0.readers.close();
+        if let Some(writer) = writer {
+            writer.thread().unpark();
+            threads.push(writer);
+        }
+        // A thread that panicked has said so already.
+        tokio::task::spawn_blocking(|| threads.into_iter().for_each(|thread| drop(thread.join()))).await.ok();
+    }
+
+    fn write(&self, request: Request) {
+        self.send(Op::Write(request));
+    }
+
+    /// Sends to the writer; where it has ended, whoever waits is told why.
+    fn send(&self, op: Op) {
+        if let Err(unsent) = self.0.ops.send(op) {
+            let why = self.0.shared.failure().map_or(Error::Closed, Error::Failed);
+            unsent.0.refuse(&Arc::new(why));
+        }
+    }
+
+    async fn call<T>(&self, op: impl FnOnce(Answer<T>) -> Op) -> Result<T, Arc<Error>> {
+        let (answer, pending) = oneshot::channel();
+        self.send(op(answer));
+        settled(pending).await
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&dyn Reading) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let asked = self.0.readers.ask(call).await;
+        if let Err(error) = &asked
+            && fault::breaks_reading(error)
+        {
+            self.send(Op::Broken(format!("reading: {error}")));
+        }
+        asked
+    }
+}
+
+/// Look-ups for dedup: blocking, on a connection of its own; sees what is committed, and nothing else.
+pub struct Lookup(Box<dyn Reading>);
+
+impl Lookup {
+    /// Everything seen of one conversation.
+    pub fn conversation(&self, conversation: &Digest) -> Result<Option<ConversationMarks>, Error> {
+        self.0.conversation(conversation)
+    }
+
+    /// The last content seen of one resource.
+    pub fn state(&self, resource: &Digest) -> Result<Option<Digest>, Error> {
+        self.0.state(resource)
+    }
+}
+
+/// Dead letters from the files of a journal that no process has open.
+pub fn dead_letters_offline(
+    state_dir: &Path,
+    sink: Option<&str>,
+    limit: usize,
+) -> Result<Vec<DeadLetter>, Error> {
+    directory::check(state_dir)?;
+    let _lock = lock::take(state_dir)?;
+    read::open(state_dir)?.dead_letters(sink, limit)
+}
+
+fn serialised(event: &Event) -> Result<Vec<u8>, Error> {
+    // The error's own words could quote the event.
+    serde_json::to_vec(event).map_err(|error| Error::Row(format!("event ({:?} error)", error.classify())))
+}

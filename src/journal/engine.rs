@@ -1,0 +1,157 @@
+//! The seam between the journal's rules and its storage: what an engine must do.
+//!
+//! One engine writes (from one thread), any number of [`Reading`]s see what is committed. SQLite is the one
+//! engine of this release; tests put a failing one in front of it. Deliberately absent: threads, waiting,
+//! and any decision on when to do what (see `writer`, `upkeep`, `stall`).
+
+use super::api::{
+    Checkpoint, ConversationMarks, DeadLetter, Error, Lag, MarkWrite, NewDeadLetter, Read, Sequence,
+    StateWrite,
+};
+use super::fault::Fault;
+use crate::base::digest::Digest;
+use crate::base::envelope::Event;
+use crate::base::time::Millis;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// One thing to write; a transaction is a list of them, in order.
+#[derive(Debug)]
+pub(super) enum Write {
+    /// Gets the next sequence.
+    Event {
+        body: Vec<u8>,
+        recorded: Millis,
+    },
+    Mark(MarkWrite),
+    State(StateWrite),
+    Checkpoint(Checkpoint),
+    /// Never moves a position back.
+    Position {
+        sink: String,
+        at: Sequence,
+    },
+    Dead {
+        sink: String,
+        letter: NewDeadLetter,
+        body: Vec<u8>,
+    },
+    /// Moves a damaged row out of the way of the readers.
+    SetAside {
+        sequence: Sequence,
+        reason: String,
+    },
+    /// Removes a dead letter.
+    Forget {
+        number: u64,
+    },
+}
+
+/// Whether a commit waits for the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// On the disk when the call returns.
+    Full,
+    /// Whole or not at all, never before what was committed earlier, but lost with a power cut.
+    Lazy,
+}
+
+/// What was ever written: survives trimming.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub last: Sequence,
+    pub count: u64,
+    pub bytes: u64,
+}
+
+/// What a commit did.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Outcome {
+    pub tally: Tally,
+    pub set_aside: u64,
+    pub forgotten: u64,
+}
+
+/// What may go.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    /// Bodies up to here are settled by every configured sink.
+    pub floor: Sequence,
+    /// Bodies recorded until then may go.
+    pub bodies_before: Millis,
+    /// Marks and states without activity since this may go; `None` while expiry is suspended.
+    pub marks_before: Option<Millis>,
+    /// Dead letters whose last failure lies before this may go; `None` while expiry is suspended.
+    pub dead_before: Option<Millis>,
+    pub max_dead: u64,
+}
+
+/// What one slice of trimming did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Trimmed {
+    pub bodies: u64,
+    pub conversations: u64,
+    pub states: u64,
+    pub dead_expired: u64,
+    pub dead_over_limit: u64,
+    /// The slice ended before the work did.
+    pub more: bool,
+}
+
+/// How far to go in giving space back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Compact {
+    /// Only what pays: free pages beyond what the next events will use, a log beyond its limit.
+    Running,
+    /// Everything: no free page kept, the log emptied.
+    Whole,
+}
+
+/// What the journal holds now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Held {
+    pub events: u64,
+    pub bytes: u64,
+    pub disk_bytes: u64,
+}
+
+/// The writing side. Every call may end in a [`Fault`] and has then changed nothing.
+pub(super) trait Engine: Send {
+    fn tally(&self) -> Tally;
+    fn commit(&mut self, writes: &[Write], durability: Durability) -> Result<Outcome, Fault>;
+    /// One slice of trimming; ends soon after `until`.
+    fn trim(&mut self, plan: &Plan, until: Instant) -> Result<Trimmed, Fault>;
+    /// Starts over the search for marks, states and dead letters that have expired.
+    fn sweep(&mut self);
+    /// One slice of giving space back; true if more is to be done.
+    fn compact(&mut self, how: Compact, until: Instant) -> Result<bool, Fault>;
+    fn held(&self) -> Result<Held, Fault>;
+}
+
+/// One reading step, and the rows that were found damaged in it.
+#[derive(Debug, Default)]
+pub(super) struct RawRead {
+    pub read: Read,
+    pub damaged: Vec<(Sequence, String)>,
+}
+
+/// The reading side: sees committed data only, and holds nothing open between calls.
+pub(super) trait Reading: Send {
+    /// `known` is a sequence that was committed before the call: an exhausted read has looked at least that far.
+    fn read(
+        &self,
+        from_exclusive: Sequence,
+        known: Sequence,
+        max_events: usize,
+        max_bytes: usize,
+    ) -> Result<RawRead, Error>;
+    fn lag(&self, position: Sequence) -> Result<Lag, Error>;
+    fn conversation(&self, conversation: &Digest) -> Result<Option<ConversationMarks>, Error>;
+    fn state(&self, resource: &Digest) -> Result<Option<Digest>, Error>;
+    fn checkpoints(&self) -> Result<Vec<Checkpoint>, Error>;
+    fn dead_letters(&self, sink: Option<&str>, limit: usize) -> Result<Vec<DeadLetter>, Error>;
+    fn dead_letter(&self, number: u64) -> Result<Option<(DeadLetter, Arc<Event>)>, Error>;
+}
+
+/// Makes a reader of its own for whoever asks.
+pub(super) type Opener = Arc<dyn Fn() -> Result<Box<dyn Reading>, Error> + Send + Sync>;

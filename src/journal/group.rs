@@ -1,0 +1,217 @@
+//! What the callers send to the writer, and how it is gathered into one commit.
+//!
+//! Pure: no thread, no disk.
+
+use super::api::{Checkpoint, Committed, Error, Sequence, StartAt};
+use super::engine::Write;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::oneshot::Sender;
+
+/// Most requests and bytes of one commit: beyond them a commit takes longer than its waiters should.
+pub(super) const MAX_REQUESTS: usize = 2_048;
+pub(super) const MAX_BYTES: u64 = 8 << 20;
+
+/// A way to answer.
+pub(super) type Answer<T> = Sender<Result<T, Arc<Error>>>;
+
+/// One call to the writer.
+pub(super) enum Op {
+    Write(Request),
+    Register {
+        sinks: Vec<(String, StartAt)>,
+        answer: Answer<()>,
+    },
+    Forget {
+        numbers: Vec<u64>,
+        answer: Answer<u64>,
+    },
+    Trim {
+        answer: Answer<()>,
+    },
+    /// A reader met corruption or an I/O error.
+    Broken(String),
+    Close,
+}
+
+/// What one caller wants written.
+pub(super) struct Request {
+    pub writes: Vec<Write>,
+    pub events: u64,
+    pub bytes: u64,
+    /// Whether the answer waits for the disk.
+    pub sync: bool,
+    pub reply: Reply,
+}
+
+/// Who waits for it.
+pub(super) enum Reply {
+    Append(Answer<Committed>),
+    Settle(Answer<()>),
+    Nobody,
+}
+
+impl Reply {
+    fn done(self, last: Sequence) {
+        // A caller that no longer listens is no matter of the writer's.
+        match self {
+            Reply::Append(answer) => answer.send(Ok(Committed { last })).ok().unwrap_or_default(),
+            Reply::Settle(answer) => answer.send(Ok(())).ok().unwrap_or_default(),
+            Reply::Nobody => (),
+        }
+    }
+
+    fn failed(self, error: &Arc<Error>) {
+        match self {
+            Reply::Append(answer) => answer.send(Err(Arc::clone(error))).ok().unwrap_or_default(),
+            Reply::Settle(answer) => answer.send(Err(Arc::clone(error))).ok().unwrap_or_default(),
+            Reply::Nobody => (),
+        }
+    }
+}
+
+impl Op {
+    /// Tells whoever waits that the journal is no more.
+    pub(super) fn refuse(self, error: &Arc<Error>) {
+        match self {
+            Op::Write(request) => request.reply.failed(error),
+            Op::Register { answer, .. } | Op::Trim { answer } => {
+                answer.send(Err(Arc::clone(error))).ok().unwrap_or_default();
+            }
+            Op::Forget { answer, .. } => {
+                answer.send(Err(Arc::clone(error))).ok().unwrap_or_default();
+            }
+            Op::Broken(_) | Op::Close => (),
+        }
+    }
+}
+
+/// Requests that become one transaction, in the order they came.
+#[derive(Default)]
+pub(super) struct Group {
+    pub writes: Vec<Write>,
+    pub sync: bool,
+    bytes: u64,
+    events: u64,
+    /// With how many events of the group lie before or in the request.
+    replies: Vec<(Reply, u64)>,
+}
+
+impl Group {
+    pub(super) fn add(&mut self, request: Request) {
+        self.sync |= request.sync;
+        self.bytes = self.bytes.saturating_add(request.bytes);
+        self.events = self.events.saturating_add(request.events);
+        self.writes.extend(request.writes);
+        self.replies.push((request.reply, self.events));
+    }
+
+    pub(super) fn full(&self) -> bool {
+        self.replies.len() >= MAX_REQUESTS || self.bytes >= MAX_BYTES
+    }
+
+    /// Answers every waiter in order; `before` is the last sequence ahead of the group.
+    pub(super) fn answer(self, before: Sequence) {
+        for (reply, events) in self.replies {
+            reply.done(before.saturating_add(events));
+        }
+    }
+
+    pub(super) fn refuse(self, error: &Arc<Error>) {
+        for (reply, _) in self.replies {
+            reply.failed(error);
+        }
+    }
+}
+
+/// Checkpoints and positions that nobody waits for: the last of each, to ride with the next commit.
+#[derive(Debug, Default)]
+pub(super) struct Deferred {
+    checkpoints: BTreeMap<String, Checkpoint>,
+    positions: BTreeMap<String, Sequence>,
+}
+
+impl Deferred {
+    pub(super) fn is_empty(&self) -> bool {
+        self.checkpoints.is_empty() && self.positions.is_empty()
+    }
+
+    /// Takes one write over; gives back what can not wait.
+    pub(super) fn put(&mut self, write: Write) -> Option<Write> {
+        match write {
+            Write::Checkpoint(point) => {
+                self.checkpoints.insert(point.session.clone(), point);
+                None
+            }
+            Write::Position { sink, at } => {
+                let kept = self.positions.entry(sink).or_default();
+                *kept = at.max(*kept);
+                None
+            }
+            other => Some(other),
+        }
+    }
+
+    /// Everything in it, as writes; it is empty afterwards.
+    pub(super) fn take(&mut self) -> Vec<Write> {
+        let Deferred { checkpoints, positions } = std::mem::take(self);
+        let checkpoints = checkpoints.into_values().map(Write::Checkpoint);
+        checkpoints.chain(positions.into_iter().map(|(sink, at)| Write::Position { sink, at })).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::sync::oneshot;
+
+    fn request(events: u64, bytes: u64) -> (Request, oneshot::Receiver<Result<Committed, Arc<Error>>>) {
+        let (answer, pending) = oneshot::channel();
+        let reply = Reply::Append(answer);
+        (Request { writes: Vec::new(), events, bytes, sync: events > 0, reply }, pending)
+    }
+
+    #[test]
+    fn each_waiter_learns_the_last_sequence_up_to_its_own_request() {
+        let mut group = Group::default();
+        let (first, mut one) = request(2, 10);
+        let (second, mut two) = request(0, 0);
+        let (third, mut three) = request(1, 10);
+        group.add(first);
+        group.add(second);
+        group.add(third);
+        assert!(group.sync && !group.full());
+        group.answer(40);
+        let last = |pending: &mut oneshot::Receiver<Result<Committed, Arc<Error>>>| {
+            pending.try_recv().unwrap().unwrap().last
+        };
+        assert_eq!((last(&mut one), last(&mut two), last(&mut three)), (42, 42, 43));
+    }
+
+    #[test]
+    fn a_group_is_full_at_its_bytes_or_its_count() {
+        let mut group = Group::default();
+        group.add(request(1, MAX_BYTES - 1).0);
+        assert!(!group.full());
+        group.add(request(1, 1).0);
+        assert!(group.full());
+    }
+
+    #[test]
+    fn only_the_last_checkpoint_of_a_session_and_the_highest_position_of_a_sink_stay() {
+        let mut deferred = Deferred::default();
+        for body in ["a", "b"] {
+            let point = Checkpoint { session: "s".to_owned(), body: body.to_owned() };
+            assert!(deferred.put(Write::Checkpoint(point)).is_none());
+        }
+        for at in [7, 9, 8] {
+            assert!(deferred.put(Write::Position { sink: "k".to_owned(), at }).is_none());
+        }
+        let taken = deferred.take();
+        assert!(deferred.is_empty());
+        match taken.as_slice() {
+            [Write::Checkpoint(point), Write::Position { at: 9, .. }] => assert_eq!(point.body, "b"),
+            other => panic!("{other:?}"),
+        }
+    }
+}

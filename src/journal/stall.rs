@@ -1,0 +1,194 @@
+//! A disk without room: nothing is acknowledged, room is made, and the same group is tried again until it fits.
+//!
+//! Sinks go on meanwhile, and what they settle is what makes room; so their settling is taken out of the queue
+//! and not held up behind the stalled group. Whoever needs an append to be on disk before a settle waits for the
+//! append first. The reserve is given up for this alone, and must stand again before events are written.
+
+use super::api::{Error, State};
+use super::engine::{Compact, Durability, Outcome, Write};
+use super::fault::Fault;
+use super::group::{Group, Op, Reply, Request};
+use super::writer::Writer;
+use crate::base::health::Status;
+use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::TryRecvError;
+use std::time::{Duration, Instant};
+
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// Time for trimming in one round, when no commit waits for its end.
+const ROUND: Duration = Duration::from_millis(500);
+
+impl Writer {
+    /// Tries the same writes until they are on disk.
+    pub(super) fn stall(&mut self, first: Fault, writes: &[Write]) -> Result<Outcome, Error> {
+        let began = Instant::now();
+        let mut counted = began;
+        let mut wait = FIRST_WAIT;
+        let mut fault = first;
+        self.announce(&fault);
+        loop {
+            if self.shared.closing.load(Ordering::SeqCst) {
+                return Err(Error::Failed(
+                    "closed while the disk was full; nothing of it was acknowledged".to_owned(),
+                ));
+            }
+            self.beat();
+            self.take_settled(writes)?;
+            if matches!(fault, Fault::Full(_)) {
+                self.make_room()?;
+            }
+            let reserved = self.reserve.restore()?;
+            if reserved {
+                match self.try_commit(writes) {
+                    Ok(outcome) => {
+                        self.metrics.journal_stall_seconds_total.inc_by(counted.elapsed().as_secs_f64());
+                        self.resume(began);
+                        return Ok(outcome);
+                    }
+                    Err(Fault::Fatal(error)) => return Err(error),
+                    Err(again) => fault = again,
+                }
+            }
+            std::thread::park_timeout(wait);
+            wait = wait.saturating_mul(2).min(LONGEST_WAIT);
+            self.metrics.journal_stall_seconds_total.inc_by(counted.elapsed().as_secs_f64());
+            counted = Instant::now();
+        }
+    }
+
+    fn announce(&self, fault: &Fault) {
+        let reason = match fault {
+            Fault::Full(why) => format!("no room on disk: {why}"),
+            Fault::Busy(why) => format!("another process holds the database: {why}"),
+            Fault::Fatal(error) => error.to_string(),
+        };
+        tracing::error!("journal: stalled, nothing is acknowledged until it can write again: {reason}");
+        self.metrics.journal_stalled.set(1);
+        self.health.set("journal", Status::Down(reason.clone()));
+        self.shared.state.send_replace(State::Stalled { since: self.clock.now(), reason });
+    }
+
+    fn resume(&self, began: Instant) {
+        let seconds = began.elapsed().as_secs();
+        tracing::warn!("journal: writes again after {seconds} s");
+        self.metrics.journal_stalled.set(0);
+        self.health.set("journal", Status::Ok);
+        self.shared.state.send_replace(State::Ok);
+    }
+
+    /// Empties the inbox: what sinks settle counts at once, everything else waits behind the stalled writes.
+    ///
+    /// A position may not overtake dead letters of its own sink: it would let their events go.
+    fn take_settled(&mut self, stalled: &[Write]) -> Result<(), Error> {
+        let mut blocked: HashSet<String> = dead_of(stalled).collect();
+        let mut queued: VecDeque<Op> = std::mem::take(&mut self.backlog);
+        loop {
+            match self.inbox.try_recv() {
+                Ok(op) => queued.push_back(op),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => {
+                    self.shared.closing.store(true, Ordering::SeqCst);
+                    break;
+                }
+            }
+        }
+        for op in queued {
+            match op {
+                Op::Write(request)
+                    if matches!(request.reply, Reply::Settle(_)) && !mentions(&request, &blocked) =>
+                {
+                    if let Some(put_off) = self.settle_early(request)? {
+                        blocked.extend(dead_of(&put_off.writes));
+                        self.backlog.push_back(Op::Write(put_off));
+                    }
+                }
+                other => {
+                    if let Op::Write(request) = &other {
+                        blocked.extend(dead_of(&request.writes));
+                    }
+                    self.backlog.push_back(other);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Settles ahead of the stalled writes; gives the request back where there is no room even for that.
+    ///
+    /// Dead letters are what lets a sink move on: they may use the room that events may not.
+    fn settle_early(&mut self, request: Request) -> Result<Option<Request>, Error> {
+        let mut request = self.clamped(request);
+        if request.sync {
+            let tried = match self.try_commit(&request.writes) {
+                Err(Fault::Full(_)) => {
+                    self.give_up_reserve()?;
+                    self.try_commit(&request.writes)
+                }
+                other => other,
+            };
+            match tried {
+                Ok(_) => {}
+                Err(Fault::Fatal(error)) => return Err(error),
+                Err(_) => return Ok(Some(request)),
+            }
+        } else {
+            self.defer(std::mem::take(&mut request.writes));
+        }
+        let mut alone = Group::default();
+        alone.add(request);
+        alone.answer(self.engine.tally().last);
+        Ok(None)
+    }
+
+    /// Trims all that is delivered, whatever its age, and gives the space back; with the reserve's help if needed.
+    fn make_room(&mut self) -> Result<(), Error> {
+        match self.try_make_room() {
+            Err(Fault::Full(_)) => {
+                self.give_up_reserve()?;
+                match self.try_make_room() {
+                    Err(Fault::Fatal(error)) => Err(error),
+                    _ => Ok(()),
+                }
+            }
+            Err(Fault::Fatal(error)) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn try_make_room(&mut self) -> Result<(), Fault> {
+        let until = Instant::now() + ROUND;
+        self.flush(Durability::Lazy)?;
+        if let Some(mut plan) = self.plan() {
+            plan.bodies_before = i64::MAX;
+            let trimmed = self.engine.trim(&plan, until)?;
+            self.report(trimmed);
+        }
+        self.engine.compact(Compact::Whole, until)?;
+        Ok(())
+    }
+
+    fn give_up_reserve(&mut self) -> Result<(), Error> {
+        if self.reserve.whole() {
+            tracing::warn!("journal: gives up the reserve so that delivered events can be trimmed");
+            self.reserve.release()?;
+        }
+        Ok(())
+    }
+}
+
+/// The sinks whose dead letters are among the writes.
+fn dead_of(writes: &[Write]) -> impl Iterator<Item = String> {
+    writes.iter().filter_map(|write| match write {
+        Write::Dead { sink, .. } => Some(sink.clone()),
+        _ => None,
+    })
+}
+
+fn mentions(request: &Request, sinks: &HashSet<String>) -> bool {
+    request.writes.iter().any(|write| match write {
+        Write::Position { sink, .. } | Write::Dead { sink, .. } => sinks.contains(sink),
+        _ => false,
+    })
+}

@@ -1,0 +1,112 @@
+//! A full disk: nothing is answered, sinks go on and make room, the same group is committed in the end.
+
+use super::*;
+use std::sync::atomic::AtomicBool;
+use tokio::sync::oneshot::error::TryRecvError;
+
+/// A database that may not grow beyond so many pages: SQLite then says what it says on a full disk.
+fn small(temp: &tempfile::TempDir, pages: i64) -> Bench {
+    open_with(config(temp), |engine| {
+        engine.conn.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
+        Box::new(engine)
+    })
+    .unwrap()
+}
+
+fn large(n: usize) -> Append {
+    Append { events: vec![event(&n.to_string(), &"x".repeat(50_000))], ..Append::default() }
+}
+
+#[tokio::test]
+async fn a_full_disk_stalls_until_a_sink_makes_room_and_loses_nothing() {
+    let temp = tempfile::tempdir().unwrap();
+    let bench = small(&temp, 60);
+    bench.journal.register_sinks(&[("k".to_owned(), StartAt::Earliest)]).await.unwrap();
+    let mut state = bench.journal.state();
+    let mut written = 0;
+    let mut waiting = loop {
+        let pending = bench.journal.append(large(written));
+        written += 1;
+        tokio::select! {
+            answer = settled(pending) => { answer.unwrap(); continue }
+            found = state.wait_for(|state| matches!(state, State::Stalled { .. })) => { found.unwrap(); }
+        }
+        break bench.journal.append(large(written));
+    };
+    assert!(written > 2);
+    assert_eq!(waiting.try_recv().unwrap_err(), TryRecvError::Empty);
+    assert!(!bench.health.unready().is_empty());
+    // Reading and settling go on, and the latter is answered although events wait ahead of it.
+    let read = bench.journal.read(0, 100, usize::MAX).await.unwrap();
+    assert!(read.events.len() >= 2);
+    settled(bench.journal.settle(settle("k", read.through))).await.unwrap();
+    settled(waiting).await.unwrap();
+    state.wait_for(|state| *state == State::Ok).await.unwrap();
+    assert!(bench.health.unready().is_empty());
+    let left = ids(&bench.journal, read.through).await;
+    let expected: Vec<String> = (read.events.len()..=written).map(|n| n.to_string()).collect();
+    assert_eq!(left, expected);
+    assert!(state_dir(&temp).join("reserve").exists());
+    bench.journal.close().await;
+}
+
+#[tokio::test]
+async fn a_close_ends_the_waiting_for_room_and_acknowledges_nothing() {
+    let temp = tempfile::tempdir().unwrap();
+    let bench = small(&temp, 30);
+    let mut state = bench.journal.state();
+    let pending =
+        bench.journal.append(Append { events: vec![event("a", &"x".repeat(500_000))], ..Append::default() });
+    state.wait_for(|state| matches!(state, State::Stalled { .. })).await.unwrap();
+    bench.journal.close().await;
+    settled(pending).await.unwrap_err();
+    let bench = open(config(&temp)).unwrap();
+    assert_eq!(bench.recovery.last, 0);
+    bench.journal.close().await;
+}
+
+#[tokio::test]
+async fn a_settle_does_not_overtake_dead_letters_of_its_own_sink() {
+    let temp = tempfile::tempdir().unwrap();
+    let (full, tells) = (Arc::new(AtomicBool::new(false)), std::sync::mpsc::channel());
+    let bench = open_with(config(&temp), |engine| {
+        let (full, tell) = (Arc::clone(&full), tells.0);
+        let before = move |_: &Sqlite, writes: &[Write], durability| {
+            if durability == Durability::Full && full.load(Ordering::SeqCst) {
+                let dead = writes.iter().any(|write| matches!(write, Write::Dead { .. }));
+                tell.send(dead).ok();
+                return Some(Fault::Full("a test".to_owned()));
+            }
+            None
+        };
+        Box::new(Gate { engine, before })
+    })
+    .unwrap();
+    settled(bench.journal.append(events((1..=9).map(|n| n.to_string())))).await.unwrap();
+    full.store(true, Ordering::SeqCst);
+    let append = bench.journal.append(events(["10".to_owned()]));
+    let dead = NewDeadLetter {
+        sequence: 1,
+        event: Arc::new(event("1", "text")),
+        reason: "rejected".to_owned(),
+        detail: String::new(),
+        attempts: 1,
+        first_failure: START,
+        last_failure: START,
+    };
+    let letters = bench.journal.settle(Settle { sink: "a".to_owned(), position: 1, dead: vec![dead] });
+    let mut behind = bench.journal.settle(settle("a", 9));
+    settled(bench.journal.settle(settle("b", 9))).await.unwrap();
+    // The letters were tried on their own at least once by now, or are tried next; `behind` waits for them.
+    while !tells.1.recv().unwrap() {}
+    assert_eq!(behind.try_recv().unwrap_err(), TryRecvError::Empty);
+    assert_eq!(bench.journal.position("a").await, None);
+    assert_eq!(bench.journal.position("b").await, Some(9));
+    full.store(false, Ordering::SeqCst);
+    settled(letters).await.unwrap();
+    settled(behind).await.unwrap();
+    settled(append).await.unwrap();
+    assert_eq!(bench.journal.position("a").await, Some(9));
+    assert_eq!(bench.journal.dead_letters(None, 9).await.unwrap().len(), 1);
+    bench.journal.close().await;
+}
