@@ -5,17 +5,12 @@
 use crate::base::data::SinkLostData;
 use crate::base::envelope::{Event, Origin, TimeSource, event, medium, schema_urn};
 use crate::base::time::{Millis, rfc3339};
-use crate::journal::{Lag, Sequence};
+use crate::journal::{Lag, Sequence, sequence_text};
 use crate::outbound::settings::MaxLag;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
-
-/// The `sequence` attribute: birth of the journal in Unix seconds, a dash, 19 digits.
-pub fn sequence_text(birth: i64, sequence: Sequence) -> String {
-    format!("{birth}-{sequence:019}")
-}
 
 /// Age of the oldest event that is not settled.
 pub fn age(lag: &Lag, now: Millis) -> Duration {
@@ -126,11 +121,6 @@ mod tests {
 
     fn lag(events: u64, bytes: u64, oldest: Option<Millis>) -> Lag {
         Lag { position: 0, events, bytes, oldest }
-    }
-
-    #[test]
-    fn the_sequence_sorts_as_text() {
-        assert_eq!(sequence_text(1_763_793_600, 42), "1763793600-0000000000000000042");
     }
 
     #[test]

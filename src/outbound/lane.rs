@@ -11,8 +11,8 @@ mod land;
 use crate::base::health::Health;
 use crate::base::metrics::Metrics;
 use crate::base::time::Clock;
-use crate::journal::{Error, Head, NewDeadLetter, Pending, Sequence};
-use crate::outbound::lag::{Intake, sequence_text};
+use crate::journal::{Error, Head, NewDeadLetter, Pending, Sequence, sequence_text};
+use crate::outbound::lag::Intake;
 use crate::outbound::report::Report;
 use crate::outbound::settings::{SinkConfig, Start};
 use crate::outbound::sink::{BuildError, Cause, Delivery, Outcome, Shape, Sink};
@@ -183,7 +183,8 @@ impl<S: Source> Lane<S> {
     async fn resume(&mut self) -> Result<(), Fault> {
         self.settled = self.source.position(&self.config.name).await?;
         let position = match (self.settled, self.config.start) {
-            (Some(stored), _) => stored,
+            // A journal that was shortened may end before the position; what it writes next is new.
+            (Some(stored), _) => stored.min(self.head.borrow().last),
             (None, Start::Latest) => self.head.borrow().last,
             (None, Start::Earliest) => 0,
         };

@@ -2,11 +2,13 @@
 
 use crate::base::health::{Health, Status};
 use crate::base::metrics::Metrics;
+use crate::base::time::Clock;
+use crate::journal::{self, Journal};
 use crate::outbound::fanout::{Lanes, start_with};
 use crate::outbound::lane::Maker;
 use crate::outbound::settings::{MaxLag, OnLimit, SinkConfig, Start};
 use crate::outbound::sink::{Cause, Outcome};
-use crate::outbound::testing::{Memory, Script, config, done, retry};
+use crate::outbound::testing::{Memory, Script, config, done, event, retry};
 use proptest::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -262,6 +264,53 @@ async fn a_stop_does_not_wait_beyond_the_grace_nor_for_retries() {
     assert_eq!(lane.metrics.sink_up.with_label_values(&["hangs"]).get(), 0, "a silent sink is not up");
     assert_eq!(lane.stop().await, ["hangs"]);
     assert_eq!((memory.position_of("hangs"), memory.position_of("fails")), (Some(0), Some(0)));
+}
+
+/// The one test here on real time: the real journal has threads of its own.
+#[tokio::test]
+async fn a_lane_runs_on_the_real_journal_over_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let stop_and_open = || {
+        let config = journal::Config {
+            state_dir: dir.path().join("state"),
+            keep_delivered: seconds(3600),
+            dedup_window: seconds(3600),
+            reserve_bytes: 4096,
+            keep_dead_letters: seconds(3600),
+            max_dead_letters: 10,
+            accept_shortened: false,
+        };
+        Journal::open(config, Clock::system(), Metrics::new().unwrap(), Health::default()).unwrap().0
+    };
+    let add = async |journal: &Journal, numbers: std::ops::RangeInclusive<u64>| {
+        let events = numbers.map(|number| event("k", number)).collect();
+        journal::settled(journal.append(journal::Append { events, ..Default::default() })).await.unwrap();
+    };
+    for round in 0..2 {
+        let journal = stop_and_open();
+        journal.register_sinks(&[("s".to_owned(), journal::StartAt::Earliest)]).await.unwrap();
+        let first = round * 10 + 1;
+        add(&journal, first..=first + 4).await;
+        let script = Script::new(move |delivery| {
+            if delivery.sequence == first + 1 {
+                return (Duration::ZERO, Outcome::Reject { cause: Cause::new("test", "told to") });
+            }
+            (Duration::ZERO, Outcome::Done)
+        });
+        let (metrics, health, stop) = (Metrics::new().unwrap(), Health::default(), CancellationToken::new());
+        let sinks = vec![(config("s", 3), Maker::Scripted(Arc::clone(&script)))];
+        let lanes = start_with(sinks, &journal, 7, Clock::system(), (metrics, health), &stop);
+        add(&journal, first + 5..=first + 9).await;
+        while journal.position("s").await != Some(first + 9) {
+            tokio::task::yield_now().await;
+        }
+        stop.cancel();
+        assert!(lanes.finished(seconds(60)).await.is_empty());
+        assert_eq!(script.done(), [vec![first], (first + 2..first + 10).collect()].concat());
+        let letters = journal.dead_letters(Some("s"), 10).await.unwrap();
+        assert_eq!(letters.last().map(|letter| letter.sequence), Some(first + 1));
+        journal.close().await;
+    }
 }
 
 proptest! {

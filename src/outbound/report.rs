@@ -1,6 +1,7 @@
 //! What a lane says of itself: metrics, health, and log lines that do not flood.
 //!
-//! A failure is logged at once, then at most once a minute with the number in between, then its end.
+//! A failure is logged at once, then at most once a minute with the number in between, then its end; a sink that
+//! fails and works in turns does not get more lines for that.
 //! Deliberately absent: any decision.
 
 use crate::base::health::{Health, Status};
@@ -23,18 +24,55 @@ pub struct Report {
     health: Health,
     failing: Option<Failing>,
     last_good: Option<Instant>,
+    failures: Voice,
+    letters: Voice,
 }
 
 struct Failing {
     since: Instant,
-    logged: Instant,
-    /// Failures since the last line.
+    /// Whether a line told of it; only then its end is told, too.
+    said: bool,
+}
+
+/// Lets a few lines a minute through and counts the others.
+struct Voice {
+    burst: u32,
+    minute: Option<Instant>,
+    spoken: u32,
     unsaid: u64,
+}
+
+impl Voice {
+    fn new(burst: u32) -> Voice {
+        Voice { burst, minute: None, spoken: 0, unsaid: 0 }
+    }
+
+    /// Whether to speak now, and of how many untold ones before.
+    fn speak(&mut self, now: Instant) -> Option<u64> {
+        if self.minute.is_none_or(|began| now.duration_since(began) >= LOG_EVERY) {
+            (self.minute, self.spoken) = (Some(now), 0);
+        }
+        if self.spoken >= self.burst {
+            self.unsaid = self.unsaid.saturating_add(1);
+            return None;
+        }
+        self.spoken += 1;
+        Some(std::mem::take(&mut self.unsaid))
+    }
 }
 
 impl Report {
     pub fn new(sink: &str, kind: &'static str, metrics: Metrics, health: Health) -> Report {
-        let report = Report { sink: sink.to_owned(), kind, metrics, health, failing: None, last_good: None };
+        let report = Report {
+            sink: sink.to_owned(),
+            kind,
+            metrics,
+            health,
+            failing: None,
+            last_good: None,
+            failures: Voice::new(1),
+            letters: Voice::new(10),
+        };
         report.status(Status::Starting);
         report.metrics.sink_up.with_label_values(&[sink]).set(0);
         report
@@ -56,7 +94,9 @@ impl Report {
             self.status(Status::Degraded(format!("{waiting} events failed and will be tried again")));
             return;
         }
-        if let Some(failing) = self.failing.take() {
+        if let Some(failing) = self.failing.take()
+            && failing.said
+        {
             let seconds = failing.since.elapsed().as_secs();
             tracing::info!(sink = self.sink, "all that failed is delivered or put aside, after {seconds} s");
         }
@@ -95,36 +135,30 @@ impl Report {
 
     fn log_failure(&mut self, cause: &Cause) {
         let now = Instant::now();
-        let Some(failing) = &mut self.failing else {
-            tracing::warn!(
-                sink = self.sink,
-                reason = cause.reason,
-                "delivery fails, will be tried again: {}",
-                cause.detail
-            );
-            self.failing = Some(Failing { since: now, logged: now, unsaid: 0 });
-            return;
-        };
-        failing.unsaid += 1;
-        if now.duration_since(failing.logged) >= LOG_EVERY {
-            let (times, seconds) = (failing.unsaid, now.duration_since(failing.since).as_secs());
-            (failing.logged, failing.unsaid) = (now, 0);
-            tracing::warn!(
-                sink = self.sink,
-                reason = cause.reason,
-                "delivery still fails, {times} times more, for {seconds} s now: {}",
-                cause.detail
-            );
-        }
+        let failing = self.failing.get_or_insert(Failing { since: now, said: false });
+        let Some(unsaid) = self.failures.speak(now) else { return };
+        failing.said = true;
+        let seconds = now.duration_since(failing.since).as_secs();
+        tracing::warn!(
+            sink = self.sink,
+            reason = cause.reason,
+            failing_for_seconds = seconds,
+            failures_not_logged = unsaid,
+            "delivery fails, will be tried again: {}",
+            cause.detail
+        );
     }
 
-    pub fn dead_letter(&self, cause: &Cause, id: &str, attempts: u32) {
+    /// Each is listed by `dead-letters list`; the log names the first ones of a minute.
+    pub fn dead_letter(&mut self, cause: &Cause, id: &str, attempts: u32) {
         self.metrics.sink_dead_letters_total.with_label_values(&[&self.sink, cause.reason]).inc();
+        let Some(unsaid) = self.letters.speak(Instant::now()) else { return };
         tracing::warn!(
             sink = self.sink,
             reason = cause.reason,
             attempts,
             event = id,
+            dead_letters_not_logged = unsaid,
             "event put aside as a dead letter: {}",
             cause.detail
         );
@@ -190,6 +224,16 @@ fn signed(number: u64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_voice_says_a_few_things_a_minute_and_counts_the_rest() {
+        let (mut voice, start) = (Voice::new(2), Instant::now());
+        let said: Vec<_> = [0, 1, 2, 59, 60, 61, 62, 130]
+            .into_iter()
+            .map(|second| voice.speak(start + Duration::from_secs(second)))
+            .collect();
+        assert_eq!(said, [Some(0), Some(0), None, None, Some(2), Some(0), None, Some(1)]);
+    }
 
     #[test]
     fn a_failing_sink_is_down_and_degraded_until_it_delivers() {

@@ -2,7 +2,7 @@
 //!
 //! Deliberately absent: how events come to be, and trimming (the journal's own affair).
 
-use crate::journal::{Append, Committed, Error, Head, Lag, Pending, Read, Sequence, Settle};
+use crate::journal::{Append, Committed, Error, Head, Journal, Lag, Pending, Read, Sequence, Settle};
 use std::future::Future;
 use tokio::sync::watch;
 
@@ -26,8 +26,34 @@ pub trait Source: Clone + Send + Sync + 'static {
     fn position(&self, sink: &str) -> impl Future<Output = Result<Option<Sequence>, Error>> + Send;
 
     /// How far a sink at this position is behind the head.
-    fn lag(&self, sink: &str, position: Sequence) -> impl Future<Output = Result<Lag, Error>> + Send;
+    fn lag(&self, position: Sequence) -> impl Future<Output = Result<Lag, Error>> + Send;
 
     /// Writes an event of the lanes' own (`cometbridge.sink.lost.v1`).
     fn append(&self, append: Append) -> Pending<Committed>;
+}
+
+impl Source for Journal {
+    async fn read(&self, from: Sequence, max_events: usize, max_bytes: usize) -> Result<Read, Error> {
+        Journal::read(self, from, max_events, max_bytes).await
+    }
+
+    fn head(&self) -> watch::Receiver<Head> {
+        Journal::head(self)
+    }
+
+    fn settle(&self, settle: Settle) -> Pending<()> {
+        Journal::settle(self, settle)
+    }
+
+    async fn position(&self, sink: &str) -> Result<Option<Sequence>, Error> {
+        Ok(Journal::position(self, sink).await)
+    }
+
+    async fn lag(&self, position: Sequence) -> Result<Lag, Error> {
+        Journal::lag(self, position).await
+    }
+
+    fn append(&self, append: Append) -> Pending<Committed> {
+        Journal::append(self, append)
+    }
 }

@@ -55,7 +55,7 @@ pub fn stored(sequence: Sequence, key: &str) -> Stored {
 }
 
 pub fn delivery(sequence: Sequence, key: &str) -> Delivery {
-    let sequence_text = crate::outbound::lag::sequence_text(1, sequence);
+    let sequence_text = crate::journal::sequence_text(1, sequence);
     Delivery { sequence, sequence_text, event: Arc::new(event(key, sequence)), attempt: 1 }
 }
 
@@ -163,7 +163,7 @@ impl Source for Memory {
         Ok(self.position_of(sink))
     }
 
-    async fn lag(&self, _sink: &str, position: Sequence) -> Result<Lag, Error> {
+    async fn lag(&self, position: Sequence) -> Result<Lag, Error> {
         let inner = self.inner.lock().unwrap();
         let events = inner.events.range(position + 1..).count() as u64;
         let oldest = inner.events.range(position + 1..).next().map(|(_, (_, at))| *at);

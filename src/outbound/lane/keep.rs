@@ -3,8 +3,8 @@
 //! Deliberately absent: anything that delivers.
 
 use super::{Fault, Lane, TICK, settled, within};
-use crate::journal::{Append, Error, Settle};
-use crate::outbound::lag::{Loss, age, caught_up, exceeded, lost_event, sequence_text};
+use crate::journal::{Append, Error, Settle, sequence_text};
+use crate::outbound::lag::{Loss, age, caught_up, exceeded, lost_event};
 use crate::outbound::settings::OnLimit;
 use crate::outbound::source::Source;
 use crate::outbound::window::Window;
@@ -39,7 +39,7 @@ impl<S: Source> Lane<S> {
     /// Looks at the lag: metrics, and what the limits ask for. Says whether the lane was moved on.
     pub(super) async fn tick(&mut self) -> Result<bool, Fault> {
         let limit = self.config.max_lag;
-        let lag = self.source.lag(&self.config.name, self.window.position()).await?;
+        let lag = self.source.lag(self.window.position()).await?;
         let now = self.wiring.clock.now();
         self.report.lag(&lag, age(&lag, now));
         let passed = exceeded(&limit, &lag, now);
@@ -66,7 +66,7 @@ impl<S: Source> Lane<S> {
     async fn release(&mut self, limit: &'static str) -> Result<bool, Fault> {
         let first = self.window.position().saturating_add(1);
         let last = self.head.borrow().last;
-        let lag = self.source.lag(&self.config.name, self.window.position()).await?;
+        let lag = self.source.lag(self.window.position()).await?;
         // Commits between the two readings are not lost: they stand beyond `last`.
         let since = self.head.borrow().last.saturating_sub(last);
         if last < first {
