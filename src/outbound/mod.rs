@@ -1,7 +1,25 @@
 //! Journal → lanes → sinks: what leaves the bridge.
 //!
-//! Each sink has a lane that reads the journal at its own pace from its own durable position. Deliberately
-//! absent: any knowledge of CometD or of where an event came from.
+//! Each sink has a lane that reads the journal at its own pace from its own durable position. `fanout` starts
+//! the lanes, `lane` is one of them (with `window`, what it holds in hand, `lag`, how far behind it may fall, and
+//! `report`, what it says of itself), `route` and `mask` say what a sink wants and may see, `sink` delivers.
+//! Deliberately absent: any knowledge of CometD or of where an event came from.
 
+pub mod fanout;
+mod lag;
+mod lane;
+pub mod mask;
+mod report;
+pub mod route;
 pub mod settings;
 pub mod sink;
+pub mod source;
+mod window;
+
+pub use fanout::{Lanes, start};
+pub use sink::probe_offline;
+
+#[cfg(test)]
+mod lane_tests;
+#[cfg(test)]
+mod testing;

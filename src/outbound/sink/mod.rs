@@ -1,6 +1,16 @@
 //! The sink contract: what a lane asks of a destination. Sinks never retry; the lane does.
+//!
+//! Deliberately absent: a registry. One `match` knows the kinds.
+
+pub mod kafka;
+pub mod stdout;
+pub mod webhook;
+
+#[cfg(test)]
+mod contract;
 
 use crate::base::envelope::Event;
+use crate::outbound::settings::{SinkConfig, Target};
 use std::time::Duration;
 
 /// One event on its way to one sink, masked already.
@@ -44,4 +54,133 @@ pub enum Outcome {
 pub struct Cause {
     pub reason: &'static str,
     pub detail: String,
+}
+
+impl Cause {
+    pub fn new(reason: &'static str, detail: impl Into<String>) -> Cause {
+        Cause { reason, detail: detail.into() }
+    }
+}
+
+impl std::fmt::Display for Cause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.reason, self.detail)
+    }
+}
+
+/// How a lane is to call a sink.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// Calls that may be out at once, over distinct keys.
+    pub calls: usize,
+    /// What one call may take.
+    pub items: usize,
+    pub keys: usize,
+    pub per_key: usize,
+    /// What the lane may hold unsettled.
+    pub window_events: usize,
+    pub window_bytes: u64,
+    /// The longest wait a receiver may ask for.
+    pub max_retry_after: Duration,
+}
+
+/// Why a sink can not be built: the settings or what they point at. Names the sink, never a secret.
+#[derive(Debug, thiserror::Error)]
+#[error("sink {sink}: {reason}")]
+pub struct BuildError {
+    pub sink: String,
+    pub reason: String,
+}
+
+/// Every kind of sink. A new one is a file, an arm in each match here, and the contract suite passing.
+pub enum Sink {
+    Kafka(kafka::KafkaSink),
+    Webhook(webhook::WebhookSink),
+    Stdout(stdout::StdoutSink),
+    #[cfg(test)]
+    Scripted(crate::outbound::testing::Scripted),
+}
+
+impl Sink {
+    /// Builds the sink; reads secrets and files, but does not call the destination.
+    pub async fn build(config: &SinkConfig) -> Result<Sink, BuildError> {
+        let built = match &config.target {
+            Target::Kafka(target) => kafka::KafkaSink::build(target).await.map(Sink::Kafka),
+            Target::Webhook(target) => webhook::WebhookSink::build(target).await.map(Sink::Webhook),
+            Target::Stdout(_) => stdout::StdoutSink::new(std::io::stdout()).map(Sink::Stdout),
+        };
+        built.map_err(|reason| BuildError { sink: config.name.clone(), reason })
+    }
+
+    /// Delivers; one outcome per item, in their order. Of one key nothing overtakes: once an item is not done,
+    /// the later ones of its key are `Held`. Safe to drop while it runs; what is on its way may still arrive.
+    pub async fn deliver(&self, batch: &[Delivery]) -> Vec<Outcome> {
+        match self {
+            Sink::Kafka(sink) => sink.deliver(batch).await,
+            Sink::Webhook(sink) => sink.deliver(batch).await,
+            Sink::Stdout(sink) => sink.deliver(batch).await,
+            #[cfg(test)]
+            Sink::Scripted(sink) => sink.deliver(batch).await,
+        }
+    }
+
+    pub fn shape(&self) -> Shape {
+        match self {
+            Sink::Kafka(_) => kafka::SHAPE,
+            Sink::Webhook(sink) => sink.shape(),
+            Sink::Stdout(_) => stdout::SHAPE,
+            #[cfg(test)]
+            Sink::Scripted(sink) => sink.shape(),
+        }
+    }
+
+    /// What the sink itself knows to be wrong while a call is out, e.g. that no broker can be reached.
+    pub fn trouble(&self) -> Option<Cause> {
+        match self {
+            Sink::Kafka(sink) => sink.trouble(),
+            Sink::Webhook(_) | Sink::Stdout(_) => None,
+            #[cfg(test)]
+            Sink::Scripted(_) => None,
+        }
+    }
+
+    /// Asks the destination whether it is there, without delivering anything (`check --live`).
+    pub async fn probe(&self) -> Result<(), Cause> {
+        match self {
+            Sink::Kafka(sink) => sink.probe().await,
+            Sink::Webhook(sink) => sink.probe().await,
+            Sink::Stdout(_) => Ok(()),
+            #[cfg(test)]
+            Sink::Scripted(_) => Ok(()),
+        }
+    }
+
+    /// Ends the sink: what is on its way gets at most `grace`. Nothing is delivered afterwards.
+    pub async fn close(&self, grace: Duration) {
+        match self {
+            Sink::Kafka(sink) => sink.close(grace).await,
+            Sink::Webhook(sink) => sink.close(),
+            Sink::Stdout(sink) => sink.close(grace).await,
+            #[cfg(test)]
+            Sink::Scripted(sink) => sink.close(),
+        }
+    }
+}
+
+/// Builds and drops the sink without calling its destination: properties, secrets, certificates (`check`).
+pub async fn probe_offline(config: &SinkConfig) -> Result<(), String> {
+    let sink = Sink::build(config).await.map_err(|error| error.to_string())?;
+    sink.close(Duration::ZERO).await;
+    Ok(())
+}
+
+/// The outcome of everything that is asked of a closed sink.
+pub(crate) fn closed(batch: &[Delivery]) -> Vec<Outcome> {
+    let cause = Cause::new("closed", "the sink is closed");
+    batch.iter().map(|_| Outcome::Retry { cause: cause.clone(), after: None }).collect()
+}
+
+/// An event whose stored JSON can not be written out again; only a damaged journal holds one.
+pub(crate) fn not_encodable() -> Cause {
+    Cause::new("not-encodable", "its stored data is no JSON object")
 }

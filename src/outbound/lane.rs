@@ -1,0 +1,375 @@
+//! One sink's lane: read → route → mask → deliver → retry, dead-letter or settle. The ONLY retry loop.
+//!
+//! The lane holds a bounded window of events (`window`), has several calls out over distinct keys, and settles
+//! the contiguous prefix. Waits are timers inside one `select`, so a stop is heard at once. After a crash what
+//! was delivered above the position is delivered again under the same id.
+//! Deliberately absent: knowledge of any kind of sink.
+
+mod keep;
+mod land;
+
+use crate::base::health::Health;
+use crate::base::metrics::Metrics;
+use crate::base::time::Clock;
+use crate::journal::{Error, Head, NewDeadLetter, Pending, Sequence, sequence_text};
+use crate::outbound::lag::Intake;
+use crate::outbound::report::Report;
+use crate::outbound::settings::{SinkConfig, Start};
+use crate::outbound::sink::{BuildError, Cause, Delivery, Outcome, Shape, Sink};
+use crate::outbound::source::Source;
+use crate::outbound::window::{Item, Take, Window};
+use crate::outbound::{mask, route};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// How often lag and trouble are looked at.
+const TICK: Duration = Duration::from_secs(1);
+/// Calls that are out this long without any coming back mean that the sink does not work.
+const SILENT: Duration = Duration::from_secs(5);
+/// What calls get to come back before a sink is built anew.
+const DRAIN: Duration = Duration::from_secs(10);
+/// Wait for what a sink still has on its way when it is closed.
+const CLOSE: Duration = Duration::from_secs(5);
+/// Dead letters not stored yet; above this (the journal stalls) nothing more is read.
+const MAX_UNSTORED: usize = 1_000;
+
+/// What every lane shares.
+#[derive(Clone)]
+pub struct Wiring {
+    pub birth: i64,
+    pub clock: Clock,
+    pub metrics: Metrics,
+    pub health: Health,
+    /// Finish what is in hand.
+    pub stop: CancellationToken,
+    /// The grace is over.
+    pub abort: CancellationToken,
+    pub intake: Intake,
+}
+
+/// Where the lane's sink comes from.
+pub enum Maker {
+    /// From the settings.
+    Settings,
+    #[cfg(test)]
+    Scripted(Arc<crate::outbound::testing::Script>),
+}
+
+impl Maker {
+    async fn build(&self, config: &SinkConfig) -> Result<Sink, BuildError> {
+        match self {
+            Maker::Settings => Sink::build(config).await,
+            #[cfg(test)]
+            Maker::Scripted(script) => Ok(Sink::Scripted(script.sink())),
+        }
+    }
+}
+
+/// One lane before and while it runs.
+pub struct Lane<S> {
+    config: SinkConfig,
+    maker: Maker,
+    source: S,
+    wiring: Wiring,
+    report: Report,
+    head: watch::Receiver<Head>,
+    window: Window,
+    /// The position last asked to be stored.
+    settled: Option<Sequence>,
+    settling: Option<Pending<()>>,
+    /// Dead letters to be stored with the next settle.
+    dead: Vec<NewDeadLetter>,
+    /// Times the sink was built since something last got through.
+    builds: u32,
+}
+
+/// A call that came back.
+struct Landed {
+    batch: Vec<Delivery>,
+    outcomes: Vec<Outcome>,
+    took: Duration,
+}
+
+type Calls = FuturesUnordered<Pin<Box<dyn Future<Output = Landed> + Send>>>;
+
+/// Why serving with one sink ended.
+#[derive(Debug)]
+enum End {
+    Stopped,
+    /// Build the sink anew and go on.
+    Rebuild(Cause),
+    /// The lane was moved on beyond what the sink may still hold.
+    Released,
+    /// The destination wants no more.
+    Disabled(Cause),
+}
+
+/// Why a lane can not go on.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error("the journal can not be read or written: {0}")]
+    Journal(String),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Fault {
+        Fault::Journal(error.to_string())
+    }
+}
+
+impl<S: Source> Lane<S> {
+    pub fn new(config: SinkConfig, maker: Maker, source: S, wiring: Wiring) -> Lane<S> {
+        let (metrics, health) = (wiring.metrics.clone(), wiring.health.clone());
+        Lane {
+            report: Report::new(&config.name, config.target.kind(), metrics, health),
+            head: source.head(),
+            window: Window::new(0, 1, 1),
+            settled: None,
+            settling: None,
+            dead: Vec::new(),
+            builds: 0,
+            config,
+            maker,
+            source,
+            wiring,
+        }
+    }
+
+    /// Runs until stopped. A sink that has ended leaves its lane watching the lag alone, so that it neither pins
+    /// the journal for ever nor loses anything unnamed.
+    pub async fn run(mut self) {
+        match self.live().await {
+            Ok(None) => self.report.stopped(self.window.len() as u64),
+            Ok(Some(cause)) => {
+                self.report.ended(&cause.to_string());
+                if let Err(fault) = self.watch_only().await {
+                    self.report.ended(&fault.to_string());
+                }
+            }
+            Err(fault) => self.report.ended(&fault.to_string()),
+        }
+    }
+
+    /// Serves, builds anew, serves: until stopped (none) or until the sink wants no more.
+    async fn live(&mut self) -> Result<Option<Cause>, Fault> {
+        self.resume().await?;
+        loop {
+            let Some(sink) = self.build().await? else { return self.last_settle().await.map(|()| None) };
+            let sink = Arc::new(sink);
+            let end = self.serve(&sink).await;
+            self.window.recall();
+            let grace = if matches!(end, Ok(End::Stopped)) { CLOSE } else { Duration::ZERO };
+            tokio::select! {
+                () = sink.close(grace) => {}
+                () = self.wiring.abort.cancelled() => {}
+            }
+            match end? {
+                End::Stopped => return self.last_settle().await.map(|()| None),
+                End::Rebuild(cause) => self.report.failing(&cause),
+                End::Released => self.builds = 0,
+                End::Disabled(cause) => return self.last_settle().await.map(|()| Some(cause)),
+            }
+        }
+    }
+
+    /// Finds the position to go on from; a sink the journal does not know is entered at once.
+    async fn resume(&mut self) -> Result<(), Fault> {
+        self.settled = self.source.position(&self.config.name).await?;
+        let position = match (self.settled, self.config.start) {
+            // A journal that was shortened may end before the position; what it writes next is new.
+            (Some(stored), _) => stored.min(self.head.borrow().last),
+            (None, Start::Latest) => self.head.borrow().last,
+            (None, Start::Earliest) => 0,
+        };
+        self.window = Window::new(position, 1, 1);
+        self.settle();
+        tracing::info!(sink = self.config.name, position, "lane starts after this sequence");
+        Ok(())
+    }
+
+    /// Builds the sink, with waits between tries; none where the stop came first.
+    async fn build(&mut self) -> Result<Option<Sink>, Fault> {
+        loop {
+            let mut due = Instant::now();
+            if self.builds > 0 {
+                due += self.config.retry.backoff.jitter_upward(self.builds, fastrand::f64());
+            }
+            while Instant::now() < due {
+                tokio::select! {
+                    () = self.wiring.stop.cancelled() => return Ok(None),
+                    () = sleep_until(due.min(Instant::now() + TICK)) => { self.tick().await?; }
+                }
+            }
+            if self.wiring.stop.is_cancelled() {
+                return Ok(None);
+            }
+            self.builds = self.builds.saturating_add(1);
+            match self.maker.build(&self.config).await {
+                Ok(sink) => {
+                    let shape = sink.shape();
+                    self.window.limit(shape.window_events, shape.window_bytes);
+                    self.report.built();
+                    return Ok(Some(sink));
+                }
+                Err(error) => self.report.failing(&Cause::new("build", error.reason)),
+            }
+        }
+    }
+
+    async fn serve(&mut self, sink: &Arc<Sink>) -> Result<End, Fault> {
+        let shape = sink.shape();
+        let mut calls = Calls::new();
+        let mut ticker = interval_at(Instant::now() + TICK, TICK);
+        ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut leaving: Option<(End, Instant)> = None;
+        let mut progress = Instant::now();
+        loop {
+            self.settle();
+            let stopping = self.wiring.stop.is_cancelled();
+            let mut more = false;
+            if leaving.is_none() {
+                more = !stopping && self.fill().await?;
+                if calls.is_empty() {
+                    progress = Instant::now();
+                }
+                self.dispatch(sink, &shape, &mut calls);
+                if stopping && calls.is_empty() {
+                    return Ok(End::Stopped);
+                }
+            }
+            if calls.is_empty()
+                && let Some((end, _)) = leaving
+            {
+                return Ok(end);
+            }
+            let due = self.window.next_due().filter(|_| !stopping && leaving.is_none());
+            let deadline = leaving.as_ref().map(|(_, deadline)| *deadline);
+            let idle = !more && !stopping && leaving.is_none();
+            tokio::select! {
+                biased;
+                () = self.wiring.abort.cancelled() => return Ok(End::Stopped),
+                () = self.wiring.stop.cancelled(), if !stopping => {}
+                () = at(deadline), if deadline.is_some() => calls.clear(),
+                _ = ticker.tick() => {
+                    if self.tick().await? {
+                        return Ok(End::Released);
+                    }
+                    self.look_for_trouble(sink, &calls, progress);
+                }
+                done = settled(&mut self.settling), if self.settling.is_some() => done?,
+                () = at(due), if due.is_some() => self.window.wake(Instant::now()),
+                Some(landed) = calls.next(), if !calls.is_empty() => {
+                    progress = Instant::now();
+                    if let Some(end) = self.land(landed, &shape) && leaving.is_none() {
+                        leaving = Some((end, progress + DRAIN));
+                    }
+                }
+                () = std::future::ready(()), if more => {}
+                changed = self.head.changed(), if idle => {
+                    changed.map_err(|_| Error::Closed)?;
+                }
+            }
+        }
+    }
+
+    /// Reads once if there is room and something to read. Says whether there is more.
+    async fn fill(&mut self) -> Result<bool, Fault> {
+        let head = self.head.borrow_and_update().last;
+        if head <= self.window.through() || self.dead.len() >= MAX_UNSTORED {
+            return Ok(false);
+        }
+        let Some((events, bytes)) = self.window.room() else { return Ok(false) };
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        let read = self.source.read(self.window.through(), events, bytes).await?;
+        let before = self.window.through();
+        let mut filtered = 0;
+        for stored in read.events {
+            if !route::wants(&self.config.matching, &stored.event) {
+                self.window.pass(stored.sequence);
+                filtered += 1;
+                continue;
+            }
+            let masked = mask::apply(&stored.event, self.config.privacy, self.config.raw);
+            self.window.push(Item { stored, masked, failures: 0, first_failure: None });
+        }
+        self.window.passed(read.through);
+        self.report.filtered(filtered);
+        // A read that got nowhere waits for the next commit rather than spin.
+        Ok(self.window.through() > before && self.window.through() < head && self.window.room().is_some())
+    }
+
+    /// Calls the sink with what may be tried, as often as it wants to be called at once.
+    fn dispatch(&mut self, sink: &Arc<Sink>, shape: &Shape, calls: &mut Calls) {
+        let take = Take { items: shape.items, keys: shape.keys, per_key: shape.per_key };
+        while calls.len() < shape.calls && self.window.has_ready() {
+            let items = self.window.take(take);
+            if items.is_empty() {
+                continue;
+            }
+            let batch: Vec<Delivery> = items.into_iter().map(|item| self.delivery(item)).collect();
+            let sink = Arc::clone(sink);
+            calls.push(Box::pin(async move {
+                let began = Instant::now();
+                let outcomes = sink.deliver(&batch).await;
+                Landed { batch, outcomes, took: began.elapsed() }
+            }));
+        }
+    }
+
+    fn delivery(&self, item: Item) -> Delivery {
+        Delivery {
+            sequence: item.stored.sequence,
+            sequence_text: sequence_text(self.wiring.birth, item.stored.sequence),
+            event: item.masked,
+            attempt: item.failures.saturating_add(1),
+        }
+    }
+
+    fn look_for_trouble(&mut self, sink: &Sink, calls: &Calls, progress: Instant) {
+        let silent = progress.elapsed();
+        if calls.is_empty() || silent < SILENT {
+            return;
+        }
+        let cause = sink.trouble().unwrap_or_else(|| {
+            Cause::new("silent", format!("no delivery confirmed for {} s", silent.as_secs()))
+        });
+        self.report.failing(&cause);
+    }
+}
+
+async fn at(when: Option<Instant>) {
+    match when {
+        Some(when) => sleep_until(when).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for the settle that is out and takes it off.
+async fn settled(pending: &mut Option<Pending<()>>) -> Result<(), Fault> {
+    let Some(waiting) = pending.as_mut() else { return Ok(()) };
+    let done = waiting.await;
+    *pending = None;
+    match done {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(Fault::Journal(error.to_string())),
+        Err(_) => Err(Error::Closed.into()),
+    }
+}
+
+/// Waits, but not beyond the abort (and a moment more, as the journal answers within milliseconds).
+async fn within<T>(abort: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
+    tokio::pin!(work);
+    tokio::select! {
+        biased;
+        done = &mut work => return Some(done),
+        () = abort.cancelled() => {}
+    }
+    timeout(Duration::from_secs(1), work).await.ok()
+}

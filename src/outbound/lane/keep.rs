@@ -1,0 +1,105 @@
+//! How a lane keeps its place: settling, the lag and its limits, and moving on where a limit is passed.
+//!
+//! Deliberately absent: anything that delivers.
+
+use super::{Fault, Lane, TICK, settled, within};
+use crate::journal::{Append, Error, Settle, sequence_text};
+use crate::outbound::lag::{Loss, age, caught_up, exceeded, lost_event};
+use crate::outbound::settings::OnLimit;
+use crate::outbound::source::Source;
+use crate::outbound::window::Window;
+
+impl<S: Source> Lane<S> {
+    /// Asks the journal to store position and dead letters, one request at a time: what comes meanwhile goes
+    /// with the next.
+    pub(super) fn settle(&mut self) {
+        let position = self.window.position();
+        if self.settling.is_some() || (self.settled == Some(position) && self.dead.is_empty()) {
+            return;
+        }
+        let (sink, dead) = (self.config.name.clone(), std::mem::take(&mut self.dead));
+        self.settling = Some(self.source.settle(Settle { sink, position, dead }));
+        self.settled = Some(position);
+    }
+
+    /// Stores what is still to be stored before the lane ends.
+    pub(super) async fn last_settle(&mut self) -> Result<(), Fault> {
+        loop {
+            self.settle();
+            if self.settling.is_none() {
+                return Ok(());
+            }
+            match within(&self.wiring.abort, settled(&mut self.settling)).await {
+                Some(done) => done?,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Looks at the lag: metrics, and what the limits ask for. Says whether the lane was moved on.
+    pub(super) async fn tick(&mut self) -> Result<bool, Fault> {
+        let limit = self.config.max_lag;
+        let lag = self.source.lag(self.window.position()).await?;
+        let now = self.wiring.clock.now();
+        self.report.lag(&lag, age(&lag, now));
+        let passed = exceeded(&limit, &lag, now);
+        match (limit.on_limit, passed) {
+            (OnLimit::Release, Some(name)) => return self.release(name).await,
+            (OnLimit::Release, None) => {}
+            (OnLimit::StopIntake, passed) => self.hold_intake(passed, caught_up(&limit, &lag, now)),
+        }
+        Ok(false)
+    }
+
+    /// Pauses the intake from the limit on until the sink has caught up.
+    fn hold_intake(&self, passed: Option<&'static str>, caught_up: bool) {
+        let name = &self.config.name;
+        match passed {
+            Some(limit) if self.wiring.intake.set(name, true) => self.report.intake(true, limit),
+            None if caught_up && self.wiring.intake.set(name, false) => self.report.intake(false, ""),
+            _ => {}
+        }
+    }
+
+    /// Moves the lane to the head. The event that names the loss is on disk before the position moves: a crash
+    /// in between names it twice rather than never.
+    async fn release(&mut self, limit: &'static str) -> Result<bool, Fault> {
+        let first = self.window.position().saturating_add(1);
+        let last = self.head.borrow().last;
+        let lag = self.source.lag(self.window.position()).await?;
+        // Commits between the two readings are not lost: they stand beyond `last`.
+        let since = self.head.borrow().last.saturating_sub(last);
+        if last < first {
+            return Ok(false);
+        }
+        let count = lag.events.saturating_sub(since).saturating_sub(self.window.settled_above());
+        let loss = Loss { sink: &self.config.name, first, last, count, bytes: lag.bytes, limit };
+        let (birth, now) = (self.wiring.birth, self.wiring.clock.now());
+        let event = lost_event(&loss, birth, now).map_err(|error| Error::Row(error.to_string()))?;
+        let written = self.source.append(Append { events: vec![event], ..Append::default() });
+        match within(&self.wiring.abort, written).await {
+            None => return Ok(false),
+            Some(Ok(Ok(_))) => {}
+            Some(Ok(Err(error))) => return Err(Fault::Journal(error.to_string())),
+            Some(Err(_)) => return Err(Error::Closed.into()),
+        }
+        self.report.lost(count, &sequence_text(birth, first), &sequence_text(birth, last), limit);
+        let (events, bytes) = self.window.limits();
+        self.window = Window::new(last, events, bytes);
+        self.settle();
+        Ok(true)
+    }
+
+    /// All that is left to do once the sink has ended: the limits still hold.
+    pub(super) async fn watch_only(&mut self) -> Result<(), Fault> {
+        loop {
+            tokio::select! {
+                () = self.wiring.stop.cancelled() => return self.last_settle().await,
+                () = tokio::time::sleep(TICK) => {
+                    self.tick().await?;
+                    self.last_settle().await?;
+                }
+            }
+        }
+    }
+}

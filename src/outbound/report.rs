@@ -1,0 +1,253 @@
+//! What a lane says of itself: metrics, health, and log lines that do not flood.
+//!
+//! A failure is logged at once, then at most once a minute with the number in between, then its end; a sink that
+//! fails and works in turns does not get more lines for that.
+//! Deliberately absent: any decision.
+
+use crate::base::health::{Health, Status};
+use crate::base::metrics::Metrics;
+use crate::journal::Lag;
+use crate::outbound::sink::Cause;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A failure this soon after a success is one key's, not the sink's.
+const GOOD_FOR: Duration = Duration::from_secs(10);
+
+/// How often a lasting failure is logged.
+const LOG_EVERY: Duration = Duration::from_secs(60);
+
+pub struct Report {
+    sink: String,
+    kind: &'static str,
+    metrics: Metrics,
+    health: Health,
+    failing: Option<Failing>,
+    last_good: Option<Instant>,
+    failures: Voice,
+    letters: Voice,
+}
+
+struct Failing {
+    since: Instant,
+    /// Whether a line told of it; only then its end is told, too.
+    said: bool,
+}
+
+/// Lets a few lines a minute through and counts the others.
+struct Voice {
+    burst: u32,
+    minute: Option<Instant>,
+    spoken: u32,
+    unsaid: u64,
+}
+
+impl Voice {
+    fn new(burst: u32) -> Voice {
+        Voice { burst, minute: None, spoken: 0, unsaid: 0 }
+    }
+
+    /// Whether to speak now, and of how many untold ones before.
+    fn speak(&mut self, now: Instant) -> Option<u64> {
+        if self.minute.is_none_or(|began| now.duration_since(began) >= LOG_EVERY) {
+            (self.minute, self.spoken) = (Some(now), 0);
+        }
+        if self.spoken >= self.burst {
+            self.unsaid = self.unsaid.saturating_add(1);
+            return None;
+        }
+        self.spoken += 1;
+        Some(std::mem::take(&mut self.unsaid))
+    }
+}
+
+impl Report {
+    pub fn new(sink: &str, kind: &'static str, metrics: Metrics, health: Health) -> Report {
+        let report = Report {
+            sink: sink.to_owned(),
+            kind,
+            metrics,
+            health,
+            failing: None,
+            last_good: None,
+            failures: Voice::new(1),
+            letters: Voice::new(10),
+        };
+        report.status(Status::Starting);
+        report.metrics.sink_up.with_label_values(&[sink]).set(0);
+        report
+    }
+
+    /// The sink is built; whether it delivers is not known yet.
+    pub fn built(&mut self) {
+        if self.failing.is_none() {
+            self.metrics.sink_up.with_label_values(&[&self.sink]).set(1);
+            self.status(Status::Ok);
+        }
+    }
+
+    /// Something got through; `waiting` events that failed before are still to be tried again.
+    pub fn got_through(&mut self, waiting: usize) {
+        self.metrics.sink_up.with_label_values(&[&self.sink]).set(1);
+        self.last_good = Some(Instant::now());
+        if waiting > 0 {
+            self.status(Status::Degraded(format!("{waiting} events failed and will be tried again")));
+            return;
+        }
+        if let Some(failing) = self.failing.take()
+            && failing.said
+        {
+            let seconds = failing.since.elapsed().as_secs();
+            tracing::info!(sink = self.sink, "all that failed is delivered or put aside, after {seconds} s");
+        }
+        self.status(Status::Ok);
+    }
+
+    pub fn delivered(&mut self, events: u64, took: Duration) {
+        let labels = [self.sink.as_str()];
+        self.metrics.sink_delivery_seconds.with_label_values(&labels).observe(took.as_secs_f64());
+        self.metrics.sink_delivered_total.with_label_values(&[&self.sink, self.kind]).inc_by(events);
+    }
+
+    pub fn filtered(&self, events: u64) {
+        self.metrics.sink_filtered_total.with_label_values(&[&self.sink]).inc_by(events);
+    }
+
+    pub fn retry(&self, cause: &Cause) {
+        self.metrics.sink_retries_total.with_label_values(&[&self.sink, cause.reason]).inc();
+    }
+
+    /// A delivery failed. While others get through the sink counts as up.
+    pub fn failed(&mut self, cause: &Cause) {
+        if self.last_good.is_none_or(|at| at.elapsed() > GOOD_FOR) {
+            self.failing(cause);
+        } else {
+            self.log_failure(cause);
+        }
+    }
+
+    /// The sink as a whole does not work.
+    pub fn failing(&mut self, cause: &Cause) {
+        self.metrics.sink_up.with_label_values(&[&self.sink]).set(0);
+        self.status(Status::Degraded(cause.to_string()));
+        self.log_failure(cause);
+    }
+
+    fn log_failure(&mut self, cause: &Cause) {
+        let now = Instant::now();
+        let failing = self.failing.get_or_insert(Failing { since: now, said: false });
+        let Some(unsaid) = self.failures.speak(now) else { return };
+        failing.said = true;
+        let seconds = now.duration_since(failing.since).as_secs();
+        tracing::warn!(
+            sink = self.sink,
+            reason = cause.reason,
+            failing_for_seconds = seconds,
+            failures_not_logged = unsaid,
+            "delivery fails, will be tried again: {}",
+            cause.detail
+        );
+    }
+
+    /// Each is listed by `dead-letters list`; the log names the first ones of a minute.
+    pub fn dead_letter(&mut self, cause: &Cause, id: &str, attempts: u32) {
+        self.metrics.sink_dead_letters_total.with_label_values(&[&self.sink, cause.reason]).inc();
+        let Some(unsaid) = self.letters.speak(Instant::now()) else { return };
+        tracing::warn!(
+            sink = self.sink,
+            reason = cause.reason,
+            attempts,
+            event = id,
+            dead_letters_not_logged = unsaid,
+            "event put aside as a dead letter: {}",
+            cause.detail
+        );
+    }
+
+    /// The lane delivers no more; the daemon goes on.
+    pub fn ended(&mut self, why: &str) {
+        self.metrics.sink_up.with_label_values(&[&self.sink]).set(0);
+        self.status(Status::Degraded(format!("ended: {why}")));
+        tracing::error!(
+            sink = self.sink,
+            "sink has ended and takes no more events until the next start: {why}"
+        );
+    }
+
+    pub fn stopped(&self, unsettled: u64) {
+        self.metrics.sink_up.with_label_values(&[&self.sink]).set(0);
+        tracing::info!(
+            sink = self.sink,
+            unsettled,
+            "lane has stopped; what is unsettled follows at the next start"
+        );
+    }
+
+    pub fn lag(&self, lag: &Lag, age: Duration) {
+        let labels = [self.sink.as_str()];
+        self.metrics.sink_lag_events.with_label_values(&labels).set(signed(lag.events));
+        self.metrics.sink_lag_bytes.with_label_values(&labels).set(signed(lag.bytes));
+        self.metrics.sink_lag_seconds.with_label_values(&labels).set(age.as_secs_f64());
+    }
+
+    pub fn lost(&self, count: u64, first: &str, last: &str, limit: &str) {
+        self.metrics.sink_lost_total.with_label_values(&[&self.sink]).inc_by(count);
+        tracing::error!(
+            sink = self.sink,
+            count,
+            first,
+            last,
+            "sink lagged beyond {limit} and was moved on; these events will not reach it"
+        );
+    }
+
+    pub fn intake(&self, paused: bool, limit: &str) {
+        if paused {
+            tracing::error!(
+                sink = self.sink,
+                "sink lags beyond {limit}: sessions acknowledge nothing until it has caught up"
+            );
+        } else {
+            tracing::info!(sink = self.sink, "sink has caught up: sessions may acknowledge again");
+        }
+    }
+
+    fn status(&self, status: Status) {
+        self.health.set(&format!("sink {}", self.sink), status);
+    }
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_voice_says_a_few_things_a_minute_and_counts_the_rest() {
+        let (mut voice, start) = (Voice::new(2), Instant::now());
+        let said: Vec<_> = [0, 1, 2, 59, 60, 61, 62, 130]
+            .into_iter()
+            .map(|second| voice.speak(start + Duration::from_secs(second)))
+            .collect();
+        assert_eq!(said, [Some(0), Some(0), None, None, Some(2), Some(0), None, Some(1)]);
+    }
+
+    #[test]
+    fn a_failing_sink_is_down_and_degraded_until_it_delivers() {
+        let (metrics, health) = (Metrics::new().unwrap(), Health::default());
+        let mut report = Report::new("crm", "webhook", metrics.clone(), health.clone());
+        let up = || metrics.sink_up.with_label_values(&["crm"]).get();
+        report.built();
+        assert_eq!((up(), health.parts().get("sink crm").cloned()), (1, Some(Status::Ok)));
+        report.failing(&Cause::new("timeout", "no answer"));
+        assert_eq!(up(), 0);
+        assert_eq!(health.parts().get("sink crm"), Some(&Status::Degraded("timeout: no answer".to_owned())));
+        report.got_through(0);
+        assert_eq!((up(), health.parts().get("sink crm").cloned()), (1, Some(Status::Ok)));
+        report.failed(&Cause::new("timeout", "no answer"));
+        assert_eq!(up(), 1, "one failure right after a success is a key's own");
+    }
+}

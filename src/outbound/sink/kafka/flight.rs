@@ -1,0 +1,216 @@
+//! What librdkafka holds of ours: limits on messages and bytes, who waits for which report, and its own troubles.
+//!
+//! A record's opaque is a plain number, so a report costs no allocation. A caller that has gone away leaves its
+//! records on their way; their reports only free the room. Deliberately absent: what an error means (`cause`).
+
+use super::super::Cause;
+use super::cause;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::ProducerContext;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, Semaphore, mpsc};
+
+/// Limits of our own, below those that `properties` gives to librdkafka.
+pub const MAX_MESSAGES: usize = 10_000;
+pub const MAX_BYTES: usize = 32 << 20;
+
+/// A delivery report.
+pub type Report = Result<(), RDKafkaErrorCode>;
+
+pub struct Flight {
+    messages: Semaphore,
+    bytes: Semaphore,
+    space: Notify,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    next: usize,
+    waiting: HashMap<usize, Waiting>,
+    /// The last global error since something was delivered.
+    trouble: Option<RDKafkaErrorCode>,
+    fatal: bool,
+}
+
+struct Waiting {
+    bytes: usize,
+    nth: usize,
+    tell: mpsc::UnboundedSender<(usize, Report)>,
+}
+
+impl Default for Flight {
+    fn default() -> Flight {
+        Flight {
+            messages: Semaphore::new(MAX_MESSAGES),
+            bytes: Semaphore::new(MAX_BYTES),
+            space: Notify::new(),
+            inner: Mutex::default(),
+        }
+    }
+}
+
+impl Flight {
+    /// Room for one record, and a number for it. `size` is at most [`MAX_BYTES`].
+    pub async fn reserve(
+        self: &Arc<Self>,
+        size: usize,
+        nth: usize,
+        tell: mpsc::UnboundedSender<(usize, Report)>,
+    ) -> Slot {
+        let bytes = size.min(MAX_BYTES);
+        // The semaphores are never closed, so both waits end with room.
+        let message = self.messages.acquire().await;
+        let room = self.bytes.acquire_many(u32::try_from(bytes).unwrap_or(u32::MAX)).await;
+        if let (Ok(message), Ok(room)) = (message, room) {
+            message.forget();
+            room.forget();
+        }
+        let mut inner = self.inner();
+        inner.next = inner.next.wrapping_add(1);
+        let token = inner.next;
+        inner.waiting.insert(token, Waiting { bytes, nth, tell });
+        Slot { flight: Arc::clone(self), token: Some(token) }
+    }
+
+    /// Woken at each report.
+    pub fn space(&self) -> Notified<'_> {
+        self.space.notified()
+    }
+
+    pub fn fatal(&self) -> bool {
+        self.inner().fatal
+    }
+
+    pub fn trouble(&self) -> Option<Cause> {
+        self.inner().trouble.map(|code| Cause::new(cause::reason(code), code.to_string()))
+    }
+
+    /// Whether librdkafka holds nothing of ours.
+    #[cfg(test)]
+    pub fn is_empty(&self) -> bool {
+        self.inner().waiting.is_empty()
+    }
+
+    fn report(&self, token: usize, report: Report) {
+        if let Err(code) = report {
+            self.trouble_is(code);
+        } else {
+            self.inner().trouble = None;
+        }
+        self.free(token, Some(report));
+        self.space.notify_waiters();
+    }
+
+    fn trouble_is(&self, code: RDKafkaErrorCode) {
+        let mut inner = self.inner();
+        inner.fatal |= cause::is_fatal(code);
+        if !matches!(code, RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight) {
+            inner.trouble = Some(code);
+        }
+    }
+
+    fn free(&self, token: usize, report: Option<Report>) {
+        let Some(waiting) = self.inner().waiting.remove(&token) else { return };
+        self.messages.add_permits(1);
+        self.bytes.add_permits(waiting.bytes);
+        if let Some(report) = report {
+            let _ = waiting.tell.send((waiting.nth, report));
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Room for a record that librdkafka has not taken yet; given back where it never does.
+pub struct Slot {
+    flight: Arc<Flight>,
+    token: Option<usize>,
+}
+
+impl Slot {
+    /// The record's opaque.
+    pub fn token(&self) -> usize {
+        self.token.unwrap_or_default()
+    }
+
+    /// librdkafka has it: from here on the report frees the room.
+    pub fn sent(mut self) {
+        self.token = None;
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if let Some(token) = self.token {
+            self.flight.free(token, None);
+        }
+    }
+}
+
+/// What librdkafka calls back, on the producer's own thread.
+pub struct Context(pub Arc<Flight>);
+
+impl ClientContext for Context {
+    /// librdkafka repeats itself for as long as an outage lasts; the lane says it once.
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        tracing::debug!(level = ?level, facility, "librdkafka: {text}");
+    }
+
+    fn stats_raw(&self, _statistics: &[u8]) {}
+
+    fn error(&self, error: KafkaError, _reason: &str) {
+        if let Some(code) = error.rdkafka_error_code() {
+            tracing::debug!("librdkafka: {code}");
+            self.0.trouble_is(code);
+        }
+    }
+}
+
+impl ProducerContext for Context {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, token: usize) {
+        let report = match result {
+            Ok(_) => Ok(()),
+            Err((error, _)) => Err(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown)),
+        };
+        self.0.report(token, report);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn room_is_given_back_by_a_report_and_by_a_record_that_was_never_taken() {
+        let flight = Arc::new(Flight::default());
+        let (tell, mut heard) = mpsc::unbounded_channel();
+        let slot = flight.reserve(1000, 7, tell.clone()).await;
+        let token = slot.token();
+        slot.sent();
+        drop(flight.reserve(5, 8, tell).await);
+        assert_eq!(flight.messages.available_permits(), MAX_MESSAGES - 1);
+        flight.report(token, Err(RDKafkaErrorCode::AllBrokersDown));
+        assert_eq!(heard.recv().await, Some((7, Err(RDKafkaErrorCode::AllBrokersDown))));
+        assert_eq!(flight.bytes.available_permits(), MAX_BYTES);
+        assert_eq!(flight.messages.available_permits(), MAX_MESSAGES);
+    }
+
+    #[tokio::test]
+    async fn a_delivery_ends_the_trouble() {
+        let flight = Arc::new(Flight::default());
+        flight.trouble_is(RDKafkaErrorCode::AllBrokersDown);
+        assert_eq!(flight.trouble().unwrap().reason, "brokers-down");
+        flight.report(1, Ok(()));
+        assert!(flight.trouble().is_none());
+    }
+}

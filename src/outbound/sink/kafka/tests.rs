@@ -1,0 +1,259 @@
+//! The Kafka sink against librdkafka's own mock cluster.
+
+use super::*;
+use crate::outbound::sink::Sink;
+use crate::outbound::sink::contract::{Bench, Ids, holds};
+use crate::outbound::testing::{delivery, event, raw};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{Headers, Message};
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+type Cluster = MockCluster<'static, DefaultProducerContext>;
+
+const PARTITIONS: i32 = 6;
+
+fn cluster() -> Rc<Cluster> {
+    let cluster = MockCluster::new(1).unwrap();
+    cluster.create_topic("t", PARTITIONS, 1).unwrap();
+    Rc::new(cluster)
+}
+
+fn config(cluster: &Cluster, mode: KafkaMode) -> KafkaConfig {
+    KafkaConfig {
+        brokers: vec![cluster.bootstrap_servers()],
+        topic: "t".to_owned(),
+        mode,
+        librdkafka: vec![
+            ("reconnect.backoff.ms".to_owned(), "10".to_owned()),
+            ("retry.backoff.ms".to_owned(), "5".to_owned()),
+        ],
+        librdkafka_secrets: Vec::new(),
+    }
+}
+
+/// A record as it is read back.
+#[derive(Debug)]
+struct Record {
+    partition: i32,
+    key: String,
+    headers: BTreeMap<String, String>,
+    value: serde_json::Value,
+}
+
+/// Reads the topic to its end, by partition.
+fn read(bootstrap: &str) -> Vec<Record> {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
+        .set("group.id", "test")
+        .set("enable.partition.eof", "true")
+        .create()
+        .unwrap();
+    let mut list = TopicPartitionList::new();
+    for partition in 0..PARTITIONS {
+        list.add_partition_offset("t", partition, Offset::Beginning).unwrap();
+    }
+    consumer.assign(&list).unwrap();
+    let (mut ended, mut records) = (0, Vec::new());
+    while ended < PARTITIONS {
+        match consumer.poll(Duration::from_secs(10)) {
+            Some(Ok(message)) => records.push(record(&message)),
+            Some(Err(KafkaError::PartitionEOF(_))) => ended += 1,
+            Some(Err(error)) => panic!("{error}"),
+            None => panic!("the mock cluster does not answer"),
+        }
+    }
+    records
+}
+
+fn record(message: &impl Message) -> Record {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let headers = message.headers().map(|headers| {
+        headers.iter().map(|header| (header.key.to_owned(), text(header.value.unwrap()))).collect()
+    });
+    Record {
+        partition: message.partition(),
+        key: text(message.key().unwrap()),
+        headers: headers.unwrap_or_default(),
+        value: serde_json::from_slice(message.payload().unwrap()).unwrap(),
+    }
+}
+
+async fn read_back(cluster: &Cluster) -> Vec<Record> {
+    let bootstrap = cluster.bootstrap_servers();
+    tokio::task::spawn_blocking(move || read(&bootstrap)).await.unwrap()
+}
+
+#[tokio::test]
+async fn kafka_holds_the_contract() {
+    let cluster = cluster();
+    let sink = Sink::Kafka(KafkaSink::build(&config(&cluster, KafkaMode::Binary)).await.unwrap());
+    let received = Box::new(move || {
+        let cluster = Rc::clone(&cluster);
+        Box::pin(async move {
+            let records = read_back(&cluster).await;
+            records.into_iter().map(|record| record.headers["ce_id"].clone()).collect()
+        }) as Ids
+    });
+    holds(Bench { sink, received }).await;
+}
+
+#[tokio::test]
+async fn binary_mode_has_attributes_in_headers_and_data_as_value() {
+    let cluster = cluster();
+    let sink = KafkaSink::build(&config(&cluster, KafkaMode::Binary)).await.unwrap();
+    assert_eq!(sink.deliver(&[delivery(1, "main/k")]).await, [Outcome::Done]);
+    let record = read_back(&cluster).await.remove(0);
+    assert_eq!(record.key, "main/k");
+    assert_eq!(record.headers["content-type"], "application/json");
+    assert_eq!(record.headers["ce_specversion"], "1.0");
+    assert_eq!(record.headers["ce_id"], "main/chat/main/k/messages/1");
+    assert_eq!(record.headers["ce_sequence"], "1-0000000000000000001");
+    assert!(!record.headers.contains_key("ce_datacontenttype") && !record.headers.contains_key("ce_data"));
+    assert_eq!(record.value["message"]["text"], "Hello");
+}
+
+#[tokio::test]
+async fn structured_mode_has_the_envelope_as_value() {
+    let cluster = cluster();
+    let sink = KafkaSink::build(&config(&cluster, KafkaMode::Structured)).await.unwrap();
+    assert_eq!(sink.deliver(&[delivery(1, "k")]).await, [Outcome::Done]);
+    let record = read_back(&cluster).await.remove(0);
+    assert_eq!(record.headers.len(), 1);
+    assert_eq!(record.headers["content-type"], "application/cloudevents+json");
+    assert_eq!(record.value["specversion"], "1.0");
+    assert_eq!(record.value["data"]["message"]["text"], "Hello");
+}
+
+/// Murmur2 of these keys, from Kafka's own Java tests (`UtilsTest`).
+const MURMUR2: [(&str, i32); 4] = [
+    ("21", -973_932_308),
+    ("foobar", -790_332_482),
+    ("a-little-bit-long-string", -985_981_536),
+    ("a-little-bit-longer-string", -1_486_304_829),
+];
+
+#[tokio::test]
+async fn keys_go_to_the_partitions_that_java_clients_choose() {
+    let cluster = cluster();
+    let sink = KafkaSink::build(&config(&cluster, KafkaMode::Binary)).await.unwrap();
+    let batch: Vec<_> = MURMUR2.iter().zip(1..).map(|((key, _), number)| delivery(number, key)).collect();
+    assert_eq!(sink.deliver(&batch).await, vec![Outcome::Done; batch.len()]);
+    for record in read_back(&cluster).await {
+        let (_, hash) = MURMUR2.iter().find(|(key, _)| *key == record.key).unwrap();
+        assert_eq!(record.partition, (hash & 0x7fff_ffff) % PARTITIONS, "{}", record.key);
+    }
+}
+
+#[tokio::test]
+async fn an_event_larger_than_the_limit_is_rejected_and_the_next_of_its_key_goes() {
+    let cluster = cluster();
+    let sink = KafkaSink::build(&config(&cluster, KafkaMode::Binary)).await.unwrap();
+    let mut large = delivery(1, "k");
+    let mut content = event("k", 1);
+    content.data = raw(&format!(r#"{{"text":"{}"}}"#, "x".repeat(1_000_000)));
+    large.event = Arc::new(content);
+    let outcomes = sink.deliver(&[large, delivery(2, "k")]).await;
+    let [Outcome::Reject { cause }, Outcome::Done] = &outcomes[..] else { panic!("{outcomes:?}") };
+    assert_eq!(cause.reason, "too-large");
+}
+
+#[tokio::test]
+async fn a_batch_refused_for_its_size_is_tried_record_by_record() {
+    let cluster = cluster();
+    let sink = KafkaSink::build(&config(&cluster, KafkaMode::Binary)).await.unwrap();
+    let refuse = RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+    cluster.request_errors(RDKafkaApiKey::Produce, &[refuse]);
+    let batch = [delivery(1, "k"), delivery(2, "k")];
+    let outcomes = sink.deliver(&batch).await;
+    assert!(
+        matches!(&outcomes[0], Outcome::Retry { cause, .. } if cause.reason == "too-large"),
+        "{outcomes:?}"
+    );
+    cluster.request_errors(RDKafkaApiKey::Produce, &[refuse]);
+    let outcomes = sink.deliver(&batch[..1]).await;
+    assert!(matches!(&outcomes[..], [Outcome::Reject { .. }]), "alone, and still too large: {outcomes:?}");
+    assert_eq!(sink.deliver(&batch[1..]).await, [Outcome::Done]);
+}
+
+#[tokio::test]
+async fn an_outage_is_seen_while_records_wait_and_their_order_holds_after_it() {
+    let cluster = cluster();
+    let sink = KafkaSink::build(&config(&cluster, KafkaMode::Binary)).await.unwrap();
+    assert_eq!(sink.deliver(&[delivery(1, "k")]).await, [Outcome::Done]);
+    cluster.broker_down(-1).unwrap();
+    let batch: Vec<_> = (2..50).map(|number| delivery(number, "k")).collect();
+    {
+        let call = sink.deliver(&batch);
+        tokio::pin!(call);
+        while sink.trouble().is_none() {
+            tokio::select! {
+                outcomes = &mut call => panic!("a call in an outage came back: {outcomes:?}"),
+                () = tokio::time::sleep(Duration::from_millis(5)) => {}
+            }
+        }
+        assert_eq!(sink.trouble().unwrap().reason, "brokers-down");
+        cluster.broker_up(-1).unwrap();
+        assert_eq!(call.await, vec![Outcome::Done; batch.len()]);
+    }
+    assert!(sink.trouble().is_none());
+    let ids: Vec<_> =
+        read_back(&cluster).await.into_iter().map(|record| record.headers["ce_id"].clone()).collect();
+    let wanted: Vec<_> = (1..50).map(|number| format!("main/chat/k/messages/{number}")).collect();
+    assert_eq!(ids, wanted);
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_gives_its_room_back_and_close_does_not_hang() {
+    let cluster = cluster();
+    let sink = KafkaSink::build(&config(&cluster, KafkaMode::Binary)).await.unwrap();
+    cluster.broker_down(-1).unwrap();
+    let batch = [delivery(1, "k")];
+    {
+        let call = sink.deliver(&batch);
+        tokio::pin!(call);
+        assert!(futures_util::poll!(&mut call).is_pending());
+    }
+    sink.close(Duration::from_millis(10)).await;
+    assert!(sink.flight.is_empty());
+}
+
+#[tokio::test]
+async fn a_topic_that_is_refused_is_tried_again_with_a_clear_reason() {
+    let cluster = cluster();
+    let sink = KafkaSink::build(&config(&cluster, KafkaMode::Binary)).await.unwrap();
+    cluster.topic_error("t", RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED).unwrap();
+    let outcomes = sink.deliver(&[delivery(1, "k")]).await;
+    assert!(
+        matches!(&outcomes[..], [Outcome::Retry { cause, .. }] if cause.reason == "not-authorized"),
+        "{outcomes:?}"
+    );
+}
+
+async fn refused(properties: &[(&str, &str)]) -> String {
+    let config = KafkaConfig {
+        brokers: vec!["localhost:1".to_owned()],
+        topic: "t".to_owned(),
+        mode: KafkaMode::Binary,
+        librdkafka: properties
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
+        librdkafka_secrets: Vec::new(),
+    };
+    KafkaSink::build(&config).await.map(|_| ()).unwrap_err()
+}
+
+#[tokio::test]
+async fn a_bad_property_is_named_and_its_value_is_not() {
+    assert!(refused(&[("linger.msec", "7")]).await.contains("linger.msec"));
+    let error = refused(&[("security.protocol", "hunter2")]).await;
+    assert!(error.contains("security.protocol") && !error.contains("hunter2"), "{error}");
+    assert!(refused(&[("enable.idempotence", "false")]).await.contains("set by the bridge"));
+    let error = refused(&[("security.protocol", "ssl"), ("ssl.ca.location", "/does/not/exist")]).await;
+    assert!(error.contains("ssl.ca.location"), "{error}");
+}

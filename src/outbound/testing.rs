@@ -1,0 +1,287 @@
+//! What the tests of this room share: sample events, a journal in memory, and a sink that follows a script.
+
+use crate::base::envelope::{Event, Origin, TimeSource};
+use crate::base::time::{Clock, Millis};
+use crate::journal::{
+    Append, Committed, Error, Head, Lag, NewDeadLetter, Pending, Read, Sequence, Settle, Stored,
+};
+use crate::outbound::settings::*;
+use crate::outbound::sink::{Cause, Delivery, Outcome, Shape};
+use crate::outbound::source::Source;
+use serde_json::value::RawValue;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
+
+pub fn raw(text: &str) -> Box<RawValue> {
+    RawValue::from_string(text.to_owned()).unwrap()
+}
+
+/// A chat message of this key.
+pub fn event(key: &str, number: u64) -> Event {
+    Event {
+        id: format!("main/chat/{key}/messages/{number}"),
+        source: "/gws/main".to_owned(),
+        kind: "genesys.gws.chat.message.v1".into(),
+        subject: format!("chat/{key}"),
+        time: "2014-01-02T22:23:20.126Z".to_owned(),
+        timesource: TimeSource::Item,
+        dataschema: "urn:cometbridge:schema:chat.message:1".into(),
+        site: "main".to_owned(),
+        medium: "chat".into(),
+        event: "message".into(),
+        interaction: Some(key.to_owned()),
+        agent: None,
+        observedby: Some("1001".to_owned()),
+        messageindex: Some(5),
+        authorkind: Some("Customer".to_owned()),
+        visibility: Some("All".to_owned()),
+        referenceid: None,
+        revision: None,
+        baseid: None,
+        partitionkey: key.to_owned(),
+        recordedtime: "2026-11-22T07:00:00.123Z".to_owned(),
+        origin: Origin::Notification,
+        data: raw(r#"{"interactionId":"i","message":{"index":5,"text":"Hello"}}"#),
+        raw: None,
+        context: None,
+    }
+}
+
+pub fn stored(sequence: Sequence, key: &str) -> Stored {
+    Stored { sequence, event: Arc::new(event(key, sequence)), bytes: 100, recorded: 0 }
+}
+
+pub fn delivery(sequence: Sequence, key: &str) -> Delivery {
+    let sequence_text = crate::journal::sequence_text(1, sequence);
+    Delivery { sequence, sequence_text, event: Arc::new(event(key, sequence)), attempt: 1 }
+}
+
+/// A sink's settings with tight, regular waits: 1 s, 2 s, 4 s, … 8 s, and `max_attempts` tries.
+pub fn config(name: &str, max_attempts: u32) -> SinkConfig {
+    let second = Duration::from_secs(1);
+    SinkConfig {
+        name: name.to_owned(),
+        target: Target::Stdout(StdoutConfig {}),
+        matching: Match::default(),
+        privacy: Privacy::Full,
+        raw: true,
+        start: Start::Earliest,
+        max_lag: MaxLag { bytes: u64::MAX, age: Duration::MAX, on_limit: OnLimit::Release },
+        retry: RetryPolicy {
+            backoff: crate::base::retry::Backoff { initial: second, max: second * 8 },
+            max_attempts,
+        },
+    }
+}
+
+/// A journal that keeps everything in memory. Each event counts 100 bytes.
+#[derive(Clone)]
+pub struct Memory {
+    pub inner: Arc<Mutex<Inner>>,
+    head: Arc<watch::Sender<Head>>,
+    pub clock: Clock,
+}
+
+#[derive(Default)]
+pub struct Inner {
+    pub events: BTreeMap<Sequence, (Arc<Event>, Millis)>,
+    pub positions: HashMap<String, Sequence>,
+    pub dead: Vec<NewDeadLetter>,
+}
+
+impl Memory {
+    pub fn new() -> Memory {
+        let head = Arc::new(watch::Sender::new(Head::default()));
+        Memory { inner: Arc::default(), head, clock: Clock::manual(0) }
+    }
+
+    /// Adds one event a key.
+    pub fn add(&self, keys: &[&str]) {
+        let next = self.last() + 1;
+        self.put(keys.iter().zip(next..).map(|(key, number)| event(key, number)).collect());
+    }
+
+    pub fn put(&self, events: Vec<Event>) {
+        let now = self.clock.now();
+        let mut last = self.last();
+        for event in events {
+            last += 1;
+            self.inner.lock().unwrap().events.insert(last, (Arc::new(event), now));
+        }
+        self.head.send_replace(Head { last, total_bytes: last * 100 });
+    }
+
+    pub fn last(&self) -> Sequence {
+        self.head.borrow().last
+    }
+
+    pub fn position_of(&self, sink: &str) -> Option<Sequence> {
+        self.inner.lock().unwrap().positions.get(sink).copied()
+    }
+}
+
+fn ready<T>(value: T) -> Pending<T> {
+    let (tell, heard) = oneshot::channel();
+    tell.send(Ok(value)).ok();
+    heard
+}
+
+impl Source for Memory {
+    async fn read(&self, from: Sequence, max_events: usize, max_bytes: usize) -> Result<Read, Error> {
+        let many = max_events.min((max_bytes / 100).max(1));
+        let inner = self.inner.lock().unwrap();
+        let events: Vec<_> = inner
+            .events
+            .range(from + 1..)
+            .take(many)
+            .map(|(&sequence, (event, recorded))| Stored {
+                sequence,
+                event: Arc::clone(event),
+                bytes: 100,
+                recorded: *recorded,
+            })
+            .collect();
+        let through = events.last().map_or(from, |last| last.sequence);
+        Ok(Read { events, through })
+    }
+
+    fn head(&self) -> watch::Receiver<Head> {
+        self.head.subscribe()
+    }
+
+    fn settle(&self, settle: Settle) -> Pending<()> {
+        let mut inner = self.inner.lock().unwrap();
+        inner.positions.insert(settle.sink, settle.position);
+        inner.dead.extend(settle.dead);
+        ready(())
+    }
+
+    async fn position(&self, sink: &str) -> Result<Option<Sequence>, Error> {
+        Ok(self.position_of(sink))
+    }
+
+    async fn lag(&self, position: Sequence) -> Result<Lag, Error> {
+        let inner = self.inner.lock().unwrap();
+        let events = inner.events.range(position + 1..).count() as u64;
+        let oldest = inner.events.range(position + 1..).next().map(|(_, (_, at))| *at);
+        Ok(Lag { position, events, bytes: events * 100, oldest })
+    }
+
+    fn append(&self, append: Append) -> Pending<Committed> {
+        self.put(append.events);
+        ready(Committed { last: self.last() })
+    }
+}
+
+/// What the script answers, and after how long.
+pub type Reply = (Duration, Outcome);
+
+/// One delivery that the script answered.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub sequence: Sequence,
+    pub key: String,
+    pub attempt: u32,
+    pub at: Instant,
+    pub outcome: Outcome,
+}
+
+type Respond = Box<dyn FnMut(&Delivery) -> Reply + Send>;
+
+/// A destination that answers as told.
+pub struct Script {
+    respond: Mutex<Respond>,
+    pub seen: Mutex<Vec<Seen>>,
+    pub built: Mutex<u32>,
+    pub shape: Shape,
+}
+
+impl Script {
+    pub fn new(respond: impl FnMut(&Delivery) -> Reply + Send + 'static) -> Arc<Script> {
+        let shape = Shape {
+            calls: 4,
+            items: 8,
+            keys: 4,
+            per_key: 4,
+            window_events: 16,
+            window_bytes: 1 << 20,
+            max_retry_after: Duration::from_secs(30),
+        };
+        Script::shaped(shape, respond)
+    }
+
+    pub fn shaped(shape: Shape, respond: impl FnMut(&Delivery) -> Reply + Send + 'static) -> Arc<Script> {
+        let respond = Mutex::new(Box::new(respond) as Respond);
+        Arc::new(Script { respond, seen: Mutex::default(), built: Mutex::default(), shape })
+    }
+
+    pub fn sink(self: &Arc<Self>) -> Scripted {
+        *self.built.lock().unwrap() += 1;
+        Scripted { script: Arc::clone(self), closed: Mutex::new(false) }
+    }
+
+    /// Sequences that got through, in order.
+    pub fn done(&self) -> Vec<Sequence> {
+        let seen = self.seen.lock().unwrap();
+        seen.iter().filter(|one| one.outcome == Outcome::Done).map(|one| one.sequence).collect()
+    }
+
+    pub fn seen_of(&self, sequence: Sequence) -> Vec<Seen> {
+        self.seen.lock().unwrap().iter().filter(|one| one.sequence == sequence).cloned().collect()
+    }
+}
+
+pub struct Scripted {
+    script: Arc<Script>,
+    closed: Mutex<bool>,
+}
+
+impl Scripted {
+    pub async fn deliver(&self, batch: &[Delivery]) -> Vec<Outcome> {
+        if *self.closed.lock().unwrap() {
+            return crate::outbound::sink::closed(batch);
+        }
+        let mut failed = HashSet::new();
+        let mut outcomes = Vec::new();
+        for delivery in batch {
+            let key = delivery.event.partitionkey.clone();
+            if failed.contains(&key) {
+                outcomes.push(Outcome::Held);
+                continue;
+            }
+            let (delay, outcome) = (self.script.respond.lock().unwrap())(delivery);
+            tokio::time::sleep(delay).await;
+            if !matches!(outcome, Outcome::Done | Outcome::Reject { .. }) {
+                failed.insert(key.clone());
+            }
+            self.script.seen.lock().unwrap().push(Seen {
+                sequence: delivery.sequence,
+                key,
+                attempt: delivery.attempt,
+                at: Instant::now(),
+                outcome: outcome.clone(),
+            });
+            outcomes.push(outcome);
+        }
+        outcomes
+    }
+
+    pub fn shape(&self) -> Shape {
+        self.script.shape
+    }
+
+    pub fn close(&self) {
+        *self.closed.lock().unwrap() = true;
+    }
+}
+
+pub fn done() -> Reply {
+    (Duration::from_millis(1), Outcome::Done)
+}
+
+pub fn retry(after: Option<Duration>) -> Reply {
+    (Duration::from_millis(1), Outcome::Retry { cause: Cause::new("test", "told to fail"), after })
+}
