@@ -28,7 +28,7 @@ step = @printf '\n== %s ==\n' '$(1)'
 
 .PHONY: help
 help: ## What can be asked for
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: demo
 demo: ## Runs the bridge against a simulated contact centre; nothing else is needed
@@ -57,7 +57,7 @@ lint: fmt-check ## Formatting, clippy and shellcheck, each without a warning
 	$(CARGO) clippy --all-targets --locked $(FEATURES) -- -D warnings
 	$(call step,shellcheck)
 	@command -v shellcheck >/dev/null || { echo 'shellcheck is missing: apt-get install -y --no-install-recommends shellcheck' >&2; exit 1; }
-	shellcheck .ci/run $$(git ls-files --cached --others --exclude-standard -- '*.sh')
+	shellcheck .ci/run $$(find tests benches -name '*.sh' -not -path '*/node_modules/*')
 
 # The program in the cache answers for itself: another version is replaced.
 .PHONY: deny
