@@ -1,1 +1,129 @@
-//! x
+//! HTTP for probes and people: liveness, readiness, metrics, a status page and a small JSON API.
+//!
+//! `/livez` and `/readyz` never need the token; all else needs it once one is set; what acts needs it always.
+//! Everything it tells comes from outside, through [`State`]: this room knows no session, sink or journal.
+//! Deliberately absent: TLS (a proxy's work), cookies, scripts, anything personal.
+
+mod auth;
+mod page;
+mod routes;
+mod server;
+mod status;
+
+#[cfg(test)]
+mod tests;
+
+pub use server::Limits;
+pub use status::{JournalStatus, SinkStatus, SiteStatus, Status};
+
+use crate::base::health::Health;
+use crate::base::metrics::Metrics;
+use futures_util::future::BoxFuture;
+use secrecy::{ExposeSecret, SecretString};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Where to listen, and who may ask.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub listen: SocketAddr,
+    /// Beyond loopback it must be set.
+    pub token: Option<SecretString>,
+    pub limits: Limits,
+}
+
+/// What only the rest of the service can answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// The newest first; `sink` none means of all sinks.
+    DeadLetters { sink: Option<String>, limit: usize },
+    /// All agents, or one by its roster key.
+    Agents { agent: Option<String> },
+    /// What became of the event with this id.
+    Explain { id: String },
+    /// Acting: gives dead letters of a sink back to its lane; `id` none means all of them.
+    Redrive { sink: String, id: Option<String> },
+    /// Acting: forgets dead letters of a sink; `id` none means all of them.
+    Purge { sink: String, id: Option<String> },
+}
+
+/// Why a question has no answer; the text is shown to the caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// 400
+    Invalid(String),
+    /// 404
+    NotFound(String),
+    /// 503
+    Unavailable(String),
+}
+
+/// Answers a question; given by `app`. What it gives is sent as it is: nothing secret or personal belongs there.
+pub type Answer =
+    Arc<dyn Fn(Question) -> BoxFuture<'static, Result<serde_json::Value, Refusal>> + Send + Sync>;
+
+/// What the answers are made of; cheap to clone.
+#[derive(Clone)]
+pub struct State {
+    pub metrics: Metrics,
+    pub health: Health,
+    pub answer: Answer,
+    /// How the service is now; quick, it is called for each request.
+    pub status: Arc<dyn Fn() -> Status + Send + Sync>,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("admin::State")
+    }
+}
+
+/// Why the admin server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(
+        "admin.listen: {address} is in use by another program, perhaps another cometbridge; end that one, or set \
+         admin.listen to a free address"
+    )]
+    InUse { address: SocketAddr },
+    #[error(
+        "admin.listen: can not listen on {address}: {source}; choose an address of this machine and a port from 1024 on"
+    )]
+    Listen { address: SocketAddr, source: std::io::Error },
+    #[error(
+        "admin.listen: {address} can be reached from other machines; set admin.token = {{ file = … }}, or listen on 127.0.0.1"
+    )]
+    Open { address: SocketAddr },
+    #[error("admin.token is empty; put at least 16 characters into its place")]
+    EmptyToken,
+}
+
+/// Binds and serves until `stop` is cancelled; then answers what is under way and ends, within
+/// `limits.grace`. The address says which port was taken where the configured one is 0.
+pub async fn serve(
+    config: Config,
+    state: State,
+    stop: CancellationToken,
+) -> Result<(SocketAddr, JoinHandle<()>), Error> {
+    let address = config.listen;
+    match &config.token {
+        Some(token) if token.expose_secret().is_empty() => return Err(Error::EmptyToken),
+        None if !address.ip().is_loopback() => return Err(Error::Open { address }),
+        _ => {}
+    }
+    let failed = |source: std::io::Error| match source.kind() {
+        std::io::ErrorKind::AddrInUse => Error::InUse { address },
+        _ => Error::Listen { address, source },
+    };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    let router = routes::router(state, auth::Auth::new(config.token));
+    Ok((bound, tokio::spawn(server::run(listener, router, config.limits, stop))))
+}
+
+/// Session states and how many sessions are in each.
+pub type States = BTreeMap<String, u64>;

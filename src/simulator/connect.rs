@@ -212,4 +212,40 @@ mod tests {
         assert_eq!((start.elapsed(), reply.len()), (Duration::ZERO, 2));
         assert_eq!(reply[1]["channel"], "/meta/connect", "the connect's reply comes last");
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_thousand_held_connects_all_get_a_burst() {
+        let hub = Arc::new(Hub::new(Options::default()));
+        let mut waiting = Vec::new();
+        for n in 0..1_000 {
+            let (hub, name) = (Arc::clone(&hub), n.to_string());
+            waiting.push(tokio::spawn(async move {
+                let asker = Asker { user: &name, browser: Some(&name) };
+                let say = async |message: Value| {
+                    let requests = wire::parse(message.to_string().as_bytes()).unwrap();
+                    match exchange(&hub, asker, &requests).await {
+                        Answer::Body { json, .. } => serde_json::from_slice::<Vec<Value>>(&json).unwrap(),
+                        Answer::Status(status) => panic!("HTTP {status}"),
+                    }
+                };
+                let types = ["long-polling"];
+                let hello = json!({"channel": "/meta/handshake", "supportedConnectionTypes": types, "ext": {"ack": true}});
+                let id = say(hello).await[0]["clientId"].clone();
+                say(json!({"channel": "/meta/subscribe", "clientId": id, "subscription": "/a"})).await;
+                say(connect(&id, Value::Null)).await.len()
+            }));
+        }
+        while hub.state().stats().held < 1_000 {
+            tokio::task::yield_now().await;
+        }
+        let data = serde_json::value::to_raw_value(&json!({"n": 1})).unwrap();
+        for n in 0..10_000 {
+            hub.state().publish(&(n % 1_000).to_string(), "/a", &data, None);
+        }
+        for task in waiting {
+            assert_eq!(task.await.unwrap(), 11, "ten messages and the reply");
+        }
+        let stats = hub.state().stats();
+        assert_eq!((stats.held, stats.max_held), (0, 1_000));
+    }
 }

@@ -12,6 +12,9 @@ use super::wire::{
 };
 use std::sync::Arc;
 
+/// Sessions one user can have at a time.
+const MAX_SESSIONS: usize = 100;
+
 /// What goes back over HTTP.
 #[derive(Debug)]
 pub enum Answer {
@@ -85,6 +88,12 @@ fn handshake(
             advice: Some(Advice::only("none")),
             supported_connection_types: Some(["long-polling"]),
             ..Reply::refused(request, "400::unsupported_connection_types")
+        };
+    }
+    if state.sessions_of(asker.user) >= MAX_SESSIONS {
+        return Reply {
+            advice: Some(Advice::only("none")),
+            ..Reply::refused(request, "403::handshake_denied")
         };
     }
     let browser = asker.browser.map_or_else(|| cookie.get_or_insert_with(random_id).clone(), str::to_owned);

@@ -140,6 +140,10 @@ impl State {
         Some(session)
     }
 
+    pub fn sessions_of(&self, user: &str) -> usize {
+        self.by_user.get(user).map_or(0, Vec::len)
+    }
+
     pub fn drop_sessions(&mut self, user: &str) -> usize {
         let ids = self.by_user.get(user).cloned().unwrap_or_default();
         for id in &ids {

@@ -74,6 +74,10 @@ pub async fn start(options: Options) -> Result<Handle, Error> {
     let failed = |source| Error::Listen { address: options.listen, source };
     let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "the simulator can be reached from other machines, and anybody there can steer it");
+    }
+    tracing::info!(%address, users = options.users.len(), ack = options.ack, "the simulator serves");
     let hub = Arc::new(Hub::new(options));
     let router = axum::Router::new()
         .merge(http::router())

@@ -1,0 +1,48 @@
+//! How the service is, as `/api/v1/status` says it and the status page shows it.
+//!
+//! Deliberately absent: agents, interactions, addresses: only configured names and numbers.
+
+use super::States;
+use serde::Serialize;
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Status {
+    pub version: String,
+    /// RFC 3339.
+    pub started: String,
+    pub sites: Vec<SiteStatus>,
+    pub sinks: Vec<SinkStatus>,
+    pub journal: JournalStatus,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct SiteStatus {
+    pub name: String,
+    /// How many sessions are in each state.
+    pub sessions: States,
+    /// Agents of the roster.
+    pub agents: u64,
+    /// Connected sessions whose server has no ack extension.
+    pub without_ack: u64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct SinkStatus {
+    pub name: String,
+    /// `kafka`, `webhook` or `stdout`.
+    pub kind: String,
+    pub state: String,
+    pub lag_events: u64,
+    pub lag_bytes: u64,
+    pub lag_seconds: f64,
+    /// Why it is not well; empty where it is.
+    pub detail: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct JournalStatus {
+    pub state: String,
+    pub last_sequence: u64,
+    pub events: u64,
+    pub bytes: u64,
+}
