@@ -8,7 +8,9 @@
 //! each other; only `app` spawns top-level tasks; only `base::metrics` names metrics.
 
 pub mod admin;
+pub mod app;
 pub mod base;
+pub mod config;
 pub mod inbound;
 pub mod journal;
 pub mod outbound;

@@ -15,7 +15,9 @@ pub struct Cli {
 #[derive(Subcommand)]
 pub enum Command {
     /// Run the service.
-    #[command(after_help = "Example:\n  cometbridge run --config /etc/cometbridge/cometbridge.toml --only 1001,1002")]
+    #[command(
+        after_help = "Example:\n  cometbridge run --config /etc/cometbridge/cometbridge.toml --only 1001,1002"
+    )]
     Run(Run),
     /// Find before start what start would fail on: configuration, roster, secrets, sinks, state directory.
     #[command(after_help = "Example:\n  cometbridge check --config /etc/cometbridge/cometbridge.toml")]
@@ -103,7 +105,9 @@ pub struct Schema {
 #[derive(Subcommand)]
 pub enum DeadLetters {
     /// List them, newest first.
-    #[command(after_help = "Example:\n  cometbridge dead-letters list --config FILE --sink crm --limit 20 --json")]
+    #[command(
+        after_help = "Example:\n  cometbridge dead-letters list --config FILE --sink crm --limit 20 --json"
+    )]
     List(ListDeadLetters),
 }
 

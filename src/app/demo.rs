@@ -8,6 +8,7 @@ use crate::app::run::settings;
 use crate::app::service::{self, Service};
 use crate::app::stop::{Signals, stop};
 use crate::app::{Fault, telemetry};
+use crate::base::health::{Health, Status};
 use crate::base::metrics::Metrics;
 use crate::simulator::{self, Options, Script, demo_users};
 use anyhow::Context;
@@ -62,7 +63,7 @@ pub async fn demo(arguments: Demo) -> Result<(), Fault> {
 /// Prints the summary until the end: a signal, the time, a reader that has gone, or a fault.
 async fn watch(service: &mut Service, signals: &mut Signals, seconds: Option<u64>) -> Option<anyhow::Error> {
     let metrics = service.metrics.clone();
-    let gone = service.lanes_ended();
+    let health = service.health.clone();
     let end = async {
         match seconds {
             Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
@@ -80,8 +81,20 @@ async fn watch(service: &mut Service, signals: &mut Signals, seconds: Option<u64
         error = service.supervise() => Some(error),
         _ = signals.next() => None,
         () = end => None,
-        () = gone => None,
+        () = reader_gone(&health) => None,
         () = summary => None,
+    }
+}
+
+/// Resolves when whoever read standard output has closed it (`… | head`).
+async fn reader_gone(health: &Health) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        if let Some(Status::Degraded(why)) = health.parts().get("sink console")
+            && why.starts_with("ended")
+        {
+            return;
+        }
     }
 }
 
@@ -105,7 +118,7 @@ fn write_config(dir: &Path, url: &str) -> Result<PathBuf, Fault> {
          [site.demo.roster]\nfile = {roster}\npasswords = {{ file = {passwords} }}\n\
          [sink.stdout.console]\nprivacy = \"full\"\n",
         state = quoted(&dir.join("state")),
-        url = toml::Value::from(url),
+        url = serde_json::Value::from(url),
         roster = quoted(&dir.join("agents.csv")),
         passwords = quoted(&dir.join("passwords.csv")),
     );
@@ -120,8 +133,9 @@ fn write_config(dir: &Path, url: &str) -> Result<PathBuf, Fault> {
     Ok(path)
 }
 
-fn quoted(path: &Path) -> toml::Value {
-    toml::Value::from(path.to_string_lossy().into_owned())
+fn quoted(path: &Path) -> String {
+    // A JSON string is a TOML basic string as well.
+    serde_json::Value::from(path.to_string_lossy()).to_string()
 }
 
 fn say(line: &str) {

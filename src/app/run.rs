@@ -8,13 +8,15 @@ use anyhow::Context;
 
 /// Reads the configuration; every problem it has is in the fault.
 pub fn settings(configured: &Configured) -> Result<Settings, Fault> {
-    config::load(sources(configured)).map_err(|problems| Fault::Configuration(problems.to_string()))
+    config::load(&sources(configured)).map_err(|problems| Fault::Configuration(problems.to_string()))
 }
 
 pub fn sources(configured: &Configured) -> Sources {
     Sources {
         file: configured.config.clone(),
-        environment: std::env::vars().collect(),
+        environment: std::env::vars_os()
+            .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
+            .collect(),
         overrides: configured.set.clone(),
     }
 }

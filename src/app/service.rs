@@ -54,7 +54,9 @@ pub async fn start(settings: Settings, only: &[String]) -> Result<Service, Fault
     let opened = Journal::open(settings.journal.clone(), clock.clone(), metrics.clone(), health.clone());
     let (journal, recovery) = opened?;
     if let Some(what) = &recovery.shortened {
-        tracing::error!("the journal is shorter than it was: {what}; going on as told, events may have been lost");
+        tracing::error!(
+            "the journal is shorter than it was: {what}; going on as told, events may have been lost"
+        );
     }
     let sinks: Vec<(String, StartAt)> =
         settings.sinks.iter().map(|sink| (sink.name.clone(), start_at(sink.start))).collect();
@@ -114,10 +116,13 @@ async fn serve_admin(
     let token = match &settings.admin.token {
         None => None,
         Some(reference) => Some(
-            reference.read(None).await.map_err(|error| Fault::Configuration(format!("admin.token: {error}")))?,
+            reference
+                .read(None)
+                .await
+                .map_err(|error| Fault::Configuration(format!("admin.token: {error}")))?,
         ),
     };
-    let config = admin::Config { listen: settings.admin.listen, token };
+    let config = admin::Config { listen: settings.admin.listen, token, limits: admin::Limits::default() };
     let served = admin::serve(config, source.into_state(), stop.clone()).await?;
     Ok(served)
 }
@@ -183,8 +188,11 @@ impl Service {
         if let Err(error) = ended
             && error.is_panic()
         {
-            tracing::error!("a session died of a fault in the bridge; please report it, and restart to bring the agent back");
-            self.health.set("sessions", Status::Degraded("a session died of a fault in the bridge".to_owned()));
+            tracing::error!(
+                "a session died of a fault in the bridge; please report it, and restart to bring the agent back"
+            );
+            self.health
+                .set("sessions", Status::Degraded("a session died of a fault in the bridge".to_owned()));
         }
     }
 

@@ -22,7 +22,10 @@ pub struct Signals {
 
 impl Signals {
     pub fn new() -> std::io::Result<Signals> {
-        Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 
     /// Resolves at the next signal to stop, with its name. Cancel-safe.
@@ -57,7 +60,10 @@ pub async fn stop(mut service: Service) -> bool {
         () = say_who(|| lanes.running()) => Vec::new(),
     };
     if !late.is_empty() {
-        tracing::warn!(sinks = late.join(", "), "cut off at the end of stop_grace; they go on from their positions at the next start");
+        tracing::warn!(
+            sinks = late.join(", "),
+            "cut off at the end of stop_grace; they go on from their positions at the next start"
+        );
         clean = false;
     }
     stop_admin.cancel();
@@ -76,11 +82,17 @@ async fn sessions_end(service: &mut Service, deadline: Instant) -> bool {
             Ok(None) => return true,
             Ok(Some(_)) => {}
             Err(_) if Instant::now() >= deadline => {
-                tracing::warn!(sessions = service.sessions.len(), "sessions did not finish within stop_grace");
+                tracing::warn!(
+                    sessions = service.sessions.len(),
+                    "sessions did not finish within stop_grace"
+                );
                 return false;
             }
             Err(_) => {
-                tracing::info!(sessions = service.sessions.len(), "still stopping: sessions with a batch in hand");
+                tracing::info!(
+                    sessions = service.sessions.len(),
+                    "still stopping: sessions with a batch in hand"
+                );
                 report = Instant::now() + REPORT;
             }
         }

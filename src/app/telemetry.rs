@@ -7,7 +7,8 @@ use tracing_subscriber::EnvFilter;
 pub fn start(settings: &LogSettings) {
     // librdkafka speaks through tracing too: its warnings are wanted, its chatter is not.
     let filter = EnvFilter::new(format!("{},rdkafka=warn,librdkafka=warn", settings.level));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     // Set already: a test in the same process.
     let _ = match settings.format {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

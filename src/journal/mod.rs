@@ -280,6 +280,22 @@ impl Lookup {
     }
 }
 
+/// Looks at the state directory as a start would, and leaves everything as it was.
+pub fn inspect(state_dir: &Path) -> Result<(), Error> {
+    let existed = state_dir.exists();
+    directory::prepare(state_dir)?;
+    if !existed {
+        // Made only to see that it can be made.
+        std::fs::remove_dir(state_dir)?;
+        return Ok(());
+    }
+    let _lock = lock::take(state_dir)?;
+    if state_dir.join(sqlite::FILE).exists() {
+        read::open(state_dir)?.known(state_dir)?;
+    }
+    Ok(())
+}
+
 /// Dead letters from the files of a journal that no process has open.
 pub fn dead_letters_offline(
     state_dir: &Path,

@@ -5,6 +5,7 @@
 use super::api::{Checkpoint, ConversationMarks, DeadLetter, Error, Lag, Mark, Sequence};
 use super::engine::{RawRead, Reading};
 use super::row::{COLUMNS, Parsed, int, parse, uint};
+use super::schema;
 use super::sqlite::FILE;
 use crate::base::digest::Digest;
 use crate::base::envelope::Event;
@@ -24,6 +25,18 @@ pub(super) fn open(dir: &Path) -> Result<SqliteReader, Error> {
     conn.busy_timeout(Duration::from_secs(5))?;
     conn.pragma_update(None, "cache_size", -2_048)?;
     Ok(SqliteReader(conn))
+}
+
+impl SqliteReader {
+    /// Refuses a journal that a newer release has written.
+    pub(super) fn known(&self, dir: &Path) -> Result<(), Error> {
+        let (found, known) =
+            (schema::version(&self.0)?, i64::try_from(schema::STEPS.len()).unwrap_or(i64::MAX));
+        if found > known {
+            return Err(Error::Newer { path: dir.join(FILE).display().to_string(), found, known });
+        }
+        Ok(())
+    }
 }
 
 impl Reading for SqliteReader {
