@@ -4,6 +4,7 @@
 //! journal stores as a row's body; `sequence` is not in it, because the row's own number says it.
 //! Deliberately absent: bytes on the wire (see `encode`) and the typed payloads (see `data`).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -55,7 +56,7 @@ pub mod event {
 }
 
 /// Where `time` was taken from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TimeSource {
     /// The log item's own stamp.
@@ -67,7 +68,7 @@ pub enum TimeSource {
 }
 
 /// How an event came to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
     Notification,

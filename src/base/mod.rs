@@ -9,5 +9,6 @@ pub mod envelope;
 pub mod health;
 pub mod metrics;
 pub mod retry;
+pub mod schema;
 pub mod secret;
 pub mod time;

@@ -1,0 +1,282 @@
+//! The JSON Schemas (2020-12) of the envelope, one per event type, generated from the types that are serialised.
+//!
+//! A schema says what a receiver may rely on; it allows members it does not name, because a minor release may add
+//! some. `schemas/` holds the same texts for people; a test keeps them equal.
+//! Deliberately absent: a schema of what GWS sends (`raw` and `context` are anything).
+
+use crate::base::data::{
+    AgentStateData, GapData, InteractionData, ItemRejectedData, MessageData, SinkLostData, UnknownData,
+};
+use crate::base::encode::SPEC_VERSION;
+use crate::base::envelope::{Origin, TimeSource, gws_type, medium, schema_urn};
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+/// Which payload stands in `data`, and which attributes every event of the type has beside the common ones.
+#[derive(Clone, Copy)]
+enum Shape {
+    Message,
+    Interaction,
+    AgentState,
+    Unknown,
+    Gap,
+    SinkLost,
+    ItemRejected,
+}
+
+/// Every schema by name: the `dataschema` is `urn:cometbridge:schema:<name>:1`.
+const TABLE: &[(&str, Shape)] = &[
+    ("facebooksession.message", Shape::Message),
+    ("facebooksession.status_change", Shape::Interaction),
+    ("facebooksession.participants_updated", Shape::Interaction),
+    ("facebooksession.properties_updated", Shape::Interaction),
+    ("facebooksession.error", Shape::Interaction),
+    ("chat.message", Shape::Message),
+    ("chat.status_change", Shape::Interaction),
+    ("chat.participants_updated", Shape::Interaction),
+    ("chat.properties_updated", Shape::Interaction),
+    ("chat.error", Shape::Interaction),
+    ("smssession.message", Shape::Message),
+    ("smssession.status_change", Shape::Interaction),
+    ("smssession.participants_updated", Shape::Interaction),
+    ("smssession.properties_updated", Shape::Interaction),
+    ("smssession.error", Shape::Interaction),
+    ("agent.state_change", Shape::AgentState),
+    ("unknown", Shape::Unknown),
+    ("session.gap_opened", Shape::Gap),
+    ("session.gap_closed", Shape::Gap),
+    ("sink.lost", Shape::SinkLost),
+    ("item.rejected", Shape::ItemRejected),
+];
+
+/// The names of all schemas, e.g. `chat.message`.
+pub fn names() -> Vec<&'static str> {
+    TABLE.iter().map(|(name, _)| *name).collect()
+}
+
+/// The schema called `name` (a full `urn:cometbridge:schema:…:1` is understood too) as indented JSON with a
+/// newline at the end; `None` where there is none of that name.
+pub fn get(name: &str) -> Option<String> {
+    let bare = name.strip_prefix("urn:cometbridge:schema:").and_then(|rest| rest.strip_suffix(":1"));
+    let name = bare.unwrap_or(name);
+    let (name, shape) = TABLE.iter().find(|(known, _)| *known == name)?;
+    let mut text = serde_json::to_string_pretty(&schema(name, *shape)).ok()?;
+    text.push('\n');
+    Some(text)
+}
+
+/// One event as a CloudEvents 1.0 JSON object.
+#[derive(JsonSchema)]
+#[allow(dead_code, reason = "only its shape is used")]
+struct Envelope<D> {
+    specversion: String,
+    /// The same on each retry, after each restart and in each sink: receivers drop repeats by it.
+    #[schemars(length(min = 1), regex(pattern = r"^[^.]+$"))]
+    id: String,
+    /// `/gws/<realm>`, or `/bridge` for events of the bridge that belong to no site.
+    #[schemars(length(min = 1))]
+    source: String,
+    #[serde(rename = "type")]
+    kind: String,
+    /// `<medium>/<interaction>` or `agent/<agent>/…`.
+    subject: String,
+    /// RFC 3339, UTC, milliseconds.
+    #[schemars(extend("format" = "date-time"))]
+    time: String,
+    /// Where `time` was taken from.
+    timesource: TimeSource,
+    datacontenttype: String,
+    dataschema: String,
+    medium: String,
+    event: String,
+    /// The conversation's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interaction: Option<String>,
+    /// Stands on what belongs to one agent's view: the roster's key, never the login.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent: Option<String>,
+    /// Who first showed the bridge a shared log item; neither author nor owner.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    observedby: Option<String>,
+    /// `from.type` of a log item: `Customer`, `Agent`, … (an open list).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authorkind: Option<String>,
+    /// Who may see a log item: `All`, `Agents`, `Supervisors`, … (an open list).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    visibility: Option<String>,
+    /// The notification's `referenceId`, for correlation only: it is not unique.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    referenceid: Option<String>,
+    /// The id of the first revision, on later ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    baseid: Option<String>,
+    /// Position in the conversation's log; has holes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    messageindex: Option<i32>,
+    /// 2, 3, …: a log item came again with other content.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 2))]
+    revision: Option<i32>,
+    /// The unit of order: `<realm>/<interaction>`, else `<realm>/<agent>`.
+    partitionkey: String,
+    /// Orders all events of a bridge as text; has holes.
+    #[schemars(regex(pattern = r"^[0-9]+-[0-9]{19}$"))]
+    sequence: String,
+    /// RFC 3339, UTC, milliseconds: when the bridge wrote it down.
+    #[schemars(extend("format" = "date-time"))]
+    recordedtime: String,
+    /// How the event came to be.
+    origin: Origin,
+    data: Payload<D>,
+}
+
+#[derive(JsonSchema)]
+#[allow(dead_code, reason = "only its shape is used")]
+struct Payload<D> {
+    #[serde(flatten)]
+    data: D,
+    /// What the sender wrote, untouched: the log item, the device or channel, or the notification's whole `data`.
+    /// Only where the sink keeps it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raw: Option<Value>,
+    /// The rest of the notification that a log item, device or channel came in. Only where the sink keeps it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<Map<String, Value>>,
+}
+
+fn schema(name: &str, shape: Shape) -> Value {
+    let (mut schema, extra): (Value, &[&str]) = match shape {
+        Shape::Message => (generated::<MessageData>(), &["interaction", "observedby"]),
+        Shape::Interaction => (generated::<InteractionData>(), &["interaction", "agent"]),
+        Shape::AgentState => (generated::<AgentStateData>(), &["agent"]),
+        Shape::Unknown => (generated::<UnknownData>(), &["agent"]),
+        Shape::Gap => (generated::<GapData>(), &["agent"]),
+        Shape::SinkLost => (generated::<SinkLostData>(), &[]),
+        Shape::ItemRejected => (generated::<ItemRejectedData>(), &[]),
+    };
+    without_null(&mut schema);
+    if matches!(shape, Shape::Gap | Shape::SinkLost | Shape::ItemRejected)
+        && let Some(payload) =
+            schema.pointer_mut("/properties/data/properties").and_then(Value::as_object_mut)
+    {
+        payload.retain(|member, _| member != "raw" && member != "context");
+    }
+    let (kind, medium, event) = words(name, shape);
+    if let Some(root) = schema.as_object_mut() {
+        root.insert("$id".to_owned(), json!(schema_urn(name)));
+        root.insert("title".to_owned(), json!(kind));
+        if let Some(required) = root.get_mut("required").and_then(Value::as_array_mut) {
+            required.extend(extra.iter().map(|name| json!(name)));
+        }
+    }
+    let fixed = [
+        ("specversion", SPEC_VERSION.to_owned()),
+        ("type", kind),
+        ("datacontenttype", "application/json".to_owned()),
+        ("dataschema", schema_urn(name)),
+        ("medium", medium),
+        ("event", event),
+    ];
+    for (attribute, value) in fixed {
+        if let Some(property) = schema.pointer_mut(&format!("/properties/{attribute}")) {
+            *property = json!({ "const": value });
+        }
+    }
+    schema
+}
+
+/// An absent member is left out, never `null`: a receiver need not look for both.
+fn without_null(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            if let Some(Value::Array(types)) = members.get_mut("type") {
+                types.retain(|name| name != "null");
+                if let [only] = types.as_slice() {
+                    let only = only.clone();
+                    members.insert("type".to_owned(), only);
+                }
+            }
+            members.values_mut().for_each(without_null);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_null),
+        _ => {}
+    }
+}
+
+/// `type`, `medium` and `event` of the schema called `name`.
+fn words(name: &str, shape: Shape) -> (String, String, String) {
+    let (first, second) = name.split_once('.').unwrap_or((name, name));
+    match shape {
+        Shape::Gap => (format!("cometbridge.{name}.v1"), medium::BRIDGE.to_owned(), second.to_owned()),
+        Shape::SinkLost | Shape::ItemRejected => {
+            (format!("cometbridge.{name}.v1"), medium::BRIDGE.to_owned(), name.replace('.', "_"))
+        }
+        _ => (gws_type(first, second), first.to_owned(), second.to_owned()),
+    }
+}
+
+fn generated<D: JsonSchema>() -> Value {
+    let settings = SchemaSettings::draft2020_12().for_serialize().with(|settings| {
+        settings.inline_subschemas = true;
+    });
+    settings.into_generator().into_root_schema_for::<Envelope<D>>().to_value()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::envelope::event;
+    use std::path::Path;
+
+    fn folder() -> std::path::PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas")
+    }
+
+    #[test]
+    fn the_shipped_files_are_the_generated_schemas() {
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::create_dir_all(folder()).unwrap();
+            for name in names() {
+                std::fs::write(folder().join(format!("{name}.json")), get(name).unwrap()).unwrap();
+            }
+        }
+        for name in names() {
+            let shipped = std::fs::read_to_string(folder().join(format!("{name}.json"))).unwrap_or_default();
+            assert_eq!(
+                shipped,
+                get(name).unwrap(),
+                "schemas/{name}.json is old: run this test with UPDATE=1"
+            );
+        }
+        let files = std::fs::read_dir(folder()).unwrap().count();
+        assert_eq!(files, names().len(), "schemas/ holds a file that no type has");
+    }
+
+    #[test]
+    fn every_event_of_every_conversation_medium_has_a_schema() {
+        let events =
+            [event::MESSAGE, event::STATUS_CHANGE, event::PARTICIPANTS_UPDATED, event::PROPERTIES_UPDATED];
+        for medium in medium::CONVERSATIONS {
+            for event in events.iter().chain(&[event::ERROR]) {
+                assert!(get(&format!("{medium}.{event}")).is_some(), "{medium}.{event}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_schema_is_valid_2020_12_and_names_only_words_of_the_envelope() {
+        for name in names() {
+            let schema: Value = serde_json::from_str(&get(name).unwrap()).unwrap();
+            assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+            assert!(jsonschema::meta::is_valid(&schema), "{name}");
+            jsonschema::validator_for(&schema).unwrap();
+            assert!(!schema.to_string().contains("null"), "{name} allows null");
+            let word = |property: &str| schema["properties"][property]["const"].as_str().unwrap().to_owned();
+            assert!(medium::ALL.contains(&word("medium").as_str()), "{name}");
+            assert!(event::ALL.contains(&word("event").as_str()), "{name}");
+            assert_eq!(get(&word("dataschema")), get(name));
+        }
+        assert_eq!(get("chat.nothing"), None);
+    }
+}
