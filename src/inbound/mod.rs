@@ -2,4 +2,5 @@
 //!
 //! Deliberately absent: any knowledge of sinks.
 
+pub mod normalise;
 pub mod settings;

@@ -1,0 +1,95 @@
+//! Agent states: one event per device, or per media channel, that a notification lists.
+//!
+//! A list is a snapshot of what stands in it. Deliberately absent: whether a state is news.
+
+use super::fields::{Fields, fit, raw};
+use super::keys;
+use super::notice::{About, Notice, Place};
+use super::{Candidate, Key};
+use crate::base::data::{AgentStateData, UserState};
+use crate::base::envelope::{event, id_segment, medium};
+use serde_json::value::RawValue;
+
+/// `DeviceStateChangeMessage`: `devices[]`, each with an `id`.
+pub(super) fn devices(notice: &Notice<'_>) -> Vec<Candidate> {
+    notice.each("devices", |json, place| {
+        let Some(fields) = Fields::of(json) else {
+            return notice.unknown(json, place, "a device is no object that can be read");
+        };
+        let Some(id) = fit(fields.word("id")) else {
+            return notice.unknown(json, place, "a device has no `id`");
+        };
+        let data = AgentStateData {
+            device_id: Some(id.clone()),
+            device_state: fields.word("deviceState"),
+            do_not_disturb: fields.word("doNotDisturb"),
+            phone_number: fields.word("phoneNumber"),
+            ..common(&fields)
+        };
+        state(notice, keys::DEVICE, &id, &data, json, place)
+    })
+}
+
+/// `ChannelStateChangeMessageV2`: `channels[]`, each with a `channel` name.
+pub(super) fn channels(notice: &Notice<'_>) -> Vec<Candidate> {
+    notice.each("channels", |json, place| {
+        let Some(fields) = Fields::of(json) else {
+            return notice.unknown(json, place, "a channel is no object that can be read");
+        };
+        let Some(name) = fit(fields.word("channel")) else {
+            return notice.unknown(json, place, "a channel has no `channel` name");
+        };
+        let data = AgentStateData {
+            channel: Some(name.clone()),
+            do_not_disturb: fields.word("dndState"),
+            ..common(&fields)
+        };
+        state(notice, keys::CHANNEL, &name, &data, json, place)
+    })
+}
+
+fn common(fields: &Fields<'_>) -> AgentStateData {
+    let user_state = fields.get("userState").and_then(|json| match Fields::of(json) {
+        Some(state) => Some(UserState {
+            id: state.word("id"),
+            display_name: state.text("displayName"),
+            state: state.word("state"),
+            work_mode: state.word("workMode"),
+            reason: state.word("reason"),
+        }),
+        None => {
+            fields.word("userState").map(|state| UserState { state: Some(state), ..UserState::default() })
+        }
+    });
+    AgentStateData { user_state, capabilities: fields.texts("capabilities"), ..AgentStateData::default() }
+}
+
+fn state(
+    notice: &Notice<'_>,
+    kind: &str,
+    id: &str,
+    data: &AgentStateData,
+    json: &RawValue,
+    place: Place,
+) -> Candidate {
+    let (site, agent) = (notice.cx.site, notice.cx.agent);
+    let about = About {
+        medium: medium::AGENT,
+        event: event::STATE_CHANGE,
+        subject: format!("agent/{agent}/{id}"),
+        order: agent,
+    };
+    let mut event = notice.event(about, raw(data), json);
+    event.agent = Some(agent.to_owned());
+    let message_type = notice.message_type.as_deref().unwrap_or_default().to_ascii_lowercase();
+    let content = keys::joined(&[&message_type, &keys::content(json).hex()]);
+    let resource = keys::resource(&site.realm, agent, kind, id);
+    let stem = format!("agent/{}/{}/state_change", id_segment(agent), id_segment(id));
+    Candidate {
+        event,
+        identity: notice.identity(&stem, content, place),
+        dedup: notice.key(&format!("{kind}/{id}"), Place::Whole, Key::State { resource }),
+        resource: Some(resource),
+        content,
+    }
+}

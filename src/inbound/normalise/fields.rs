@@ -1,0 +1,199 @@
+//! Tolerant reading of a JSON object: members by name whatever their case, values untouched until asked for.
+//!
+//! Nothing here fails a notification: a member of an unexpected shape reads as absent, and stays in `raw`.
+//! Every read is flat (a value's inside is skipped, not descended into), so nesting costs no stack.
+//! Deliberately absent: any knowledge of GWS's names.
+
+use crate::base::encode::Members;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+/// Longest word a sender may put into an attribute, an id or a key, in bytes.
+const MAX_WORD: usize = 256;
+
+/// The members of one object, in the sender's order.
+pub(super) struct Fields<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'a> Fields<'a> {
+    /// The members of `json`, where it is an object whose names can be read.
+    pub(super) fn of(json: &'a RawValue) -> Option<Fields<'a>> {
+        if !json.get().starts_with('{') {
+            return None;
+        }
+        serde_json::from_str::<Members<'a>>(json.get()).ok().map(|members| Fields(members.0))
+    }
+
+    pub(super) fn none() -> Fields<'a> {
+        Fields(Vec::new())
+    }
+
+    /// The value of `name`: as spelled, else in another case; the last one where it stands twice. `null` is absent.
+    pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
+        let exact = self.0.iter().rev().find(|(key, _)| key == name);
+        exact
+            .or_else(|| self.0.iter().rev().find(|(key, _)| key.eq_ignore_ascii_case(name)))
+            .map(|(_, value)| *value)
+            .filter(|value| value.get() != "null")
+    }
+
+    /// Every value of `name` in any case: a repeated member must not hide what stands in the first.
+    pub(super) fn all<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'a RawValue> + 's {
+        self.0.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
+    }
+
+    /// A member that is a string, as it is.
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        self.get(name).and_then(string)
+    }
+
+    /// A member that is a string or an integer, trimmed; absent where it is blank.
+    pub(super) fn word(&self, name: &str) -> Option<String> {
+        self.get(name).and_then(word)
+    }
+
+    /// A member that is a list of strings; items of other shapes are passed over.
+    pub(super) fn texts(&self, name: &str) -> Option<Vec<String>> {
+        let list = self.get(name).filter(|list| list.get().starts_with('[')).and_then(items)?;
+        Some(list.into_iter().filter_map(string).collect())
+    }
+
+    /// The object without the members called `name`, the other values untouched.
+    pub(super) fn without(&self, name: &str) -> Box<RawValue> {
+        object(
+            self.0
+                .iter()
+                .filter(|(key, _)| !key.eq_ignore_ascii_case(name))
+                .map(|(key, value)| (key, *value)),
+        )
+    }
+}
+
+/// The items of a list, or an object taken as a list of one; nothing else is a list.
+pub(super) fn items(json: &RawValue) -> Option<Vec<&RawValue>> {
+    match json.get().as_bytes().first() {
+        Some(b'[') => serde_json::from_str(json.get()).ok(),
+        Some(b'{') => Some(vec![json]),
+        _ => None,
+    }
+}
+
+/// Only what is written as an integer counts: neither `1.0` nor `"1"`.
+pub(super) fn integer(json: &RawValue) -> Option<i64> {
+    json.get().parse().ok()
+}
+
+pub(super) fn string(json: &RawValue) -> Option<String> {
+    if !json.get().starts_with('"') {
+        return None;
+    }
+    serde_json::from_str(json.get()).ok()
+}
+
+/// A string or an integer as trimmed text; absent where it is blank.
+pub(super) fn word(json: &RawValue) -> Option<String> {
+    let text = match string(json) {
+        Some(text) => text.trim().to_owned(),
+        None if json.get().bytes().all(|byte| byte == b'-' || byte.is_ascii_digit()) => json.get().to_owned(),
+        None => return None,
+    };
+    (!text.is_empty()).then_some(text)
+}
+
+/// What may stand in an attribute, an id or a key: of bounded length and without control characters.
+pub(super) fn fit(text: Option<String>) -> Option<String> {
+    text.filter(|text| text.len() <= MAX_WORD && !text.chars().any(char::is_control))
+}
+
+/// Writes an object from members whose values are taken over byte for byte.
+pub(super) fn object<'m>(members: impl Iterator<Item = (&'m String, &'m RawValue)>) -> Box<RawValue> {
+    let mut out = String::from("{");
+    for (name, value) in members {
+        if out.len() > 1 {
+            out.push(',');
+        }
+        out.push_str(raw(name).get());
+        out.push(':');
+        out.push_str(value.get());
+    }
+    out.push('}');
+    RawValue::from_string(out).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
+/// The same JSON without white space between its tokens, for `data`: it is ours, and one line.
+pub(super) fn compact(json: &RawValue) -> Box<RawValue> {
+    let (mut in_string, mut escaped) = (false, false);
+    let kept = json.get().chars().filter(|c| {
+        let blank = !in_string && c.is_ascii_whitespace();
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => in_string = !in_string,
+            _ => {}
+        }
+        !blank
+    });
+    RawValue::from_string(kept.collect()).unwrap_or_else(|_| json.to_owned())
+}
+
+/// JSON of our own types. They hold strings and lists only, which always serialise; `null` stands for the impossible.
+pub(super) fn raw<T: Serialize + ?Sized>(value: &T) -> Box<RawValue> {
+    serde_json::value::to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(text: &str) -> Box<RawValue> {
+        RawValue::from_string(text.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn names_are_found_in_any_case_and_the_exact_spelling_wins() {
+        let data = json(r#"{"ID":"folded","id":"exact","MessageType":" X "}"#);
+        let fields = Fields::of(&data).unwrap();
+        assert_eq!(fields.word("id").unwrap(), "exact");
+        assert_eq!(fields.word("messageType").unwrap(), "X");
+        assert!(fields.get("absent").is_none());
+    }
+
+    #[test]
+    fn only_an_integer_token_is_an_integer() {
+        assert_eq!(integer(&json("5")), Some(5));
+        assert_eq!(integer(&json("-1")), Some(-1));
+        for text in ["1.0", "\"5\"", "1e3", "null", "99999999999999999999"] {
+            assert_eq!(integer(&json(text)), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_word_is_a_string_or_an_integer_of_any_length() {
+        assert_eq!(word(&json("\" 17 \"")).as_deref(), Some("17"));
+        assert_eq!(word(&json("12345678901234567890123")).as_deref(), Some("12345678901234567890123"));
+        for text in ["1.5", "true", "{}", "\"  \"", "\"\\ud800\""] {
+            assert_eq!(word(&json(text)), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_rest_of_an_object_keeps_its_values_byte_for_byte() {
+        let data =
+            json(r#"{"a": 1.000, "messages":[1], "b":{"x" : 12345678901234567890123}, "Messages":[2]}"#);
+        let fields = Fields::of(&data).unwrap();
+        assert_eq!(fields.without("messages").get(), r#"{"a":1.000,"b":{"x" : 12345678901234567890123}}"#);
+        assert_eq!(fields.all("messages").count(), 2);
+    }
+
+    #[test]
+    fn compact_json_differs_in_white_space_between_tokens_only() {
+        let data = json("{ \"a b\" :\n[ 1.50 , \"x \\\" y\" ],\t\"c\":\"\\\\\" }");
+        assert_eq!(compact(&data).get(), r#"{"a b":[1.50,"x \" y"],"c":"\\"}"#);
+    }
+
+    #[test]
+    fn words_for_attributes_are_bounded_and_without_control_characters() {
+        assert_eq!(fit(Some("All".into())).as_deref(), Some("All"));
+        assert_eq!(fit(Some("a\nb".into())), None);
+        assert_eq!(fit(Some("x".repeat(MAX_WORD + 1))), None);
+    }
+}

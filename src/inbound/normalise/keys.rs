@@ -1,0 +1,138 @@
+//! Keys and digests: what counts as the same conversation, resource, channel and content.
+//!
+//! Deliberately absent: what has been seen before (that is `dedup`).
+
+use crate::base::digest::{Digest, Keep, canonical};
+use crate::base::envelope::{id_segment, medium};
+use crate::inbound::settings::{Scope, SiteConfig};
+use serde_json::value::RawValue;
+
+/// The medium a word names in any known spelling (`FacebookSession`, `facebooksessions`, `chats`, …).
+pub fn medium_of(word: &str) -> Option<&'static str> {
+    let folded = word.trim().to_ascii_lowercase();
+    let singular = folded.strip_suffix('s').unwrap_or(&folded);
+    medium::CONVERSATIONS.iter().copied().find(|medium| *medium == singular)
+}
+
+/// The conversation medium of a CometD channel, by its last segment: `/v2/me/chats` → `chat`.
+pub fn channel_medium(channel: &str) -> Option<&'static str> {
+    medium_of(tail(channel))
+}
+
+/// The channel in one spelling, so that `/v2/me/chat` and `/v2/me/chats` count as the same.
+pub fn canonical_channel(channel: &str) -> String {
+    let channel = channel.trim().trim_end_matches('/');
+    match (channel.rsplit_once('/'), channel_medium(channel)) {
+        (Some((head, _)), Some(medium)) => format!("{head}/{medium}"),
+        _ => channel.to_owned(),
+    }
+}
+
+/// The last segment of a channel.
+pub(super) fn tail(channel: &str) -> &str {
+    let channel = channel.trim().trim_end_matches('/');
+    channel.rsplit_once('/').map_or(channel, |(_, tail)| tail)
+}
+
+/// The conversation whose log an item belongs to: of the realm, or of one agent's view of it (scope `agent`).
+pub fn conversation(site: &SiteConfig, agent: &str, medium: &str, interaction: &str) -> Digest {
+    match site.scope {
+        Scope::Interaction => joined(&["log", &site.realm, medium, interaction]),
+        Scope::Agent => joined(&["log", &site.realm, medium, interaction, agent]),
+    }
+}
+
+/// The resource whose state a notification or snapshot carries, in one agent's view. `kind` is a conversation's
+/// medium, [`DEVICE`] or [`CHANNEL`].
+pub fn resource(realm: &str, agent: &str, kind: &str, id: &str) -> Digest {
+    joined(&["state", realm, agent, kind, id])
+}
+
+pub const DEVICE: &str = "device";
+pub const CHANNEL: &str = "channel";
+
+/// The id, before any revision, of a log item.
+pub fn log_item_id(site: &SiteConfig, agent: &str, medium: &str, interaction: &str, index: i64) -> String {
+    let view = match site.scope {
+        Scope::Interaction => String::new(),
+        Scope::Agent => format!("agent/{}/", id_segment(agent)),
+    };
+    format!("{}/{view}{medium}/{}/messages/{index}", id_segment(&site.realm), id_segment(interaction))
+}
+
+/// The digest of what counts as content: canonical JSON without `metrics`, `duration` and every `uri`, which
+/// change from node to node and moment to moment. Attached data is content whatever its keys are called.
+pub fn content(json: &RawValue) -> Digest {
+    canonical(json, counts)
+}
+
+fn counts(name: &str, depth: usize) -> Keep {
+    const FREE: [&str; 3] = ["userData", "extensions", "customFields"];
+    if FREE.iter().any(|free| free.eq_ignore_ascii_case(name)) {
+        return Keep::Whole;
+    }
+    if (depth == 0 && name == "metrics") || name == "duration" || name == "uri" || name.ends_with("Uri") {
+        return Keep::Out;
+    }
+    Keep::Filtered
+}
+
+/// The digest of several texts, each with its length, so that no two lists give the same bytes.
+pub(super) fn joined(parts: &[&str]) -> Digest {
+    let mut all = String::new();
+    for part in parts {
+        all.push_str(&part.len().to_string());
+        all.push(':');
+        all.push_str(part);
+    }
+    Digest::of(all.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(text: &str) -> Digest {
+        content(&RawValue::from_string(text.to_owned()).unwrap())
+    }
+
+    #[test]
+    fn every_known_spelling_gives_one_medium_and_one_channel() {
+        for channel in ["/v2/me/facebooksession", "/v2/me/facebooksessions", "/v2/me/FacebookSession/"] {
+            assert_eq!(channel_medium(channel), Some("facebooksession"), "{channel}");
+            assert_eq!(canonical_channel(channel), "/v2/me/facebooksession");
+        }
+        assert_eq!(channel_medium("/v2/me/chats"), Some("chat"));
+        assert_eq!(channel_medium("/v2/me/smssessions"), Some("smssession"));
+        assert_eq!(channel_medium("/v2/me/facebook"), None);
+        assert_eq!(canonical_channel("/v2/me/devices"), "/v2/me/devices");
+    }
+
+    #[test]
+    fn what_changes_from_node_to_node_is_no_content() {
+        let a = r#"{"chat":{"state":"X","duration":"1","uri":"http://a/1"},"chatUri":"http://a/1","metrics":{"n":1}}"#;
+        let b = r#"{"metrics":{"n":2},"chatUri":"http://b/1","chat":{"uri":"http://b/1","duration":"2","state":"X"}}"#;
+        assert_eq!(digest(a), digest(b));
+        assert_ne!(digest(a), digest(&b.replace("\"X\"", "\"Y\"")));
+    }
+
+    #[test]
+    fn attached_data_is_content_whatever_its_keys_are_called() {
+        for free in ["userData", "extensions", "customFields"] {
+            let one = format!(r#"{{"chat":{{"{free}":{{"duration":1,"siteUri":1,"uri":1}}}}}}"#);
+            assert_ne!(digest(&one), digest(&one.replace("\"duration\":1", "\"duration\":2")));
+            assert_ne!(digest(&one), digest(&one.replace("\"siteUri\":1", "\"siteUri\":2")));
+        }
+    }
+
+    #[test]
+    fn metrics_below_the_top_are_content() {
+        assert_ne!(digest(r#"{"chat":{"metrics":1}}"#), digest(r#"{"chat":{"metrics":2}}"#));
+    }
+
+    #[test]
+    fn joined_texts_do_not_run_together() {
+        assert_ne!(joined(&["ab", "c"]), joined(&["a", "bc"]));
+        assert_ne!(joined(&["a"]), joined(&["a", ""]));
+    }
+}

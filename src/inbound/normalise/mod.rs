@@ -1,0 +1,88 @@
+//! A raw notification to events: pure, no I/O, no clock; whatever comes, nothing of it is dropped.
+//!
+//! A file per medium family (`conversation` and its log `message`, `agent`); what none of them understands goes
+//! on as `genesys.gws.unknown.v1` with its JSON. The only thing ever left out is typed text (`typing`).
+//! Deliberately absent: what has been seen before (`dedup` decides by [`Candidate`]), and reading over REST.
+
+mod agent;
+mod conversation;
+mod fields;
+mod identity;
+pub mod keys;
+mod message;
+mod notice;
+mod stamps;
+#[cfg(test)]
+mod tests;
+mod typing;
+
+pub use identity::{Identity, base_id, event_id};
+
+use crate::base::digest::Digest;
+use crate::base::envelope::Event;
+use crate::base::time::Millis;
+use crate::inbound::settings::SiteConfig;
+use notice::{Notice, Place};
+use serde_json::value::RawValue;
+
+/// Where and when a notification came.
+pub struct Context<'a> {
+    pub site: &'a SiteConfig,
+    /// The roster's opaque key.
+    pub agent: &'a str,
+    pub received: Millis,
+}
+
+/// One event that may be new; `dedup` decides.
+#[derive(Clone)]
+pub struct Candidate {
+    /// Complete but for `id`, `recordedtime`, `revision` and `baseid`.
+    pub event: Event,
+    pub identity: Identity,
+    pub dedup: Key,
+    /// The resource this is a notification of, whatever `dedup` says: when the event is forwarded, the
+    /// resource's last state becomes `content`, so that a return to an earlier state is no repeat.
+    pub resource: Option<Digest>,
+    /// Of the log item, or of the notification's whole `data` (of an element: the element's).
+    pub content: Digest,
+}
+
+/// The row of the dedup table (design section 4) that decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// A log item with an integer index; `conversation` holds realm, medium and interaction (and agent, by scope).
+    LogItem { conversation: Digest, index: i64 },
+    /// A notification with a `referenceId`: agent, channel, types, resource and the reference.
+    Reference { key: Digest },
+    /// A notification that carries a resource's whole state.
+    State { resource: Digest },
+    /// Always forwarded.
+    None,
+}
+
+/// The events of one notification, in its own order; at least one. `data` is the Bayeux message's `data`.
+pub fn normalise(cx: &Context<'_>, channel: &str, data: &RawValue) -> Vec<Candidate> {
+    let stripped = if cx.site.typing_text { None } else { typing::without_text(data) };
+    let notice = Notice::new(cx, channel, stripped.as_deref().unwrap_or(data));
+    let message_type = notice.message_type.as_deref().map(str::to_ascii_lowercase);
+    match message_type.as_deref() {
+        Some("messagelogupdated") => message::log(&notice),
+        Some("devicestatechangemessage") => agent::devices(&notice),
+        Some("channelstatechangemessagev2" | "channelstatechangemessage") => agent::channels(&notice),
+        // The documented sample of channel states has no messageType.
+        None if keys::tail(channel) == "channels" && notice.fields.get("channels").is_some() => {
+            agent::channels(&notice)
+        }
+        None if keys::tail(channel) == "devices" && notice.fields.get("devices").is_some() => {
+            agent::devices(&notice)
+        }
+        Some(other) => match other.strip_suffix("statechangemessage").and_then(keys::medium_of) {
+            Some(medium) => vec![conversation::state_change(&notice, medium)],
+            None => vec![notice.unknown(notice.data, Place::Whole, "this `messageType` is not known")],
+        },
+        None if !data.get().starts_with('{') => {
+            vec![notice.unknown(notice.data, Place::Whole, "`data` is no JSON object")]
+        }
+        None => vec![notice.unknown(notice.data, Place::Whole, "no `messageType`")],
+    }
+}

@@ -1,0 +1,302 @@
+//! The golden corpus (`tests/fixtures/normalise/`) and properties that hold whatever a server sends.
+//!
+//! `UPDATE=1` rewrites the expected half of every fixture; read the difference before you commit it.
+
+use super::*;
+use crate::base::encode::structured;
+use crate::base::envelope::schema_urn;
+use crate::base::schema;
+use crate::inbound::settings::{Charset, RosterConfig, Scope};
+use proptest::prelude::*;
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+mod hostile;
+
+/// 2026-11-22T07:00:00Z.
+const RECEIVED: Millis = 1_795_330_800_000;
+const RECORDED: &str = "2026-11-22T07:00:00.123Z";
+const SEQUENCE: &str = "1763793600-0000000000000000042";
+const ASSIGNED: &str = "019ab000-0000-7000-8000-000000000001";
+
+#[derive(Deserialize)]
+struct Fixture {
+    name: String,
+    site: Box<RawValue>,
+    agent: String,
+    channel: String,
+    data: Box<RawValue>,
+    #[serde(default)]
+    decided_by: Vec<String>,
+    #[serde(default)]
+    expected: Vec<Box<RawValue>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Options {
+    realm: String,
+    time_zone: String,
+    scope: String,
+    typing_text: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            realm: "main".into(),
+            time_zone: "UTC".into(),
+            scope: "interaction".into(),
+            typing_text: false,
+        }
+    }
+}
+
+fn site(options: &Options) -> SiteConfig {
+    SiteConfig {
+        name: "main".into(),
+        realm: options.realm.clone(),
+        base_urls: vec!["https://gws.example.com".parse().unwrap()],
+        notifications_path: "/api/v2/notifications".into(),
+        append_message_type: true,
+        channels: vec!["/v2/me/*".into()],
+        roster: RosterConfig { file: "agents.csv".into(), passwords: None },
+        requests_per_second: 15,
+        logins_per_second: 5,
+        ca: None,
+        client_certificate: None,
+        proxy: None,
+        proxy_password: None,
+        headers: Vec::new(),
+        password_charset: Charset::Utf8,
+        time_zone: jiff::tz::TimeZone::get(&options.time_zone).unwrap(),
+        scope: match options.scope.as_str() {
+            "agent" => Scope::Agent,
+            _ => Scope::Interaction,
+        },
+        typing_text: options.typing_text,
+        network_delay: Duration::from_secs(10),
+        connect_timeout: Duration::from_secs(10),
+        max_reply_bytes: 1 << 24,
+        max_message_bytes: 1 << 20,
+        max_backoff: Duration::from_secs(60),
+    }
+}
+
+fn json(text: &str) -> Box<RawValue> {
+    RawValue::from_string(text.to_owned()).unwrap()
+}
+
+fn run(options: &Options, channel: &str, data: &RawValue) -> Vec<Candidate> {
+    let site = site(options);
+    normalise(&Context { site: &site, agent: "1001", received: RECEIVED }, channel, data)
+}
+
+/// The envelope of a candidate as a sink would send it at first sight.
+fn envelope(candidate: &Candidate) -> String {
+    // Through the journal's form, so that what a sink gets is tested.
+    let kept = serde_json::to_string(&candidate.event).unwrap();
+    let mut event: Event = serde_json::from_str(&kept).unwrap();
+    event.id = match &candidate.identity {
+        Identity::Assigned => ASSIGNED.to_owned(),
+        other => event_id(other, 1),
+    };
+    event.recordedtime = RECORDED.to_owned();
+    String::from_utf8(structured(&event, SEQUENCE).unwrap()).unwrap()
+}
+
+fn decided_by(candidate: &Candidate) -> String {
+    let key = match &candidate.dedup {
+        Key::LogItem { index, .. } => format!("log item {index}"),
+        Key::Reference { .. } => "reference".to_owned(),
+        Key::State { .. } => "state".to_owned(),
+        Key::None => "none".to_owned(),
+    };
+    let resource = if candidate.resource.is_some() { ", updates a state" } else { "" };
+    format!("{key}{resource}")
+}
+
+fn fixtures() -> Vec<(PathBuf, Fixture)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/normalise");
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    files.sort();
+    files
+        .into_iter()
+        .map(|path| {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let fixture =
+                serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            (path, fixture)
+        })
+        .collect()
+}
+
+fn rewrite(path: &Path, fixture: &Fixture, decided_by: &[String], expected: &[String]) {
+    let quoted = |text: &str| serde_json::to_string(text).unwrap();
+    let text = format!(
+        "{{\n  \"name\": {},\n  \"site\": {},\n  \"agent\": {},\n  \"channel\": {},\n  \"data\": {},\n  \
+         \"decided_by\": [\n    {}\n  ],\n  \"expected\": [\n    {}\n  ]\n}}\n",
+        quoted(&fixture.name),
+        fixture.site.get(),
+        quoted(&fixture.agent),
+        quoted(&fixture.channel),
+        fixture.data.get(),
+        decided_by.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(",\n    "),
+        expected.join(",\n    "),
+    );
+    // Renamed into place, as other tests read the folder at the same time.
+    let new = path.with_extension("new");
+    std::fs::write(&new, text).unwrap();
+    std::fs::rename(&new, path).unwrap();
+}
+
+#[test]
+fn the_golden_corpus_stays_byte_equal_and_validates() {
+    for (path, fixture) in fixtures() {
+        let options: Options = serde_json::from_str(fixture.site.get()).unwrap();
+        let site = site(&options);
+        let cx = Context { site: &site, agent: &fixture.agent, received: RECEIVED };
+        let candidates = normalise(&cx, &fixture.channel, &fixture.data);
+        let found: Vec<String> = candidates.iter().map(envelope).collect();
+        let decided: Vec<String> = candidates.iter().map(decided_by).collect();
+        for text in &found {
+            validate(&fixture.name, text);
+        }
+        if std::env::var_os("UPDATE").is_some() {
+            rewrite(&path, &fixture, &decided, &found);
+            continue;
+        }
+        let expected: Vec<&str> = fixture.expected.iter().map(|one| one.get()).collect();
+        assert_eq!(found, expected, "{}", path.display());
+        assert_eq!(decided, fixture.decided_by, "{}", path.display());
+    }
+}
+
+static SCHEMAS: LazyLock<BTreeMap<String, (Value, jsonschema::Validator)>> = LazyLock::new(|| {
+    let compile = |name: &str| {
+        let schema: Value = serde_json::from_str(&schema::get(name).unwrap()).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        (schema_urn(name), (schema, validator))
+    };
+    schema::names().into_iter().map(compile).collect()
+});
+
+/// The envelope fits its schema, and every attribute stands in it.
+fn validate(name: &str, text: &str) {
+    let value: Value = serde_json::from_str(text).unwrap();
+    let urn = value["dataschema"].as_str().unwrap();
+    let (schema, validator) = &SCHEMAS[urn];
+    let errors: Vec<String> =
+        validator.iter_errors(&value).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    assert!(errors.is_empty(), "{name}: {errors:?}");
+    let known: BTreeSet<&String> = schema["properties"].as_object().unwrap().keys().collect();
+    for attribute in value.as_object().unwrap().keys() {
+        assert!(known.contains(attribute), "{name}: {attribute} stands in no schema");
+    }
+    for member in value["data"].as_object().unwrap().keys() {
+        assert!(schema["properties"]["data"]["properties"].get(member).is_some(), "{name}: data.{member}");
+    }
+}
+
+fn one(channel: &str, data: &str) -> Candidate {
+    let mut all = run(&Options::default(), channel, &json(data));
+    assert_eq!(all.len(), 1);
+    all.remove(0)
+}
+
+const STATUS: &str = r#"{"messageType":"ChatStateChangeMessage","notificationType":"StatusChange","chat":{"id":"c1","state":"Chatting","uri":"http://a/chats/c1"}}"#;
+
+#[test]
+fn the_same_state_from_two_nodes_and_two_spellings_of_the_channel_is_one_content_and_resource() {
+    let a = one("/v2/me/chat", STATUS);
+    let b = one("/v2/me/chats", &STATUS.replace("http://a", "http://b"));
+    assert_eq!(a.content, b.content);
+    assert_eq!(a.dedup, b.dedup);
+    assert!(matches!(a.dedup, Key::State { resource } if Some(resource) == a.resource));
+    assert_ne!(a.content, one("/v2/me/chats", &STATUS.replace("Chatting", "Completed")).content);
+}
+
+#[test]
+fn a_reference_decides_before_the_state_and_counts_per_channel_types_and_resource() {
+    let with = |text: &str| text.replacen('{', r#"{"referenceId":17,"#, 1);
+    let a = one("/v2/me/chats", &with(STATUS));
+    assert!(matches!(a.dedup, Key::Reference { .. }));
+    assert_eq!(a.event.referenceid.as_deref(), Some("17"));
+    assert!(a.resource.is_some());
+    assert_eq!(a.dedup, one("/v2/me/chat", &with(STATUS)).dedup);
+    for (from, to) in [("c1", "c2"), ("StatusChange", "PropertiesUpdated"), (":17,", ":18,")] {
+        assert_ne!(a.dedup, one("/v2/me/chats", &with(STATUS).replace(from, to)).dedup, "{from}");
+    }
+    assert_ne!(a.dedup, one("/v2/me/other", &with(STATUS)).dedup);
+    let unknown = one("/v2/me/emails", r#"{"messageType":"EmailStateChangeMessage","referenceId":"abc"}"#);
+    assert!(matches!(unknown.dedup, Key::Reference { .. }));
+}
+
+#[test]
+fn scope_decides_whether_two_agents_copies_share_a_key_and_an_id() {
+    let data = json(
+        r#"{"messageType":"MessageLogUpdated","chatUri":"/chats/c1","messages":[{"index":1,"type":"Text"}]}"#,
+    );
+    let copy = |scope: &str, agent: &str| {
+        let site = site(&Options { scope: scope.into(), ..Options::default() });
+        normalise(&Context { site: &site, agent, received: RECEIVED }, "/v2/me/chats", &data).remove(0)
+    };
+    let (a, b) = (copy("interaction", "1001"), copy("interaction", "1002"));
+    assert_eq!((&a.dedup, &a.identity), (&b.dedup, &b.identity));
+    assert_eq!(a.event.agent, None);
+    let (a, b) = (copy("agent", "1001"), copy("agent", "1002"));
+    assert_ne!(a.dedup, b.dedup);
+    assert_eq!(a.identity, Identity::LogItem { base: "main/agent/1001/chat/c1/messages/1".into() });
+    assert_eq!(b.event.agent.as_deref(), Some("1002"));
+}
+
+#[test]
+fn typed_text_is_nowhere_and_does_not_change_the_content() {
+    let item = |text: &str| {
+        format!(
+            r#"{{"messageType":"MessageLogUpdated","chatUri":"/chats/c1","messages":[{{"index":1,"type":"TypingStarted","text":"{text}"}}]}}"#
+        )
+    };
+    let a = one("/v2/me/chats", &item("secret one"));
+    let b = one("/v2/me/chats", &item("secret two"));
+    assert_eq!(a.content, b.content);
+    assert!(!envelope(&a).contains("secret"));
+    let nowhere = one("/v2/me/x", &item("secret").replace("chatUri", "x").replace("MessageLog", "Strange"));
+    assert_eq!(nowhere.event.medium, "unknown");
+    assert!(!envelope(&nowhere).contains("secret"));
+    let kept =
+        run(&Options { typing_text: true, ..Options::default() }, "/v2/me/chats", &json(&item("secret")));
+    assert!(envelope(&kept[0]).contains(r#""text":"secret""#));
+}
+
+#[test]
+fn a_dated_notification_has_the_same_id_each_time_and_another_with_other_content() {
+    let dated = |text: &str| {
+        text.replacen(
+            '{',
+            r#"{"metrics":{"eventProcessing":{"serverGenerationTimestamp":1769554688150,"n":1}},"#,
+            1,
+        )
+    };
+    let a = one("/v2/me/chats", &dated(STATUS));
+    assert_eq!(a.event.time, "2026-01-27T22:58:08.150Z");
+    assert_eq!(a.identity, one("/v2/me/chat", &dated(STATUS).replace("\"n\":1", "\"n\":2")).identity);
+    assert_ne!(a.identity, one("/v2/me/chats", &dated(STATUS).replace("Chatting", "Completed")).identity);
+    assert_ne!(a.identity, one("/v2/me/chats", &dated(STATUS).replace("88150", "88151")).identity);
+    assert!(event_id(&a.identity, 1).starts_with("main/chat/c1/status_change/"));
+    assert_eq!(one("/v2/me/chats", STATUS).identity, Identity::Assigned);
+}
+
+#[test]
+fn an_unknown_change_of_a_known_resource_still_updates_its_state() {
+    let unknown = one("/v2/me/chats", &STATUS.replace("StatusChange", "Novelty"));
+    assert_eq!(unknown.event.kind, "genesys.gws.unknown.v1");
+    assert_eq!(unknown.dedup, Key::None);
+    assert_eq!(unknown.resource, one("/v2/me/chats", STATUS).resource);
+}
