@@ -153,8 +153,15 @@ fn schema(name: &str, shape: Shape) -> Value {
         Shape::Unknown => (generated::<UnknownData>(), &["agent"]),
         Shape::Gap => (generated::<GapData>(), &["agent"]),
         Shape::SinkLost => (generated::<SinkLostData>(), &[]),
-        Shape::ItemRejected => (generated::<ItemRejectedData>(), &["agent"]),
+        Shape::ItemRejected => (generated::<ItemRejectedData>(), &[]),
     };
+    without_null(&mut schema);
+    if matches!(shape, Shape::Gap | Shape::SinkLost | Shape::ItemRejected)
+        && let Some(payload) =
+            schema.pointer_mut("/properties/data/properties").and_then(Value::as_object_mut)
+    {
+        payload.retain(|member, _| member != "raw" && member != "context");
+    }
     let (kind, medium, event) = words(name, shape);
     if let Some(root) = schema.as_object_mut() {
         root.insert("$id".to_owned(), json!(schema_urn(name)));
@@ -177,6 +184,24 @@ fn schema(name: &str, shape: Shape) -> Value {
         }
     }
     schema
+}
+
+/// An absent member is left out, never `null`: a receiver need not look for both.
+fn without_null(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            if let Some(Value::Array(types)) = members.get_mut("type") {
+                types.retain(|name| name != "null");
+                if let [only] = types.as_slice() {
+                    let only = only.clone();
+                    members.insert("type".to_owned(), only);
+                }
+            }
+            members.values_mut().for_each(without_null);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_null),
+        _ => {}
+    }
 }
 
 /// `type`, `medium` and `event` of the schema called `name`.
@@ -246,6 +271,7 @@ mod tests {
             assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
             assert!(jsonschema::meta::is_valid(&schema), "{name}");
             jsonschema::validator_for(&schema).unwrap();
+            assert!(!schema.to_string().contains("null"), "{name} allows null");
             let word = |property: &str| schema["properties"][property]["const"].as_str().unwrap().to_owned();
             assert!(medium::ALL.contains(&word("medium").as_str()), "{name}");
             assert!(event::ALL.contains(&word("event").as_str()), "{name}");

@@ -2,7 +2,7 @@
 //!
 //! The three share one shape. Its log is in `message`. Deliberately absent: whether a state is news.
 
-use super::fields::{Fields, fit, items, raw};
+use super::fields::{Fields, compact, fit, items, raw};
 use super::keys::{self, medium_of};
 use super::notice::{About, Notice, Place};
 use super::{Candidate, Key};
@@ -90,11 +90,11 @@ pub(super) fn last_segment(location: &str) -> Option<String> {
 /// [`InteractionData`] with its last member, the attached data, taken over without re-encoding its numbers.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct WithUserData<'a> {
+struct WithUserData {
     #[serde(flatten)]
     data: InteractionData,
     #[serde(skip_serializing_if = "Option::is_none")]
-    user_data: Option<&'a RawValue>,
+    user_data: Option<Box<RawValue>>,
 }
 
 fn data_of(id: &str, notification_type: Option<String>, resource: &Fields<'_>) -> Box<RawValue> {
@@ -112,7 +112,7 @@ fn data_of(id: &str, notification_type: Option<String>, resource: &Fields<'_>) -
         user_data: None,
     };
     let object = |json: &&RawValue| json.get().starts_with('{') && depth_fits(json.get());
-    raw(&WithUserData { data, user_data: resource.get("userData").filter(object) })
+    raw(&WithUserData { data, user_data: resource.get("userData").filter(object).map(compact) })
 }
 
 /// Who wrote an item, or who takes part.

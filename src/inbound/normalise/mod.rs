@@ -80,6 +80,9 @@ pub fn normalise(cx: &Context<'_>, channel: &str, data: &RawValue) -> Vec<Candid
             Some(medium) => vec![conversation::state_change(&notice, medium)],
             None => vec![notice.unknown(notice.data, Place::Whole, "this `messageType` is not known")],
         },
+        None if !data.get().starts_with('{') => {
+            vec![notice.unknown(notice.data, Place::Whole, "`data` is no JSON object")]
+        }
         None => vec![notice.unknown(notice.data, Place::Whole, "no `messageType`")],
     }
 }

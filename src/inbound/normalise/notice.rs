@@ -97,7 +97,8 @@ impl<'a> Notice<'a> {
             recordedtime: String::new(),
             origin: Origin::Notification,
             data,
-            raw: Some(raw.to_owned()),
+            // The journal would read `null` back as nothing; the event is the same from the start.
+            raw: (raw.get() != "null").then(|| raw.to_owned()),
             context: None,
         }
     }
@@ -184,7 +185,7 @@ impl<'a> Notice<'a> {
         let mut out: Vec<Candidate> = Vec::with_capacity(found.len() + 1);
         for (position, item) in found.into_iter().enumerate() {
             let mut candidate = make(item, Place::Element(position));
-            if repeats {
+            if repeats && rest.get() != "{}" {
                 candidate.event.context = Some(rest.clone());
             }
             out.push(candidate);

@@ -89,8 +89,9 @@ fn check(options: &Options, channel: &str, data: &RawValue) {
         assert!(event.id.is_empty() && event.recordedtime.is_empty() && event.revision.is_none());
         assert_eq!(event.time.len(), 24, "{}", event.time);
         validate("hostile", &envelope(candidate));
+        assert!(!event.data.get().contains(['\n', '\r']), "data is not one line");
         if options.typing_text {
-            let raw = event.raw.as_ref().unwrap().get();
+            let raw = event.raw.as_ref().map_or("null", |raw| raw.get());
             assert!(data.get().contains(raw), "raw is not what came: {raw}");
         }
     }
