@@ -4,7 +4,15 @@
 //! acknowledgement, go out: it sends what the pure machine says, and the machine says so only after
 //! `Committed`. Deliberately absent: any knowledge of sinks.
 
+pub mod batch;
+pub mod dedup;
+pub mod fleet;
 pub mod normalise;
+mod notes;
+pub mod passwords;
+pub mod reconcile;
+pub mod roster;
+pub mod session;
 pub mod settings;
 pub mod site;
 

@@ -121,7 +121,12 @@ impl<M: Memory> Dedup<M> {
                 self.remember_state(*resource, candidate.content, append);
                 Ok(Verdict::New { revision: 1 })
             }
-            Key::None => Ok(Verdict::New { revision: 1 }),
+            Key::None => {
+                if let Some(resource) = candidate.resource {
+                    self.remember_state(resource, candidate.content, append);
+                }
+                Ok(Verdict::New { revision: 1 })
+            }
         }
     }
 

@@ -175,6 +175,13 @@ fn a_notification_with_a_reference_updates_the_state_that_the_next_one_is_compar
 }
 
 #[test]
+fn an_error_without_a_key_still_ends_the_state_before_it() {
+    let mut bench = Bench::new();
+    bench.put("a", vec![state("ready"), with_key(Key::None, "error")]);
+    assert_eq!(bench.put("a", vec![state("ready")]).len(), 1);
+}
+
+#[test]
 fn what_has_no_key_is_always_forwarded() {
     let mut bench = Bench::new();
     let none = || Candidate { resource: None, ..with_key(Key::None, "same") };

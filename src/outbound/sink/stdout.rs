@@ -54,7 +54,11 @@ impl StdoutSink {
         for delivery in batch {
             match encode::structured(&delivery.event, &delivery.sequence_text) {
                 Ok(line) => {
-                    lines.extend_from_slice(&line);
+                    // `raw` keeps the sender's line breaks; between JSON tokens a blank means the same, and
+                    // inside a string none can stand.
+                    lines.extend(
+                        line.into_iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }),
+                    );
                     lines.push(b'\n');
                     outcomes.push(Outcome::Done);
                 }
