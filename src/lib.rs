@@ -8,6 +8,7 @@
 //! each other; only `app` spawns top-level tasks; only `base::metrics` names metrics.
 
 pub mod base;
+pub mod config;
 pub mod inbound;
 pub mod journal;
 pub mod outbound;

@@ -34,7 +34,8 @@ pub enum SecretRef {
     Env(String),
     /// A systemd credential: a file of that name under `$CREDENTIALS_DIRECTORY`.
     Credential(String),
-    /// A command whose standard output is the secret; `{username}` in an argument is replaced.
+    /// A command whose standard output is the secret; `{username}` in an argument is replaced. At the timeout the
+    /// command is killed; what it started itself is not, so a wrapper script should `exec` its last step.
     Exec {
         command: Vec<String>,
         timeout: Duration,

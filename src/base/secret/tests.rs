@@ -111,7 +111,8 @@ async fn a_command_that_fails_says_why_but_not_what_it_printed() {
 
 #[tokio::test]
 async fn a_command_that_hangs_is_stopped() {
-    let error = read(sh("sleep 1000", Duration::from_millis(50))).await.unwrap_err();
+    // `exec`, so that no grandchild outlives the test: only the command itself is stopped.
+    let error = read(sh("exec sleep 20", Duration::from_millis(50))).await.unwrap_err();
     assert!(error.contains("no answer within 50ms"), "{error}");
 }
 
@@ -138,7 +139,9 @@ fn a_bundle_names_every_bad_line_and_no_user() {
     let problems = parse_bundle(text).unwrap_err();
     let shown: Vec<_> = problems.iter().map(ToString::to_string).collect();
     let wrong = |n| {
-        format!("has {n} field(s), not 2: expected username,password; quote a field that holds a comma or a quote")
+        format!(
+            "has {n} field(s), not 2: expected username,password; quote a field that holds a comma or a quote"
+        )
     };
     assert_eq!(
         shown,

@@ -1,0 +1,205 @@
+//! The tables of sinks → their settings.
+//!
+//! Deliberately absent: Kafka's own part (see `kafka`), and whether a destination answers (`check --live`).
+
+use super::http::Header;
+use super::{Check, HOUR, MILLI, MINUTE, YEAR};
+use crate::base::envelope::{event, medium};
+use crate::base::retry::Backoff;
+use crate::config::raw;
+use crate::config::tree::Path;
+use crate::outbound::settings::{
+    HeaderSource, Match, MaxLag, OnLimit, Privacy, RetryPolicy, SinkConfig, Start, StdoutConfig, Target,
+    WebhookConfig,
+};
+use std::collections::BTreeMap;
+
+/// Headers that the webhook sets itself.
+const OWN_HEADERS: [&str; 8] = [
+    "host",
+    "connection",
+    "content-length",
+    "content-type",
+    "transfer-encoding",
+    "webhook-id",
+    "webhook-timestamp",
+    "webhook-signature",
+];
+
+/// What every kind of sink has.
+struct Common<'a> {
+    privacy: Option<raw::Privacy>,
+    matching: &'a raw::Match,
+    raw: bool,
+    start: raw::Start,
+    max_lag: &'a raw::MaxLag,
+    retry: &'a raw::Retry,
+}
+
+impl Check<'_> {
+    pub(super) fn sinks(&mut self, at: &Path, raw: raw::Sinks) -> Vec<SinkConfig> {
+        if raw.kafka.is_empty() && raw.webhook.is_empty() && raw.stdout.is_empty() {
+            self.missing(
+                at,
+                "there is no sink: add a table [sink.kafka.NAME], [sink.webhook.NAME] or [sink.stdout.NAME]",
+            );
+        }
+        let mut sinks = Vec::new();
+        let mut names = BTreeMap::new();
+        for (name, raw) in raw.kafka {
+            let at = self.unique(&mut names, at, "kafka", &name);
+            let raw::Kafka { privacy, ref matching, raw: with_raw, start, ref max_lag, ref retry, .. } = raw;
+            let common = Common { privacy, matching, raw: with_raw, start, max_lag, retry };
+            let target = self.kafka(&at, &raw).map(Target::Kafka);
+            sinks.extend(self.sink(&at, name, target, &common));
+        }
+        for (name, raw) in raw.stdout {
+            let at = self.unique(&mut names, at, "stdout", &name);
+            let raw::Stdout { privacy, ref matching, raw: with_raw, start, ref max_lag, ref retry } = raw;
+            let common = Common { privacy, matching, raw: with_raw, start, max_lag, retry };
+            sinks.extend(self.sink(&at, name, Some(Target::Stdout(StdoutConfig {})), &common));
+        }
+        for (name, raw) in raw.webhook {
+            let at = self.unique(&mut names, at, "webhook", &name);
+            let raw::Webhook { privacy, ref matching, raw: with_raw, start, ref max_lag, ref retry, .. } =
+                raw;
+            let common = Common { privacy, matching, raw: with_raw, start, max_lag, retry };
+            let target = self.webhook(&at, &raw).map(Target::Webhook);
+            sinks.extend(self.sink(&at, name, target, &common));
+        }
+        sinks
+    }
+
+    /// A sink's name stands alone in metrics, positions and dead letters, so the kind does not tell two apart.
+    fn unique(
+        &mut self,
+        names: &mut BTreeMap<String, &'static str>,
+        at: &Path,
+        kind: &'static str,
+        name: &str,
+    ) -> Path {
+        let at = at.key(kind).key(name);
+        if let Some(other) = names.insert(name.to_owned(), kind) {
+            self.fault(
+                &at,
+                format!("the name {name} is taken by sink.{other}.{name}: a sink's name is used once"),
+            );
+        }
+        at
+    }
+
+    fn sink(
+        &mut self,
+        at: &Path,
+        name: String,
+        target: Option<Target>,
+        common: &Common<'_>,
+    ) -> Option<SinkConfig> {
+        let matching = self.matching(&at.key("match"), common.matching);
+        let max_lag = self.max_lag(&at.key("max_lag"), common.max_lag);
+        let retry = self.retry(&at.key("retry"), common.retry);
+        let start = match common.start {
+            raw::Start::Latest => Start::Latest,
+            raw::Start::Earliest => Start::Earliest,
+        };
+        let privacy = match common.privacy {
+            Some(raw::Privacy::Full) => Privacy::Full,
+            Some(raw::Privacy::NoContent) => Privacy::NoContent,
+            None => {
+                let key = at.key("privacy");
+                if !self.found.covers(&key) {
+                    let what = "privacy is missing: every sink states what may leave through it";
+                    self.fault(&key, what).allowed(["full", "no-content"]);
+                }
+                return None;
+            }
+        };
+        Some(SinkConfig { name, target: target?, matching, privacy, raw: common.raw, start, max_lag, retry })
+    }
+
+    fn matching(&mut self, at: &Path, raw: &raw::Match) -> Match {
+        for (key, words, known) in [("medium", &raw.medium, medium::ALL), ("event", &raw.event, event::ALL)] {
+            for (index, word) in words.iter().enumerate().filter(|(_, word)| !known.contains(&word.as_str()))
+            {
+                let at = at.key(key).index(index);
+                self.fault(&at, format!("{word:?} is no {key}")).one_of(word, known.iter().copied());
+            }
+        }
+        Match { medium: raw.medium.clone(), event: raw.event.clone() }
+    }
+
+    fn max_lag(&mut self, at: &Path, raw: &raw::MaxLag) -> MaxLag {
+        MaxLag {
+            bytes: self.size(&at.key("bytes"), raw.bytes, 1 << 10, 1 << 50),
+            age: self.span(&at.key("age"), raw.age, MILLI, YEAR),
+            on_limit: match raw.on_limit {
+                raw::OnLimit::Release => OnLimit::Release,
+                raw::OnLimit::StopIntake => OnLimit::StopIntake,
+            },
+        }
+    }
+
+    fn retry(&mut self, at: &Path, raw: &raw::Retry) -> RetryPolicy {
+        let faults = self.found.list.len();
+        let initial = self.span(&at.key("initial"), raw.initial, MILLI, HOUR);
+        let max = self.span(&at.key("max"), raw.max, MILLI, 24 * HOUR);
+        if self.found.list.len() == faults && initial > max {
+            let key = if self.given(&at.key("initial")) { "initial" } else { "max" };
+            self.fault(&at.key(key), format!("initial ({}) is more than max ({})", raw.initial, raw.max));
+        }
+        let max_attempts = self.number(&at.key("max_attempts"), raw.max_attempts, 1, 1_000_000);
+        RetryPolicy { backoff: Backoff { initial, max }, max_attempts }
+    }
+
+    fn webhook(&mut self, at: &Path, raw: &raw::Webhook) -> Option<WebhookConfig> {
+        let key = at.key("url");
+        let url = match &raw.url {
+            Some(url) => self.url(at, &key, url, raw.allow_plaintext),
+            None => {
+                self.missing(
+                    &key,
+                    "url is missing: where events are posted to, e.g. \"https://crm.example.com/hooks\"",
+                );
+                None
+            }
+        };
+        let secrets = at.key("secrets");
+        match (raw.secrets.is_empty(), raw.unsigned) {
+            (true, false) => {
+                let what = format!(
+                    "at least one secret is needed to sign with; without signatures set {} = true",
+                    at.key("unsigned")
+                );
+                self.missing(&secrets, what);
+            }
+            (false, true) => {
+                self.fault(&at.key("unsigned"), "unsigned, and yet there are secrets: drop one of the two");
+            }
+            _ => {}
+        }
+        let places = raw.secrets.iter().enumerate();
+        let places: Vec<_> =
+            places.filter_map(|(index, place)| self.secret(&secrets.index(index), place, false)).collect();
+        let headers = self.headers(&at.key("headers"), &raw.headers, &OWN_HEADERS);
+        let headers = headers.into_iter().map(|(name, value)| {
+            let value = match value {
+                Header::Plain(text) => HeaderSource::Plain(text),
+                Header::Secret(place) => HeaderSource::Secret(place),
+            };
+            (name, value)
+        });
+        let concurrency = self.number(&at.key("concurrency"), raw.concurrency, 1, 1_000);
+        Some(WebhookConfig {
+            secrets: places,
+            timeout: self.span(&at.key("timeout"), raw.timeout, MILLI, 10 * MINUTE),
+            connect_timeout: self.span(&at.key("connect_timeout"), raw.connect_timeout, MILLI, 10 * MINUTE),
+            concurrency: usize::try_from(concurrency).unwrap_or(1),
+            max_retry_after: self.span(&at.key("max_retry_after"), raw.max_retry_after, MILLI, 24 * HOUR),
+            ca: self.authorities(&at.key("ca"), raw.ca.as_ref()),
+            proxy: self.proxy(&at.key("proxy"), raw.proxy.as_ref()),
+            allow_plaintext: raw.allow_plaintext,
+            headers: headers.collect(),
+            url: url?,
+        })
+    }
+}

@@ -1,0 +1,316 @@
+//! The configuration's shapes as they are written, before anything about them is checked.
+//!
+//! These types are the only list of keys there is: the check for unknown keys, the printed configuration and the
+//! JSON Schema are derived from them. Defaults stand in `config/cometbridge.toml`, so a key that has one is no
+//! `Option` here. Deliberately absent: what a value means.
+
+use super::units::{Duration, Size};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Raw {
+    pub state_dir: String,
+    pub stop_grace: Duration,
+    pub log: Log,
+    pub admin: Admin,
+    pub journal: Journal,
+    pub dedup: Dedup,
+    #[serde(default)]
+    pub site: BTreeMap<String, Site>,
+    #[serde(default)]
+    pub sink: Sinks,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Log {
+    pub format: LogFormat,
+    pub level: LogLevel,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Admin {
+    pub listen: String,
+    pub token: Option<Secret>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Journal {
+    pub keep_delivered: Duration,
+    pub reserve: Size,
+    pub keep_dead_letters: Duration,
+    pub max_dead_letters: u32,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Dedup {
+    pub window: Duration,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Site {
+    pub base_url: Option<OneOrMore>,
+    pub allow_plaintext: bool,
+    pub notifications_path: String,
+    pub append_message_type: bool,
+    pub subscribe: Vec<String>,
+    pub realm: Option<String>,
+    pub dedup_scope: Scope,
+    pub requests_per_second: u32,
+    pub logins_per_second: u32,
+    pub ca: Option<String>,
+    pub client_certificate: Option<Secret>,
+    pub proxy: Option<String>,
+    pub proxy_password: Option<Secret>,
+    #[serde(default)]
+    pub headers: BTreeMap<String, TextOrSecret>,
+    pub password_charset: Charset,
+    pub time_zone: String,
+    pub network_delay: Duration,
+    pub connect_timeout: Duration,
+    pub max_reply: Size,
+    pub max_message: Size,
+    pub max_backoff: Duration,
+    #[serde(default)]
+    pub roster: Roster,
+    pub collect: Collect,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Scope {
+    Interaction,
+    Agent,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+pub(super) enum Charset {
+    #[serde(rename = "utf-8")]
+    Utf8,
+    #[serde(rename = "iso-8859-1")]
+    Latin1,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Roster {
+    pub file: Option<String>,
+    pub passwords: Option<Secret>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Collect {
+    pub typing_text: bool,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Sinks {
+    pub kafka: BTreeMap<String, Kafka>,
+    pub webhook: BTreeMap<String, Webhook>,
+    pub stdout: BTreeMap<String, Stdout>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Kafka {
+    pub privacy: Option<Privacy>,
+    #[serde(rename = "match")]
+    pub matching: Match,
+    pub raw: bool,
+    pub start: Start,
+    pub max_lag: MaxLag,
+    pub retry: Retry,
+    #[serde(default)]
+    pub brokers: Vec<String>,
+    pub topic: Option<String>,
+    pub mode: KafkaMode,
+    #[serde(default)]
+    pub librdkafka: BTreeMap<String, TextOrSecret>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Webhook {
+    pub privacy: Option<Privacy>,
+    #[serde(rename = "match")]
+    pub matching: Match,
+    pub raw: bool,
+    pub start: Start,
+    pub max_lag: MaxLag,
+    pub retry: Retry,
+    pub url: Option<String>,
+    pub allow_plaintext: bool,
+    #[serde(default)]
+    pub secrets: Vec<Secret>,
+    pub unsigned: bool,
+    pub timeout: Duration,
+    pub connect_timeout: Duration,
+    pub concurrency: u32,
+    pub max_retry_after: Duration,
+    pub ca: Option<String>,
+    pub proxy: Option<String>,
+    #[serde(default)]
+    pub headers: BTreeMap<String, TextOrSecret>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Stdout {
+    pub privacy: Option<Privacy>,
+    #[serde(rename = "match")]
+    pub matching: Match,
+    pub raw: bool,
+    pub start: Start,
+    pub max_lag: MaxLag,
+    pub retry: Retry,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Privacy {
+    Full,
+    NoContent,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Match {
+    pub medium: Vec<String>,
+    pub event: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Start {
+    Latest,
+    Earliest,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MaxLag {
+    pub bytes: Size,
+    pub age: Duration,
+    pub on_limit: OnLimit,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum OnLimit {
+    Release,
+    StopIntake,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Retry {
+    pub initial: Duration,
+    pub max: Duration,
+    pub max_attempts: u32,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum KafkaMode {
+    Binary,
+    Structured,
+}
+
+/// A reference to a secret: exactly one of the four places (`timeout` belongs to `exec`).
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Secret {
+    pub file: Option<String>,
+    pub env: Option<String>,
+    pub credential: Option<String>,
+    pub exec: Option<Vec<String>>,
+    pub timeout: Option<Duration>,
+}
+
+/// A plain text or a reference to a secret.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum TextOrSecret {
+    Text(String),
+    Secret(Secret),
+}
+
+/// One text or a list of texts.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+impl JsonSchema for Secret {
+    fn schema_name() -> Cow<'static, str> {
+        "Secret".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let text = serde_json::json!({ "type": "string", "minLength": 1 });
+        json_schema!({
+            "format": "secret", "type": "object", "additionalProperties": false,
+            "properties": {
+                "file": text, "env": text, "credential": text,
+                "exec": { "type": "array", "items": { "type": "string" }, "minItems": 1 },
+                "timeout": { "type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$" },
+            },
+            "oneOf": [
+                { "required": ["file"] }, { "required": ["env"] },
+                { "required": ["credential"] }, { "required": ["exec"] },
+            ],
+        })
+    }
+}
+
+impl JsonSchema for TextOrSecret {
+    fn schema_name() -> Cow<'static, str> {
+        "TextOrSecret".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "format": "text-or-secret",
+            "anyOf": [{ "type": "string" }, generator.subschema_for::<Secret>()],
+        })
+    }
+}
+
+impl JsonSchema for OneOrMore {
+    fn schema_name() -> Cow<'static, str> {
+        "OneOrMore".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "format": "one-or-more",
+            "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }],
+        })
+    }
+}
