@@ -22,7 +22,7 @@ pub(super) fn position(text: &str, at: usize) -> (usize, usize) {
 }
 
 /// The line of `span` with its number and a mark under the span. With `hidden`, or where a key of the line sounds
-/// confidential, values are left out. Nothing where the line lies inside a text of several lines.
+/// confidential, values are left out; URLs that may hold a password always. Nothing where the line lies inside a text of several lines.
 pub(super) fn excerpt(text: &str, span: &Span, hidden: bool) -> Option<String> {
     let (number, _) = position(text, span.start);
     let start = text.get(..span.start)?.rfind('\n').map_or(0, |at| at + 1);
@@ -39,7 +39,11 @@ pub(super) fn excerpt(text: &str, span: &Span, hidden: bool) -> Option<String> {
     let hide = hidden || pieces.iter().any(confidential);
     let (mut shown, mut mark, mut width) = (String::new(), None, 0);
     for piece in &pieces {
-        let masked = hide && matches!(piece.role, Role::Value | Role::Comment);
+        let masked = match piece.role {
+            Role::Value => hide || holds_credentials(piece.text),
+            Role::Comment => hide,
+            Role::Key | Role::Other => false,
+        };
         let offset = start + piece.at;
         let inside = span.start < offset + piece.text.len() && span.end.max(span.start + 1) > offset;
         let out = match (masked, piece.role) {
@@ -59,8 +63,8 @@ pub(super) fn excerpt(text: &str, span: &Span, hidden: bool) -> Option<String> {
         }
         shown.push_str(&out);
     }
-    let shown = shown.trim_end();
     let mark = mark.unwrap_or(shown.chars().count());
+    let shown = shown.trim_end();
     if mark >= WIDEST {
         return None;
     }
@@ -133,6 +137,11 @@ fn quoted(text: &str, quote: char) -> usize {
     text.len()
 }
 
+/// Whether a text is a URL that may hold a password, before the host or in the query.
+fn holds_credentials(text: &str) -> bool {
+    text.contains('@') || (text.contains("://") && text.contains('?'))
+}
+
 /// Whether what comes next is the value of `file`, `env` or `credential`.
 fn names_a_place(before: &[Piece<'_>]) -> bool {
     let mut before = before.iter().rev().filter(|piece| !piece.text.trim().is_empty());
@@ -165,7 +174,7 @@ mod tests {
         let line = "headers = { Authorization = \"Bearer hunter2\", x = 5 } # hunter2";
         assert_eq!(
             shown(line, "5", false),
-            "    1 | headers = { Authorization = \"…\", x = … }\n      |                                       ^"
+            "    1 | headers = { Authorization = \"…\", x = … }\n      |                                      ^"
         );
     }
 
@@ -175,6 +184,15 @@ mod tests {
         assert_eq!(
             shown(line, "{ file = \"/run/x\" }", false),
             format!("    1 | {line}\n      |         ^^^^^^^^^^^^^^^^^^^")
+        );
+    }
+
+    #[test]
+    fn a_url_with_a_password_is_never_shown() {
+        let line = "u = [\"https://h/p\", \"anna:hunter2@h\", \"https://h?key=hunter2\"]";
+        assert_eq!(
+            shown(line, "\"https://h/p\"", false),
+            "    1 | u = [\"https://h/p\", \"…\", \"…\"]\n      |      ^^^^^^^^^^^^^"
         );
     }
 

@@ -116,7 +116,7 @@ mod tests {
     fn the_shapes_give_the_kinds_of_their_keys() {
         let at = |path: &str| {
             let all = keys();
-            path.split('.').fold(Some(&all), |kind, key| kind?.under(key)).cloned()
+            path.split('.').try_fold(&all, |kind, key| kind.under(key)).cloned()
         };
         assert_eq!(at("state_dir"), Some(Kind::Text));
         assert_eq!(at("stop_grace"), Some(Kind::Duration));

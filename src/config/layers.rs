@@ -4,7 +4,7 @@
 //! global state).
 
 use super::findings::Findings;
-use super::tree::{self, Node, Path, Span, Value};
+use super::tree::{self, Node, Path, Span, Step, Value};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path as FilePath, PathBuf};
@@ -91,22 +91,55 @@ pub(super) fn gather(sources: &Sources, found: &mut Findings) -> (Vec<Layer>, bo
 
 fn add_file(layers: &mut Vec<Layer>, path: PathBuf, found: &mut Findings) {
     let index = layers.len();
-    let mut fault = |span: Option<Span>, what: String| {
-        found.at(index, span.clone().unwrap_or_default(), &Path::default(), what).span = span.clone();
-    };
     let mut text = String::new();
     let mut root = Node::nested(&[], Value::Table(BTreeMap::new()));
     match read(&path) {
-        Err(reason) => fault(None, reason),
+        Err(reason) => found.at(index, 0..0, &Path::default(), reason).span = None,
         Ok(read) => {
             text = read;
             match tree::parse(&text) {
                 Ok(parsed) => root = parsed,
-                Err(faults) => faults.into_iter().for_each(|(span, what)| fault(Some(span), what)),
+                Err(faults) => {
+                    for (span, what) in faults {
+                        let path =
+                            if what == "duplicate key" { key_at(&text, &span) } else { Path::default() };
+                        found.at(index, span, &path, what);
+                    }
+                }
             }
         }
     }
     layers.push(Layer { origin: Origin::File(path), text, root });
+}
+
+/// The path of the key at `span` of a text that is no valid tree: from its line, and the header above it.
+fn key_at(text: &str, span: &Span) -> Path {
+    let start = text.get(..span.start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+    let line = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+    let is_header = |line: &&str| line.trim_start().starts_with('[');
+    if is_header(&line) {
+        return chain(line).unwrap_or_default();
+    }
+    let header = text.get(..start).unwrap_or_default().lines().rfind(is_header);
+    let header = header.and_then(chain).unwrap_or_default();
+    let (before, _) = line.split_once('=').unwrap_or((line, ""));
+    let written = chain(&format!("{before} = 0")).unwrap_or_default();
+    let mut path = Path(header.0.into_iter().chain(written.0).collect());
+    // Inside an inline table the key stands further right than the line's own.
+    if start + before.len() < span.start {
+        path = path.key(text.get(span.clone()).unwrap_or_default());
+    }
+    path
+}
+
+/// The keys of a text that holds one chain of tables.
+fn chain(text: &str) -> Option<Path> {
+    let root = tree::parse(text).ok()?;
+    let (mut node, mut path) = (&root, Path::default());
+    while let Some((key, next)) = node.table().and_then(BTreeMap::first_key_value) {
+        (node, path) = (next, path.key(key));
+    }
+    Some(path)
 }
 
 fn read(path: &FilePath) -> Result<String, String> {
@@ -148,14 +181,12 @@ fn overriding(given: &str) -> Option<Node> {
     if key.contains('\n') {
         return None;
     }
-    let chain = tree::parse(&format!("{key} = 0")).ok()?;
-    let mut keys = Vec::new();
-    let mut node = &chain;
-    while let Value::Table(table) = &node.value {
-        let (key, next) = table.first_key_value()?;
-        keys.push(key.clone());
-        node = next;
-    }
+    let path = chain(&format!("{key} = 0"))?;
+    let keys = path.0.into_iter().filter_map(|step| match step {
+        Step::Key(key) => Some(key),
+        Step::Index(_) => None,
+    });
+    let keys: Vec<_> = keys.collect();
     let quoted = value.trim_start().starts_with(['"', '\'']);
     let text = match value_of(value).filter(|_| quoted) {
         Some(Value::Text(text)) => text,
@@ -201,6 +232,18 @@ mod tests {
             let fine = overriding(given).is_some();
             assert_eq!(fine, given == "a=1\nb", "{given}");
         }
+    }
+
+    #[test]
+    fn a_duplicate_key_has_its_path() {
+        let at = |text: &str| {
+            let faults = tree::parse(text).unwrap_err();
+            key_at(text, &faults.first().unwrap().0).to_string()
+        };
+        assert_eq!(at("a = 1\na = 2\n"), "a");
+        assert_eq!(at("[x.y]\na = 1\nb.c = 1\nb.c = 2\n"), "x.y.b.c");
+        assert_eq!(at("[x.\"y.z\"]\na = { b = 1, b = 2 }\n"), "x.\"y.z\".a.b");
+        assert_eq!(at("[x]\n[y]\n[x]\n"), "x");
     }
 
     #[test]

@@ -30,6 +30,12 @@ mod tests_examples;
 mod tests_meaning;
 #[cfg(test)]
 mod tests_places;
+#[cfg(test)]
+mod tests_secrets;
+#[cfg(test)]
+mod tests_sinks;
+#[cfg(test)]
+mod tests_spelling;
 
 pub use keys::json_schema;
 pub use layers::Sources;

@@ -59,9 +59,18 @@ impl Home {
         })
     }
 
-    pub(super) fn problems(&self, text: &str, env: &[(&str, &str)], set: &[&str]) -> String {
+    fn problems(&self, text: &str, env: &[(&str, &str)], set: &[&str]) -> String {
         let found = self.load(text, env, set).expect_err("a configuration with a fault was taken");
-        found.to_string().replace(self.directory(), "DIR")
+        let found = found.to_string().replace(self.directory(), "DIR");
+        // How wide a directory's name is depends on the machine, and with it the mark under it.
+        let mut lines: Vec<String> = found.lines().map(str::to_owned).collect();
+        for at in 1..lines.len() {
+            if lines[at].starts_with("      | ") && lines[at - 1].contains("DIR") {
+                let mark = lines[at].find('^').unwrap();
+                lines[at].truncate(mark + 1);
+            }
+        }
+        lines.join("\n")
     }
 }
 
@@ -73,7 +82,12 @@ pub(super) fn refused(text: &str, expected: &str) {
 
 #[track_caller]
 pub(super) fn refused_with(text: &str, env: &[(&str, &str)], set: &[&str], expected: &str) {
-    let found = Home::new().problems(text, env, set);
+    refused_in(&Home::new(), text, env, set, expected);
+}
+
+#[track_caller]
+pub(super) fn refused_in(home: &Home, text: &str, env: &[(&str, &str)], set: &[&str], expected: &str) {
+    let found = home.problems(text, env, set);
     assert!(found == expected.trim_start_matches('\n'), "found:\n{found}\n\nexpected:\n{expected}");
 }
 
@@ -242,9 +256,12 @@ fn what_is_printed_has_every_key_and_loads_to_the_same() {
     let settings = home.load(&text, &[], &[]).unwrap();
     let printed = print_config(&settings);
     let again = home.load(&printed, &[], &[]).unwrap();
-    assert_eq!(again.effective, settings.effective);
     assert_eq!(print_config(&again), printed);
-    assert_eq!(format!("{:?}", again.sinks), format!("{:?}", settings.sinks));
+    let shown = |settings: &Settings| {
+        let Settings { journal, log, admin, stop_grace, sites, sinks, secrets, effective: _ } = settings;
+        format!("{journal:?} {log:?} {admin:?} {stop_grace:?} {sites:?} {sinks:?} {secrets:?}")
+    };
+    assert_eq!(shown(&again), shown(&settings));
     assert!(!printed.contains("hunter2") && !printed.contains("whsec"), "{printed}");
     for key in ["state_dir = ", "# ca is not set", "[sink.kafka.events.librdkafka]", "token = { file = \""] {
         assert!(printed.contains(key), "{key} is missing in\n{printed}");

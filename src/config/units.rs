@@ -51,7 +51,10 @@ fn written(number: u64, units: &[(&str, u64)]) -> String {
 
 impl std::fmt::Display for Duration {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&written(u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX), DURATIONS))
+        match u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX) {
+            0 => f.write_str("0s"),
+            millis => f.write_str(&written(millis, DURATIONS)),
+        }
     }
 }
 

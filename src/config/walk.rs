@@ -117,6 +117,8 @@ impl Walk<'_> {
             (Kind::Choice(words), Value::Text(text)) if words.contains(text) => None,
             (Kind::Choice(_), Value::Text(text)) => Some(format!("{text:?} is not one of the words allowed")),
             (Kind::Number, Value::Number(_)) => Some(kind.expected()),
+            // Quotes are TOML's, not those of the environment.
+            (_, Value::Text(_)) if self.loose => Some(kind.expected().replace(", without quotes", "")),
             (_, other) => Some(format!("{}, found {}", kind.expected(), other.name())),
         };
         let Some(what) = fault else { return Some(node.value.clone()) };
@@ -125,8 +127,12 @@ impl Walk<'_> {
             (Kind::Choice(words), Value::Text(text)) => {
                 finding.one_of(text, words.iter().map(String::as_str))
             }
-            (Kind::Choice(words), _) => drop(finding.allowed(words.iter().map(String::as_str))),
-            (Kind::TextOrSecret, _) => drop(finding.hidden().allowed(REFERENCES)),
+            (Kind::Choice(words), _) => {
+                finding.allowed(words.iter().map(String::as_str));
+            }
+            (Kind::TextOrSecret, _) => {
+                finding.hidden().allowed(["\"…\""].into_iter().chain(REFERENCES));
+            }
             _ => {}
         }
         None

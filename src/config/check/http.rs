@@ -25,8 +25,7 @@ impl Check<'_> {
         let url = match Url::parse(text) {
             Ok(url) => url,
             Err(error) => {
-                // Not repeated: what can not be taken apart may hold a password.
-                self.fault(at, format!("this is not a URL: {error}")).hidden().allowed(["https://host/path"]);
+                self.fault(at, format!("this is not a URL: {error}")).allowed(["https://host/path"]);
                 return None;
             }
         };
@@ -47,7 +46,7 @@ impl Check<'_> {
         match fault {
             None => Some(url),
             Some(fault) => {
-                self.fault(at, fault).hidden();
+                self.fault(at, fault);
                 None
             }
         }
@@ -59,7 +58,8 @@ impl Check<'_> {
         let fault = match Url::parse(text) {
             Err(error) => format!("this is not a URL: {error}"),
             Ok(url) if !matches!(url.scheme(), "http" | "https") => {
-                format!("a proxy is reached by http or https, not {}", url.scheme())
+                // The scheme is not repeated: of `user:password@host` it is the user's name.
+                "a proxy is reached by http or https".to_owned()
             }
             Ok(url) if url.password().is_some() => {
                 "a password does not belong into a URL: it ends up in logs".into()
@@ -71,7 +71,7 @@ impl Check<'_> {
             }
             Ok(url) => return Some(url),
         };
-        self.fault(at, fault).hidden().allowed(["http://host:port", "https://host:port"]);
+        self.fault(at, fault).allowed(["http://host:port", "https://host:port"]);
         None
     }
 

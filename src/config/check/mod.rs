@@ -96,9 +96,11 @@ impl Check<'_> {
             }
         };
         if !listen.ip().is_loopback() && raw.token.is_none() {
-            let what = "beyond loopback a token is needed: set admin.token";
+            let what = "beyond loopback callers have to show a token";
             if !self.found.covers(&at.key("token")) {
-                self.fault(&at.key("listen"), what).allowed(super::walk::REFERENCES);
+                let either =
+                    ["a loopback address such as \"127.0.0.1:9464\"", "or admin.token = { file = \"…\" }"];
+                self.fault(&at.key("listen"), what).allowed(either);
             }
         }
         Some(AdminSettings { listen, token })

@@ -119,7 +119,7 @@ impl Check<'_> {
         for (at, text) in written {
             let Some(url) = self.url(table, &at, text, raw.allow_plaintext) else { continue };
             if url.query().is_some() {
-                self.fault(&at, "a base URL has no ?query: paths are appended to it").hidden();
+                self.fault(&at, "a base URL has no ?query: paths are appended to it");
             }
             urls.push(url);
         }

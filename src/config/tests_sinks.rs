@@ -1,0 +1,174 @@
+//! Mistakes in sinks: the whole answer, as the operator sees it.
+
+use super::tests::{SITE, refused};
+
+#[test]
+fn a_sinks_name_is_used_once() {
+    let text = r#"[sink.stdout.events]
+privacy = "full"
+[sink.kafka.events]
+privacy = "full"
+brokers = ["k:9092"]
+topic = "t"
+"#;
+    refused(
+        &format!("{text}{SITE}"),
+        r#"
+DIR/c.toml:1:14: sink.stdout.events: the name events is taken by sink.kafka.events: a sink's name is used once
+    1 | [sink.stdout.events]
+      |              ^^^^^^
+
+1 problem in the configuration; nothing was started"#,
+    );
+}
+
+#[test]
+fn an_unknown_placeholder_gets_the_list() {
+    let text = r#"[sink.kafka.events]
+privacy = "full"
+brokers = ["k:9092"]
+topic = "gws.{sit}"
+"#;
+    refused(
+        &format!("{text}{SITE}"),
+        r#"
+DIR/c.toml:4:9: sink.kafka.events.topic: {sit} is no placeholder
+    4 | topic = "gws.{sit}"
+      |         ^^^^^^^^^^^
+      allowed: {site}, {medium}, {class}
+      did you mean {site}?
+
+1 problem in the configuration; nothing was started"#,
+    );
+}
+
+#[test]
+fn a_topic_is_spelled_as_kafka_wants_it() {
+    let text = r#"[sink.kafka.events]
+privacy = "full"
+brokers = ["k:9092", "kafka"]
+topic = "gws events {site"
+"#;
+    refused(
+        &format!("{text}{SITE}"),
+        r#"
+DIR/c.toml:3:22: sink.kafka.events.brokers[1]: "kafka" is not a broker
+    3 | brokers = ["k:9092", "kafka"]
+      |                      ^^^^^^^
+      allowed: "host:port"
+
+DIR/c.toml:4:9: sink.kafka.events.topic: "gws events {site" is not a topic
+    4 | topic = "gws events {site"
+      |         ^^^^^^^^^^^^^^^^^^
+      allowed: 1 to 200 of the characters a-z, A-Z, 0-9, ".", "_" and "-", and the placeholders {site}, {medium}, {class}
+
+2 problems in the configuration; nothing was started"#,
+    );
+}
+
+#[test]
+fn privacy_is_stated_by_every_sink() {
+    let text = r#"[sink.stdout.console]
+raw = true
+"#;
+    refused(
+        &format!("{text}{SITE}"),
+        r#"
+DIR/c.toml:1:14: sink.stdout.console.privacy: privacy is missing: every sink states what may leave through it
+    1 | [sink.stdout.console]
+      |              ^^^^^^^
+      allowed: full, no-content
+
+1 problem in the configuration; nothing was started"#,
+    );
+}
+
+#[test]
+fn an_unknown_medium_or_event_gets_the_list() {
+    let text = r#"[sink.stdout.console]
+privacy = "full"
+match = { medium = ["chat", "facebook"], event = ["mesage"] }
+"#;
+    refused(
+        &format!("{text}{SITE}"),
+        r#"
+DIR/c.toml:3:29: sink.stdout.console.match.medium[1]: "facebook" is no medium
+    3 | match = { medium = ["chat", "facebook"], event = ["mesage"] }
+      |                             ^^^^^^^^^^
+      allowed: facebooksession, chat, smssession, agent, bridge, unknown
+
+DIR/c.toml:3:51: sink.stdout.console.match.event[0]: "mesage" is no event
+    3 | match = { medium = ["chat", "facebook"], event = ["mesage"] }
+      |                                                   ^^^^^^^^
+      allowed: status_change, participants_updated, properties_updated, error, message, state_change, unknown, gap_opened, gap_closed, sink_lost, item_rejected
+      did you mean message?
+
+2 problems in the configuration; nothing was started"#,
+    );
+}
+
+#[test]
+fn librdkafkas_own_keys_are_refused_with_what_to_use() {
+    let text = r#"[sink.kafka.events]
+privacy = "full"
+brokers = ["k:9092"]
+topic = "t"
+[sink.kafka.events.librdkafka]
+"bootstrap.servers" = "k:9092"
+"acks" = "1"
+"linger.ms" = "5"
+"message.timeout.ms" = 5
+"#;
+    refused(
+        &format!("{text}{SITE}"),
+        r#"
+DIR/c.toml:6:23: sink.kafka.events.librdkafka."bootstrap.servers": bootstrap.servers is set by the sink itself: use the sink's key brokers
+    6 | "bootstrap.servers" = "…"
+      |                       ^^^
+
+DIR/c.toml:7:10: sink.kafka.events.librdkafka.acks: acks is set by the sink itself: it is always all: an event counts as delivered only then
+    7 | "acks" = "…"
+      |          ^^^
+
+DIR/c.toml:9:24: sink.kafka.events.librdkafka."message.timeout.ms": expected a text in quotes, or a reference to a secret, found a number
+    9 | "message.timeout.ms" = …
+      |                        ^
+      allowed: "…", { file = "…" }, { env = "…" }, { credential = "…" }, { exec = ["…"], timeout = "10s" }
+
+3 problems in the configuration; nothing was started"#,
+    );
+}
+
+#[test]
+fn a_webhook_is_signed_or_says_that_it_is_not() {
+    let text = r#"[sink.webhook.a]
+privacy = "full"
+url = "https://a.example"
+secrets = []
+[sink.webhook.b]
+privacy = "full"
+url = "https://b.example"
+secrets = [{ file = "DIR/secret" }]
+unsigned = true
+[sink.webhook.c]
+privacy = "full"
+unsigned = true
+"#;
+    refused(
+        &format!("{text}{SITE}"),
+        r#"
+DIR/c.toml:4:11: sink.webhook.a.secrets: at least one secret is needed to sign with; without signatures set sink.webhook.a.unsigned = true
+    4 | secrets = []
+      |           ^^
+
+DIR/c.toml:9:12: sink.webhook.b.unsigned: unsigned, and yet there are secrets: drop one of the two
+    9 | unsigned = true
+      |            ^^^^
+
+DIR/c.toml:10:15: sink.webhook.c.url: url is missing: where events are posted to, e.g. "https://crm.example.com/hooks"
+   10 | [sink.webhook.c]
+      |               ^
+
+3 problems in the configuration; nothing was started"#,
+    );
+}
