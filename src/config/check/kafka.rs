@@ -9,7 +9,7 @@ use crate::config::tree::Path;
 use crate::outbound::settings::{KafkaConfig, KafkaMode};
 
 /// Properties that the sink sets itself, and what to do instead.
-const OWNED: [(&str, &str); 23] = [
+const OWNED: [(&str, &str); 27] = [
     ("bootstrap.servers", "use the sink's key brokers"),
     ("metadata.broker.list", "use the sink's key brokers"),
     ("acks", "it is always all: an event counts as delivered only then"),
@@ -30,6 +30,10 @@ const OWNED: [(&str, &str); 23] = [
     ("statistics.interval.ms", "the metrics need it as it is"),
     ("delivery.report.only.error", "the lane needs every report"),
     ("dr_cb", "callbacks can not be set from here"),
+    ("dr_msg_cb", "callbacks can not be set from here"),
+    ("queue.buffering.max.messages", "the lane bounds what is in flight"),
+    ("queue.buffering.max.kbytes", "the lane bounds what is in flight"),
+    ("queue.buffering.backpressure.threshold", "the lane bounds what is in flight"),
     ("queuing.strategy", "the lane needs first in, first out"),
     ("plugin.library.paths", "no code is loaded from here"),
     ("log_level", "use log.level"),
@@ -166,6 +170,16 @@ mod tests {
             ["sasl.username", "ssl.key.location", "ssl.ca.pem", "sasl.oauthbearer.assertion.private.key.file"]
         {
             assert!(!is_confidential(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_the_sink_sets_itself_is_refused_with_the_key_to_use_instead() {
+        for owned in crate::outbound::sink::kafka::properties::OWNED {
+            assert!(
+                OWNED.iter().any(|(name, _)| name == owned),
+                "{owned} is set by the sink and not refused here"
+            );
         }
     }
 }
