@@ -8,9 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::oneshot::Sender;
 
-/// Most requests and bytes of one commit: beyond them a commit takes longer than its waiters should.
+/// Most requests of one commit: beyond them a commit takes longer than its waiters should.
 pub(super) const MAX_REQUESTS: usize = 2_048;
-pub(super) const MAX_BYTES: u64 = 8 << 20;
 
 /// A way to answer.
 pub(super) type Answer<T> = Sender<Result<T, Arc<Error>>>;
@@ -106,8 +105,8 @@ impl Group {
         self.replies.push((request.reply, self.events));
     }
 
-    pub(super) fn full(&self) -> bool {
-        self.replies.len() >= MAX_REQUESTS || self.bytes >= MAX_BYTES
+    pub(super) fn full(&self, max_bytes: u64) -> bool {
+        self.replies.len() >= MAX_REQUESTS || self.bytes >= max_bytes
     }
 
     /// Answers every waiter in order; `before` is the last sequence ahead of the group.
@@ -180,7 +179,7 @@ mod tests {
         group.add(first);
         group.add(second);
         group.add(third);
-        assert!(group.sync && !group.full());
+        assert!(group.sync && !group.full(1_000));
         group.answer(40);
         let last = |pending: &mut oneshot::Receiver<Result<Committed, Arc<Error>>>| {
             pending.try_recv().unwrap().unwrap().last
@@ -191,10 +190,10 @@ mod tests {
     #[test]
     fn a_group_is_full_at_its_bytes_or_its_count() {
         let mut group = Group::default();
-        group.add(request(1, MAX_BYTES - 1).0);
-        assert!(!group.full());
+        group.add(request(1, 999).0);
+        assert!(!group.full(1_000));
         group.add(request(1, 1).0);
-        assert!(group.full());
+        assert!(group.full(1_000));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! database stand the checked directory (`directory`), its `lock`, the `reserve` and the `high_water` mark.
 
 mod api;
+mod budget;
 mod compact;
 mod directory;
 mod engine;
@@ -109,6 +110,8 @@ impl Journal {
                 }
             }
         }
+        let small = marks.len().saturating_add(states.len()) as u64;
+        bytes = bytes.saturating_add(small.saturating_mul(SMALL_ROW));
         writes.extend(marks.into_iter().map(Write::Mark));
         writes.extend(states.into_iter().map(Write::State));
         writes.extend(checkpoint.map(Write::Checkpoint));
@@ -264,6 +267,9 @@ impl Journal {
         asked
     }
 }
+
+/// What a mark or a state counts for in the size of a commit: a part of a page that others share.
+const SMALL_ROW: u64 = 512;
 
 /// Look-ups for dedup: blocking, on a connection of its own; sees what is committed, and nothing else.
 pub struct Lookup(Box<dyn Reading>);

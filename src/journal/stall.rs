@@ -36,11 +36,8 @@ impl Writer {
             }
             self.beat();
             self.take_settled(writes)?;
-            if matches!(fault, Fault::Full(_)) {
-                self.make_room()?;
-            }
-            let reserved = self.reserve.restore()?;
-            if reserved {
+            let room = !matches!(fault, Fault::Full(_)) || self.make_room()?;
+            if room && self.reserve.restore()? {
                 match self.try_commit(writes) {
                     Ok(outcome) => {
                         self.metrics.journal_stall_seconds_total.inc_by(counted.elapsed().as_secs_f64());
@@ -142,28 +139,37 @@ impl Writer {
         Ok(None)
     }
 
-    /// Trims all that is delivered, whatever its age, and gives the space back; with the reserve's help if needed.
-    fn make_room(&mut self) -> Result<(), Error> {
-        match self.try_make_room() {
+    /// Trims all that is delivered, whatever its age, and gives the space back, with the reserve's help if needed.
+    /// False where the log could not even be written into the database: more of it would be one more way in.
+    fn make_room(&mut self) -> Result<bool, Error> {
+        let tried = match self.try_make_room() {
             Err(Fault::Full(_)) => {
                 self.give_up_reserve()?;
-                match self.try_make_room() {
-                    Err(Fault::Fatal(error)) => Err(error),
-                    _ => Ok(()),
-                }
+                self.try_make_room()
             }
+            other => other,
+        };
+        match tried {
+            Ok(()) => Ok(true),
             Err(Fault::Fatal(error)) => Err(error),
-            _ => Ok(()),
+            Err(_) => Ok(false),
         }
     }
 
+    /// In steps that each leave the log empty for the next one.
     fn try_make_room(&mut self) -> Result<(), Fault> {
         let until = Instant::now() + ROUND;
+        self.engine.compact(Compact::Log, until)?;
         self.flush(Durability::Lazy)?;
-        if let Some(mut plan) = self.plan() {
+        while let Some(mut plan) = self.plan() {
             plan.bodies_before = i64::MAX;
-            let trimmed = self.engine.trim(&plan, until)?;
+            let now = Instant::now();
+            let trimmed = self.engine.trim(&plan, now)?;
             self.report(trimmed);
+            self.engine.compact(Compact::Log, until)?;
+            if !trimmed.more || now >= until {
+                break;
+            }
         }
         self.engine.compact(Compact::Whole, until)?;
         Ok(())

@@ -5,6 +5,7 @@
 //! lanes. A full disk is `stall`'s, the work between commits `upkeep`'s.
 
 use super::api::{Config, Error, Head, Sequence, StartAt, State};
+use super::budget::Budget;
 use super::engine::{Durability, Engine, Outcome, Write};
 use super::fault::Fault;
 use super::group::{Answer, Deferred, Group, Op, Reply, Request};
@@ -41,6 +42,7 @@ pub(super) struct Writer {
     pub upkeep: Upkeep,
     pub reserve: Reserve,
     pub high_water: HighWater,
+    pub budget: Budget,
     pub shared: Arc<Shared>,
     pub config: Config,
     pub clock: Clock,
@@ -131,7 +133,7 @@ impl Writer {
     fn write(&mut self, first: Request) -> Result<(), Error> {
         let mut group = Group::default();
         group.add(self.clamped(first));
-        while !group.full() {
+        while !group.full(self.budget.group_bytes) {
             let next = self.backlog.pop_front().or_else(|| self.inbox.try_recv().ok());
             match next {
                 Some(Op::Write(request)) => group.add(self.clamped(request)),
@@ -192,6 +194,9 @@ impl Writer {
 
     /// One try of a full commit, with all that follows from its success.
     pub(super) fn try_commit(&mut self, writes: &[Write]) -> Result<Outcome, Fault> {
+        if writes.is_empty() {
+            return Ok(Outcome { tally: self.engine.tally(), ..Outcome::default() });
+        }
         let started = Instant::now();
         let outcome = self.engine.commit(writes, Durability::Full)?;
         self.metrics.journal_commit_seconds.observe(started.elapsed().as_secs_f64());
