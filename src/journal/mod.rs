@@ -84,8 +84,8 @@ impl Journal {
 
     /// Queues one step; steps are committed in the order of the calls, whole or not at all.
     ///
-    /// An event without `recordedtime` gets the time of this call. A step that [needs no sync]
-    /// (Append::needs_sync) is answered without waiting for the disk, yet never before those ahead of it are on
+    /// An event without `recordedtime` gets the time of this call. A step without [`Append::needs_sync`]
+    /// is answered without waiting for the disk, yet never before those ahead of it are on
     /// disk. The queue has no limit: every caller waits for its answer before its next step.
     pub fn append(&self, append: Append) -> Pending<Committed> {
         let (answer, pending) = oneshot::channel();
@@ -175,7 +175,7 @@ impl Journal {
         Ok(asked.read)
     }
 
-    /// How much lies behind `position` and is not settled by `sink`.
+    /// How many events and bytes lie after `position`, and since when the first of them waits.
     pub async fn lag(&self, position: Sequence) -> Result<Lag, Error> {
         self.ask(move |reader| reader.lag(position)).await
     }

@@ -35,9 +35,11 @@ impl Writer {
                 ));
             }
             self.beat();
-            self.take_settled(writes)?;
+            let letters_wait = self.take_settled(writes)?;
             let room = !matches!(fault, Fault::Full(_)) || self.make_room()?;
-            if room && self.reserve.restore()? {
+            // Without events to write, dead letters that still find no room are what it is stalled on.
+            let go_on = room && !(writes.is_empty() && letters_wait);
+            if go_on && self.reserve.restore()? {
                 match self.try_commit(writes) {
                     Ok(outcome) => {
                         self.metrics.journal_stall_seconds_total.inc_by(counted.elapsed().as_secs_f64());
@@ -77,8 +79,10 @@ impl Writer {
 
     /// Empties the inbox: what sinks settle counts at once, everything else waits behind the stalled writes.
     ///
-    /// A position may not overtake dead letters of its own sink: it would let their events go.
-    fn take_settled(&mut self, stalled: &[Write]) -> Result<(), Error> {
+    /// A position may not overtake dead letters of its own sink: it would let their events go. True where dead
+    /// letters found no room.
+    fn take_settled(&mut self, stalled: &[Write]) -> Result<bool, Error> {
+        let mut letters_wait = false;
         let mut blocked: HashSet<String> = dead_of(stalled).collect();
         let mut queued: VecDeque<Op> = std::mem::take(&mut self.backlog);
         loop {
@@ -97,6 +101,7 @@ impl Writer {
                     if matches!(request.reply, Reply::Settle(_)) && !mentions(&request, &blocked) =>
                 {
                     if let Some(put_off) = self.settle_early(request)? {
+                        letters_wait = true;
                         blocked.extend(dead_of(&put_off.writes));
                         self.backlog.push_back(Op::Write(put_off));
                     }
@@ -109,7 +114,7 @@ impl Writer {
                 }
             }
         }
-        Ok(())
+        Ok(letters_wait)
     }
 
     /// Settles ahead of the stalled writes; gives the request back where there is no room even for that.

@@ -150,18 +150,37 @@ impl Writer {
             group.answer(before);
             return Ok(());
         }
-        let mut writes = self.deferred.take();
-        writes.append(&mut group.writes);
-        match self.commit(&writes) {
-            Ok(_) => {
+        match self.commit_group(group) {
+            (group, Ok(())) => {
                 group.answer(before);
                 Ok(())
             }
-            Err(error) => {
+            (group, Err(error)) => {
                 group.refuse(&Arc::new(Error::Failed(error.to_string())));
                 Err(error)
             }
         }
+    }
+
+    /// Commits a group with what is deferred. On a full disk what sinks settle is parted from it and goes ahead,
+    /// because it is what makes room; the group that comes back is what must be answered.
+    fn commit_group(&mut self, mut group: Group) -> (Group, Result<(), Error>) {
+        let deferred = self.deferred.take();
+        let lead = deferred.len();
+        group.writes.splice(..0, deferred);
+        let fault = match self.try_commit(&group.writes) {
+            Ok(_) => return (group, Ok(())),
+            Err(Fault::Fatal(error)) => return (group, Err(error)),
+            Err(fault) => fault,
+        };
+        let deferred = group.writes.drain(..lead).collect();
+        self.defer(deferred);
+        let (settles, rest) = group.without_settles();
+        for request in settles.into_iter().rev() {
+            self.backlog.push_front(Op::Write(request));
+        }
+        let done = self.stall(fault, &rest.writes).map(|_| ());
+        (rest, done)
     }
 
     /// A position beyond the last event would skip events that are yet to come.

@@ -73,8 +73,8 @@ async fn a_settle_does_not_overtake_dead_letters_of_its_own_sink() {
         let (full, tell) = (Arc::clone(&full), tells.0);
         let before = move |_: &Sqlite, writes: &[Write], durability| {
             if durability == Durability::Full && full.load(Ordering::SeqCst) {
-                let dead = writes.iter().any(|write| matches!(write, Write::Dead { .. }));
-                tell.send(dead).ok();
+                let event = writes.iter().any(|write| matches!(write, Write::Event { .. }));
+                tell.send(!event).ok();
                 return Some(Fault::Full("a test".to_owned()));
             }
             None
@@ -97,7 +97,7 @@ async fn a_settle_does_not_overtake_dead_letters_of_its_own_sink() {
     let letters = bench.journal.settle(Settle { sink: "a".to_owned(), position: 1, dead: vec![dead] });
     let mut behind = bench.journal.settle(settle("a", 9));
     settled(bench.journal.settle(settle("b", 9))).await.unwrap();
-    // The letters were tried on their own at least once by now, or are tried next; `behind` waits for them.
+    // The letters are tried on their own; `behind` waits for them.
     while !tells.1.recv().unwrap() {}
     assert_eq!(behind.try_recv().unwrap_err(), TryRecvError::Empty);
     assert_eq!(bench.journal.position("a").await, None);
@@ -109,6 +109,11 @@ async fn a_settle_does_not_overtake_dead_letters_of_its_own_sink() {
     assert_eq!(bench.journal.position("a").await, Some(9));
     assert_eq!(bench.journal.dead_letters(None, 9).await.unwrap().len(), 1);
     bench.journal.close().await;
+}
+
+fn fill(path: &std::path::Path) {
+    let mut file = std::fs::File::create(path).unwrap();
+    while std::io::Write::write_all(&mut file, &[1; 4_096]).is_ok() {}
 }
 
 /// A real disk without room: run by hand, or by whoever can mount one, with
@@ -129,10 +134,7 @@ async fn a_real_full_disk_is_waited_out_again_and_again() {
         // Another process takes what is left, every third time.
         let filler = small.join("filler");
         if round % 3 == 2 {
-            let free = std::fs::File::create(&filler).unwrap();
-            let mut free = std::io::BufWriter::with_capacity(4_096, free);
-            while std::io::Write::write_all(&mut free, &[1; 4_096]).is_ok() {}
-            drop(free.into_parts());
+            fill(&filler);
         }
         let stalled = loop {
             let append =
