@@ -22,7 +22,17 @@ pub struct Home {
     /// What stdout of every process started here said, in order.
     pub stdout: Arc<Mutex<Vec<String>>>,
     pub stderr: Arc<Mutex<Vec<String>>>,
+    /// The same stdout, by process, oldest first.
+    outputs: Mutex<Vec<Output>>,
 }
+
+/// Stdout of one process, and who reads it.
+struct Output {
+    lines: Lines,
+    reader: Option<std::thread::JoinHandle<()>>,
+}
+
+type Lines = Arc<Mutex<Vec<String>>>;
 
 impl Home {
     pub fn new() -> Home {
@@ -31,6 +41,7 @@ impl Home {
             admin_port: free_port(),
             stdout: Arc::default(),
             stderr: Arc::default(),
+            outputs: Mutex::default(),
         }
     }
 
@@ -98,8 +109,10 @@ impl Home {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        collect(child.stdout.take().unwrap(), self.stdout.clone());
-        collect(child.stderr.take().unwrap(), self.stderr.clone());
+        let lines = Lines::default();
+        let reader = collect(child.stdout.take().unwrap(), &[self.stdout.clone(), lines.clone()]);
+        self.outputs.lock().unwrap().push(Output { lines, reader: Some(reader) });
+        collect(child.stderr.take().unwrap(), &[self.stderr.clone()]);
         Daemon { child, admin: format!("http://127.0.0.1:{}", self.admin_port), stderr: self.stderr.clone() }
     }
 
@@ -107,17 +120,33 @@ impl Home {
         self.stdout.lock().unwrap().clone()
     }
 
+    /// Stdout of each process started here, whole: every one of them must have ended. The last line of one that
+    /// was killed may be torn.
+    pub fn stdout_of_each(&self) -> Vec<Vec<String>> {
+        let mut outputs = self.outputs.lock().unwrap();
+        let whole = outputs.iter_mut().map(|output| {
+            if let Some(reader) = output.reader.take() {
+                reader.join().unwrap();
+            }
+            output.lines.lock().unwrap().clone()
+        });
+        whole.collect()
+    }
+
     pub fn log(&self) -> String {
         self.stderr.lock().unwrap().join("\n")
     }
 }
 
-fn collect(from: impl std::io::Read + Send + 'static, to: Arc<Mutex<Vec<String>>>) {
+fn collect(from: impl std::io::Read + Send + 'static, to: &[Lines]) -> std::thread::JoinHandle<()> {
+    let to = to.to_vec();
     std::thread::spawn(move || {
         for line in BufReader::new(from).lines().map_while(Result::ok) {
-            to.lock().unwrap().push(line);
+            for each in &to {
+                each.lock().unwrap().push(line.clone());
+            }
         }
-    });
+    })
 }
 
 pub struct Daemon {
