@@ -14,6 +14,8 @@ use crate::harness::cometd::{Cometd, Kind};
 use crate::harness::daemon::Home;
 use crate::harness::receiver::Receiver;
 use crate::harness::workload;
+use serde_json::Value;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use story::Story;
 
@@ -44,6 +46,15 @@ impl Stage {
         home.write_config(&server.url, &format!("{}{more}", sinks(&receiver.url)));
         let story = Arc::new(Story::new(server.clone(), users, seed()));
         Stage { server, receiver, home, story, agents }
+    }
+
+    /// What the webhook got, in the order of arrival.
+    fn from_webhook(&self) -> Vec<Value> {
+        self.receiver.received().into_iter().map(|received| received.event).collect()
+    }
+
+    fn webhook_ids(&self) -> BTreeSet<String> {
+        self.from_webhook().iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
     }
 }
 
