@@ -11,7 +11,7 @@ use crate::base::metrics::Metrics;
 use crate::base::time::Clock;
 use crate::config::Settings;
 use crate::inbound::dedup::{self, Ended, Intake};
-use crate::inbound::fleet::{self, Fleet};
+use crate::inbound::fleet::{self, Common, Fleet};
 use crate::inbound::{Session, hold};
 use crate::journal::{Journal, StartAt, State};
 use crate::outbound::fanout::{self, Lanes};
@@ -72,7 +72,9 @@ pub async fn start(settings: Settings, only: &[String]) -> Result<Service, Fault
     );
     let (intake, dedup) =
         dedup::start(&journal, clock.clone(), metrics.clone(), health.clone(), lanes.intake_paused())?;
-    let prepared = fleet::prepare(&settings.sites, only, &intake, &clock, &metrics).await;
+    let checkpoints = journal.checkpoints().await?;
+    let common = Common { intake: &intake, clock: &clock, metrics: &metrics, checkpoints };
+    let prepared = fleet::prepare(&settings.sites, only, common).await;
     let (fleet, sessions) = prepared.map_err(|error| Fault::Configuration(error.to_string()))?;
     let stop_admin = CancellationToken::new();
     let source = StatusSource::new(&settings, &journal, &fleet, &clock, &metrics, &health);

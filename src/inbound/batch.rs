@@ -73,6 +73,16 @@ fn rejected(session: &Session, channel: String, data: &RawValue, now: Millis) ->
     of_bridge(config, &session.agent.key, now, kind, event::ITEM_REJECTED, "item.rejected", &payload)
 }
 
+/// The name of a session in the journal.
+pub fn session_name(site: &str, agent: &str) -> String {
+    format!("{site}/{agent}")
+}
+
+/// When the process that wrote this checkpoint last had the session.
+pub fn covered_until(checkpoint: &Checkpoint) -> Option<Millis> {
+    serde_json::from_str::<serde_json::Value>(&checkpoint.body).ok()?.get("at")?.as_i64()
+}
+
 /// Where the session will stand once this batch is on disk.
 pub fn checkpoint(session: &Session, machine: &Machine, pending: &Pending, now: Millis) -> Checkpoint {
     let body = serde_json::json!({
@@ -81,6 +91,6 @@ pub fn checkpoint(session: &Session, machine: &Machine, pending: &Pending, now: 
         "pending": pending.hex(),
         "at": now,
     });
-    let session = format!("{}/{}", session.site.config.name, session.agent.key);
+    let session = session_name(&session.site.config.name, &session.agent.key);
     Checkpoint { session, body: body.to_string() }
 }

@@ -8,8 +8,9 @@ use crate::inbound::dedup::Intake;
 use crate::inbound::session::protocol::Phase;
 use crate::inbound::settings::SiteConfig;
 use crate::inbound::site::{self, Site};
-use crate::inbound::{Session, roster};
-use std::collections::{BTreeMap, HashSet};
+use crate::inbound::{Session, batch, roster};
+use crate::journal::Checkpoint;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -88,14 +89,26 @@ pub enum Error {
     Only(String),
 }
 
+/// What every session is given.
+pub struct Common<'a> {
+    pub intake: &'a Intake,
+    pub clock: &'a Clock,
+    pub metrics: &'a Metrics,
+    /// What earlier processes noted of their sessions.
+    pub checkpoints: Vec<Checkpoint>,
+}
+
 /// Reads rosters and makes a session for each agent; `only` names the agents to take (empty means all).
 pub async fn prepare(
     sites: &[SiteConfig],
     only: &[String],
-    intake: &Intake,
-    clock: &Clock,
-    metrics: &Metrics,
+    common: Common<'_>,
 ) -> Result<(Fleet, Vec<Session>), Error> {
+    let Common { intake, clock, metrics, checkpoints } = common;
+    let covered: HashMap<String, Millis> = checkpoints
+        .iter()
+        .filter_map(|checkpoint| Some((checkpoint.session.clone(), batch::covered_until(checkpoint)?)))
+        .collect();
     let mut sessions = Vec::new();
     let mut views = Vec::new();
     let mut missing: HashSet<&String> = only.iter().collect();
@@ -112,6 +125,7 @@ pub async fn prepare(
             let view = Arc::new(View::new(&config.name, metrics.clone()));
             of_site.push(view.clone());
             sessions.push(Session {
+                covered: covered.get(&batch::session_name(&config.name, &agent.key)).copied(),
                 site: site.clone(),
                 agent,
                 intake: intake.clone(),

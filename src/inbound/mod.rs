@@ -17,9 +17,11 @@ pub mod settings;
 pub mod site;
 
 use crate::base::metrics::Metrics;
-use crate::base::time::Clock;
-use crate::inbound::dedup::{Batch, Intake};
+use crate::base::retry::Backoff;
+use crate::base::time::{Clock, Millis};
+use crate::inbound::dedup::{Batch, Intake, NotStored};
 use crate::inbound::fleet::View;
+use crate::inbound::normalise::Candidate;
 use crate::inbound::roster::Agent;
 use crate::inbound::session::bayeux::{self, Message, Meta, Request};
 use crate::inbound::session::login::login;
@@ -30,6 +32,7 @@ use crate::inbound::session::protocol::{
 };
 use crate::inbound::session::transport::Transport;
 use crate::inbound::site::Site;
+use crate::journal::Checkpoint;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -42,6 +45,8 @@ pub struct Session {
     pub view: Arc<View>,
     pub clock: Clock,
     pub metrics: Metrics,
+    /// When an earlier process last had this session, if one had.
+    pub covered: Option<Millis>,
 }
 
 /// A session at work.
@@ -59,11 +64,12 @@ struct Held {
 /// Holds one agent's session until told to stop, or until its login is refused.
 pub async fn hold(session: Session, stop: CancellationToken) {
     let config = &session.site.config;
-    let mut machine = Machine::new(Rules {
+    let rules = Rules {
         channels: config.channels.clone(),
         network_delay: config.network_delay,
-        backoff: crate::base::retry::Backoff { initial: Duration::from_secs(1), max: config.max_backoff },
-    });
+        backoff: Backoff { initial: Duration::from_secs(1), max: config.max_backoff },
+    };
+    let mut machine = Machine::new(rules, session.covered);
     let mut held = Held {
         site_name: config.name.as_str().into(),
         transport: Transport::new(session.site.clone()),
@@ -82,6 +88,7 @@ pub async fn hold(session: Session, stop: CancellationToken) {
             None => break,
         }
     }
+    held.mark(&machine).await;
 }
 
 impl Held {
@@ -99,7 +106,7 @@ impl Held {
                     continue;
                 }
                 Action::Say(note) => {
-                    self.note(&note).await;
+                    self.note(machine, &note).await;
                     continue;
                 }
                 Action::End => return None,
@@ -120,25 +127,46 @@ impl Held {
         None
     }
 
-    async fn note(&mut self, note: &Note) {
+    async fn note(&mut self, machine: &Machine, note: &Note) {
         let now = self.session.clock.now();
         notes::say(&self.session, note, now);
         if matches!(note, Note::HandshakeOk { .. }) {
             self.pending.forget();
+            self.mark(machine).await;
         }
-        let Some(gap) = notes::gap_of(note, now) else { return };
-        let candidate = reconcile::gap(&self.session.site.config, &self.session.agent.key, now, &gap);
+        if let Some(gap) = notes::gap_of(note, now) {
+            let gap = reconcile::gap(&self.session.site.config, &self.session.agent.key, now, &gap);
+            // A journal that can not store it ends the service, and the next start knows of the gap.
+            if let Err(error) = self.store(vec![gap], None).await {
+                tracing::error!(agent = %self.session.agent.key, %error, "the gap could not be written down");
+            }
+        }
+    }
+
+    /// Notes that the session is held now, so that a later process knows since when nobody listened.
+    async fn mark(&mut self, machine: &Machine) {
+        if machine.client_id().is_none() {
+            return;
+        }
+        let checkpoint = batch::checkpoint(&self.session, machine, &self.pending, self.session.clock.now());
+        if let Err(error) = self.store(Vec::new(), Some(checkpoint)).await {
+            tracing::debug!(agent = %self.session.agent.key, %error, "the checkpoint was not stored");
+        }
+    }
+
+    async fn store(
+        &self,
+        candidates: Vec<Candidate>,
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<(), NotStored> {
         let batch = Batch {
             site: self.site_name.clone(),
             agent: self.session.agent.key.clone(),
             epoch: self.epoch,
-            candidates: vec![candidate],
-            checkpoint: None,
+            candidates,
+            checkpoint,
         };
-        // A journal that can not store it ends the service, and the next start knows of the gap.
-        if let Err(error) = self.session.intake.store(batch).await {
-            tracing::error!(agent = %self.session.agent.key, %error, "the gap could not be written down");
-        }
+        self.session.intake.store(batch).await.map(|_| ())
     }
 
     async fn login(&mut self, fresh: bool) -> Input {
@@ -218,15 +246,9 @@ impl Held {
         let now = self.session.clock.now();
         let received = batch::build(&self.session, messages, &self.pending, now);
         self.pending.stored(&received.digests, unacknowledged);
-        let batch = Batch {
-            site: self.site_name.clone(),
-            agent: self.session.agent.key.clone(),
-            epoch: self.epoch,
-            candidates: received.candidates,
-            checkpoint: Some(batch::checkpoint(&self.session, machine, &self.pending, now)),
-        };
-        match self.session.intake.store(batch).await {
-            Ok(_) => Some(Input::Committed),
+        let checkpoint = batch::checkpoint(&self.session, machine, &self.pending, now);
+        match self.store(received.candidates, Some(checkpoint)).await {
+            Ok(()) => Some(Input::Committed),
             Err(error) => {
                 tracing::error!(agent = %self.session.agent.key, %error, "nothing more is acknowledged");
                 None

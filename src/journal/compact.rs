@@ -3,6 +3,7 @@
 //! While events flow, freed pages are about to be used again, so some are kept; a drained or idle journal keeps
 //! none. SQLite checkpoints nothing by itself here, so that the pause falls between commits.
 
+use super::budget::Budget;
 use super::engine::{Compact, Held};
 use super::row::uint;
 use super::sqlite::{FILE, PAGE};
@@ -12,25 +13,28 @@ use std::time::Instant;
 
 /// Free pages kept while running: a quarter of what is in use, at least 2 MiB.
 const KEEP_PAGES: u64 = (2 << 20) / PAGE;
-/// Log pages at which they are written into the database.
-const LOG_PAGES: i64 = 2_000;
-/// Log pages at which readers are made to wait until the log can begin anew.
-const LOG_PAGES_MAX: i64 = 16_000;
+/// A log of so many times its pages begins anew even if readers must wait for it.
+const OVERGROWN: u64 = 4;
 
 /// Works until `until`; true if more is to be done.
-pub(super) fn slice(conn: &Connection, how: Compact, until: Instant) -> Result<bool, rusqlite::Error> {
-    if vacuum(conn, how, until)? {
-        return Ok(true);
-    }
-    log(conn, how)?;
-    Ok(false)
+pub(super) fn slice(
+    conn: &Connection,
+    budget: Budget,
+    how: Compact,
+    until: Instant,
+) -> Result<bool, rusqlite::Error> {
+    let more = how != Compact::Log && vacuum(conn, budget, how, until)?;
+    // A slice that ended early leaves the log to the last one, unless it grows meanwhile.
+    log(conn, budget, if more { Compact::Running } else { how })?;
+    Ok(more)
 }
 
-fn vacuum(conn: &Connection, how: Compact, until: Instant) -> Result<bool, rusqlite::Error> {
+fn vacuum(conn: &Connection, budget: Budget, how: Compact, until: Instant) -> Result<bool, rusqlite::Error> {
+    let step = format!("PRAGMA incremental_vacuum({})", budget.vacuum_pages);
     loop {
         let free = pragma(conn, "PRAGMA freelist_count")?;
         let keep = match how {
-            Compact::Whole => 0,
+            Compact::Log | Compact::Whole => 0,
             Compact::Running => {
                 let used = pragma(conn, "PRAGMA page_count")?.saturating_sub(free);
                 KEEP_PAGES.max(used / 4)
@@ -43,7 +47,7 @@ fn vacuum(conn: &Connection, how: Compact, until: Instant) -> Result<bool, rusql
             return Ok(true);
         }
         // One step frees one page: it must be stepped to its end.
-        let mut vacuum = conn.prepare_cached("PRAGMA incremental_vacuum(64)")?;
+        let mut vacuum = conn.prepare_cached(&step)?;
         let mut steps = vacuum.query([])?;
         while steps.next()?.is_some() {}
         drop(steps);
@@ -53,18 +57,18 @@ fn vacuum(conn: &Connection, how: Compact, until: Instant) -> Result<bool, rusql
     }
 }
 
-fn log(conn: &Connection, how: Compact) -> Result<(), rusqlite::Error> {
+fn log(conn: &Connection, budget: Budget, how: Compact) -> Result<(), rusqlite::Error> {
     // A reader in the way ends each of these early; the next round tries again.
     let run = |sql: &str| conn.prepare_cached(sql)?.query_row([], |_| Ok(()));
-    if how == Compact::Whole {
+    if how != Compact::Running {
         return run("PRAGMA wal_checkpoint(TRUNCATE)");
     }
-    let (pages, written): (i64, i64) = conn
+    let (pages, written) = conn
         .prepare_cached("PRAGMA wal_checkpoint(NOOP)")?
-        .query_row([], |row| Ok((row.get(1)?, row.get(2)?)))?;
-    if pages >= LOG_PAGES_MAX {
+        .query_row([], |row| Ok((uint(row.get(1)?), uint(row.get(2)?))))?;
+    if pages >= budget.log_pages.saturating_mul(OVERGROWN) {
         run("PRAGMA wal_checkpoint(RESTART)")
-    } else if pages.saturating_sub(written) >= LOG_PAGES {
+    } else if pages.saturating_sub(written) >= budget.log_pages {
         run("PRAGMA wal_checkpoint(PASSIVE)")
     } else {
         Ok(())

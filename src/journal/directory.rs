@@ -112,6 +112,7 @@ mod tests {
     #[test]
     fn a_file_open_to_others_is_refused_with_the_command_that_mends_it() {
         let temp = tempfile::tempdir().unwrap();
+        chmod(temp.path(), 0o700);
         let file = temp.path().join(super::super::sqlite::FILE);
         fs::write(&file, b"").unwrap();
         chmod(&file, 0o640);

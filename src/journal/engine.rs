@@ -103,6 +103,8 @@ pub(super) struct Trimmed {
 pub(super) enum Compact {
     /// Only what pays: free pages beyond what the next events will use, a log beyond its limit.
     Running,
+    /// Only the log, emptied.
+    Log,
     /// Everything: no free page kept, the log emptied.
     Whole,
 }

@@ -8,9 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::oneshot::Sender;
 
-/// Most requests and bytes of one commit: beyond them a commit takes longer than its waiters should.
+/// Most requests of one commit: beyond them a commit takes longer than its waiters should.
 pub(super) const MAX_REQUESTS: usize = 2_048;
-pub(super) const MAX_BYTES: u64 = 8 << 20;
 
 /// A way to answer.
 pub(super) type Answer<T> = Sender<Result<T, Arc<Error>>>;
@@ -92,35 +91,60 @@ pub(super) struct Group {
     pub writes: Vec<Write>,
     pub sync: bool,
     bytes: u64,
+    parts: Vec<Part>,
+}
+
+/// One request of a group; its writes stand in the group's list.
+struct Part {
+    writes: usize,
     events: u64,
-    /// With how many events of the group lie before or in the request.
-    replies: Vec<(Reply, u64)>,
+    bytes: u64,
+    sync: bool,
+    reply: Reply,
 }
 
 impl Group {
     pub(super) fn add(&mut self, request: Request) {
-        self.sync |= request.sync;
-        self.bytes = self.bytes.saturating_add(request.bytes);
-        self.events = self.events.saturating_add(request.events);
-        self.writes.extend(request.writes);
-        self.replies.push((request.reply, self.events));
+        let Request { mut writes, events, bytes, sync, reply } = request;
+        self.sync |= sync;
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.parts.push(Part { writes: writes.len(), events, bytes, sync, reply });
+        self.writes.append(&mut writes);
     }
 
-    pub(super) fn full(&self) -> bool {
-        self.replies.len() >= MAX_REQUESTS || self.bytes >= MAX_BYTES
+    pub(super) fn full(&self, max_bytes: u64) -> bool {
+        self.parts.len() >= MAX_REQUESTS || self.bytes >= max_bytes
     }
 
     /// Answers every waiter in order; `before` is the last sequence ahead of the group.
     pub(super) fn answer(self, before: Sequence) {
-        for (reply, events) in self.replies {
-            reply.done(before.saturating_add(events));
+        let mut last = before;
+        for part in self.parts {
+            last = last.saturating_add(part.events);
+            part.reply.done(last);
         }
     }
 
     pub(super) fn refuse(self, error: &Arc<Error>) {
-        for (reply, _) in self.replies {
-            reply.failed(error);
+        for part in self.parts {
+            part.reply.failed(error);
         }
+    }
+
+    /// Parts it again: what sinks settle, and the rest.
+    pub(super) fn without_settles(self) -> (Vec<Request>, Group) {
+        let mut writes = self.writes.into_iter();
+        let (mut settles, mut rest) = (Vec::new(), Group::default());
+        for Part { writes: count, events, bytes, sync, reply } in self.parts {
+            let writes = writes.by_ref().take(count).collect();
+            let request = Request { writes, events, bytes, sync, reply };
+            if matches!(request.reply, Reply::Settle(_)) {
+                settles.push(request);
+            } else {
+                rest.add(request);
+            }
+        }
+        (settles, rest)
     }
 }
 
@@ -180,7 +204,7 @@ mod tests {
         group.add(first);
         group.add(second);
         group.add(third);
-        assert!(group.sync && !group.full());
+        assert!(group.sync && !group.full(1_000));
         group.answer(40);
         let last = |pending: &mut oneshot::Receiver<Result<Committed, Arc<Error>>>| {
             pending.try_recv().unwrap().unwrap().last
@@ -189,12 +213,34 @@ mod tests {
     }
 
     #[test]
+    fn a_group_without_its_settles_keeps_the_rest_in_order() {
+        let mut group = Group::default();
+        let position = |at| Write::Position { sink: "k".to_owned(), at };
+        for at in 0..5 {
+            let (mut request, _) = request(0, 0);
+            request.writes = vec![position(at), position(at + 10)];
+            if at % 2 == 0 {
+                request.reply = Reply::Settle(oneshot::channel().0);
+            }
+            group.add(request);
+        }
+        let (settles, rest) = group.without_settles();
+        let at = |write: &Write| match write {
+            Write::Position { at, .. } => *at,
+            other => panic!("{other:?}"),
+        };
+        let settled: Vec<u64> = settles.iter().flat_map(|request| &request.writes).map(at).collect();
+        assert_eq!(settled, [0, 10, 2, 12, 4, 14]);
+        assert_eq!(rest.writes.iter().map(at).collect::<Vec<_>>(), [1, 11, 3, 13]);
+    }
+
+    #[test]
     fn a_group_is_full_at_its_bytes_or_its_count() {
         let mut group = Group::default();
-        group.add(request(1, MAX_BYTES - 1).0);
-        assert!(!group.full());
+        group.add(request(1, 999).0);
+        assert!(!group.full(1_000));
         group.add(request(1, 1).0);
-        assert!(group.full());
+        assert!(group.full(1_000));
     }
 
     #[test]

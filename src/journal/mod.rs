@@ -8,6 +8,7 @@
 //! database stand the checked directory (`directory`), its `lock`, the `reserve` and the `high_water` mark.
 
 mod api;
+mod budget;
 mod compact;
 mod directory;
 mod engine;
@@ -83,8 +84,8 @@ impl Journal {
 
     /// Queues one step; steps are committed in the order of the calls, whole or not at all.
     ///
-    /// An event without `recordedtime` gets the time of this call. A step that [needs no sync]
-    /// (Append::needs_sync) is answered without waiting for the disk, yet never before those ahead of it are on
+    /// An event without `recordedtime` gets the time of this call. A step without [`Append::needs_sync`]
+    /// is answered without waiting for the disk, yet never before those ahead of it are on
     /// disk. The queue has no limit: every caller waits for its answer before its next step.
     pub fn append(&self, append: Append) -> Pending<Committed> {
         let (answer, pending) = oneshot::channel();
@@ -109,6 +110,8 @@ impl Journal {
                 }
             }
         }
+        let small = marks.len().saturating_add(states.len()) as u64;
+        bytes = bytes.saturating_add(small.saturating_mul(SMALL_ROW));
         writes.extend(marks.into_iter().map(Write::Mark));
         writes.extend(states.into_iter().map(Write::State));
         writes.extend(checkpoint.map(Write::Checkpoint));
@@ -172,7 +175,7 @@ impl Journal {
         Ok(asked.read)
     }
 
-    /// How much lies behind `position` and is not settled by `sink`.
+    /// How many events and bytes lie after `position`, and since when the first of them waits.
     pub async fn lag(&self, position: Sequence) -> Result<Lag, Error> {
         self.ask(move |reader| reader.lag(position)).await
     }
@@ -264,6 +267,9 @@ impl Journal {
         asked
     }
 }
+
+/// What a mark or a state counts for in the size of a commit: a part of a page that others share.
+const SMALL_ROW: u64 = 512;
 
 /// Look-ups for dedup: blocking, on a connection of its own; sees what is committed, and nothing else.
 pub struct Lookup(Box<dyn Reading>);

@@ -1,9 +1,10 @@
 //! Opening: the directory, the lock, the database, what it should have held, the reserve, the threads.
 
 use super::api::{Config, Error, Head, Recovery};
+use super::budget::Budget;
 use super::engine::{Durability, Engine, Opener, Reading, Write};
 use super::expiry::Expiry;
-use super::fault::Fault;
+use super::fault::{self, Fault};
 use super::group::Deferred;
 use super::high_water::{self, HighWater, Mark};
 use super::readers::Readers;
@@ -37,7 +38,8 @@ pub(super) fn open(
     directory::prepare(&dir)?;
     let lock = lock::take(&dir)?;
     let mark = load_mark(&dir)?;
-    let mut engine = sqlite::open(&dir, &clock).map_err(|error| told(&dir, error))?;
+    let budget = Budget::of(config.reserve_bytes);
+    let mut engine = open_engine(&dir, &clock, budget)?;
     let (uuid, birth) = recover::identity(&mut engine.conn, clock.now())?;
     let shortened = settle_shortened(&config, &mark, &uuid, &mut engine)?;
     set_torn_aside(&mut engine, &metrics)?;
@@ -64,6 +66,7 @@ pub(super) fn open(
         sinks: None,
         upkeep: Upkeep::new(Expiry::new(seen, clock.now())),
         reserve,
+        budget,
         high_water: HighWater::new(&dir, &uuid, tally),
         shared: Arc::clone(&shared),
         config,
@@ -151,13 +154,29 @@ fn set_torn_aside(engine: &mut Sqlite, metrics: &Metrics) -> Result<(), Error> {
     }
 }
 
-/// SQLite's own words for a broken file name no file.
-fn told(dir: &Path, error: Error) -> Error {
-    match error {
-        Error::Sqlite(error) => Error::Directory {
-            path: dir.join(sqlite::FILE).display().to_string(),
-            reason: format!("can not be opened: {error}"),
-        },
-        other => other,
+/// Opens the database; on a full disk with the help of the reserve, which must then stand again.
+fn open_engine(dir: &Path, clock: &Clock, budget: Budget) -> Result<Sqlite, Error> {
+    let told =
+        |reason: String| Error::Directory { path: dir.join(sqlite::FILE).display().to_string(), reason };
+    let mut helped = false;
+    loop {
+        let fault = match sqlite::open(dir, clock, budget) {
+            Ok(engine) => return Ok(engine),
+            Err(Error::Sqlite(error)) => fault::of_sqlite(error, dir),
+            Err(other) => return Err(other),
+        };
+        match fault {
+            Fault::Full(_) if !helped => {
+                helped = true;
+                match std::fs::remove_file(dir.join(super::reserve::FILE)) {
+                    Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+                    _ => {}
+                }
+            }
+            Fault::Full(why) => return Err(told(format!("the disk has no room ({why}); free some space"))),
+            Fault::Busy(why) => return Err(told(format!("another process holds it ({why}); end that one"))),
+            Fault::Fatal(Error::Sqlite(error)) => return Err(told(format!("can not be opened: {error}"))),
+            Fault::Fatal(other) => return Err(other),
+        }
     }
 }

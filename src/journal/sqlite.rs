@@ -4,6 +4,7 @@
 //! Trimming and giving space back are in `trim` and `compact`, reading in `read`.
 
 use super::api::{Error, MAX_DIGESTS, MarkWrite, NewDeadLetter, Sequence};
+use super::budget::Budget;
 use super::engine::{Compact, Durability, Engine, Held, Outcome, Plan, Tally, Trimmed, Write};
 use super::fault::{self, Fault};
 use super::row::{Figures, digest, int, uint};
@@ -31,12 +32,13 @@ pub(super) struct Sqlite {
     pub(super) dir: PathBuf,
     pub(super) tally: Tally,
     pub(super) sweep: Sweep,
+    pub(super) budget: Budget,
     clock: Clock,
     synchronous: Option<Durability>,
 }
 
 /// Opens the database for writing, making or upgrading it; the caller holds the lock on the directory.
-pub(super) fn open(dir: &Path, clock: &Clock) -> Result<Sqlite, Error> {
+pub(super) fn open(dir: &Path, clock: &Clock, budget: Budget) -> Result<Sqlite, Error> {
     let path = dir.join(FILE);
     // Made here, because SQLite would make it readable by others; its other files take this one's mode.
     OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path)?;
@@ -66,6 +68,7 @@ pub(super) fn open(dir: &Path, clock: &Clock) -> Result<Sqlite, Error> {
         dir: dir.to_owned(),
         tally: Tally::default(),
         sweep: Sweep::default(),
+        budget,
         clock: clock.clone(),
         synchronous: None,
     };
@@ -147,7 +150,7 @@ impl Engine for Sqlite {
     }
 
     fn compact(&mut self, how: Compact, until: Instant) -> Result<bool, Fault> {
-        super::compact::slice(&self.conn, how, until).map_err(|error| self.fault(error))
+        super::compact::slice(&self.conn, self.budget, how, until).map_err(|error| self.fault(error))
     }
 
     fn held(&self) -> Result<Held, Fault> {

@@ -35,12 +35,11 @@ impl Writer {
                 ));
             }
             self.beat();
-            self.take_settled(writes)?;
-            if matches!(fault, Fault::Full(_)) {
-                self.make_room()?;
-            }
-            let reserved = self.reserve.restore()?;
-            if reserved {
+            let letters_wait = self.take_settled(writes)?;
+            let room = !matches!(fault, Fault::Full(_)) || self.make_room()?;
+            // Without events to write, dead letters that still find no room are what it is stalled on.
+            let go_on = room && !(writes.is_empty() && letters_wait);
+            if go_on && self.reserve.restore()? {
                 match self.try_commit(writes) {
                     Ok(outcome) => {
                         self.metrics.journal_stall_seconds_total.inc_by(counted.elapsed().as_secs_f64());
@@ -80,8 +79,10 @@ impl Writer {
 
     /// Empties the inbox: what sinks settle counts at once, everything else waits behind the stalled writes.
     ///
-    /// A position may not overtake dead letters of its own sink: it would let their events go.
-    fn take_settled(&mut self, stalled: &[Write]) -> Result<(), Error> {
+    /// A position may not overtake dead letters of its own sink: it would let their events go. True where dead
+    /// letters found no room.
+    fn take_settled(&mut self, stalled: &[Write]) -> Result<bool, Error> {
+        let mut letters_wait = false;
         let mut blocked: HashSet<String> = dead_of(stalled).collect();
         let mut queued: VecDeque<Op> = std::mem::take(&mut self.backlog);
         loop {
@@ -100,6 +101,7 @@ impl Writer {
                     if matches!(request.reply, Reply::Settle(_)) && !mentions(&request, &blocked) =>
                 {
                     if let Some(put_off) = self.settle_early(request)? {
+                        letters_wait = true;
                         blocked.extend(dead_of(&put_off.writes));
                         self.backlog.push_back(Op::Write(put_off));
                     }
@@ -112,7 +114,7 @@ impl Writer {
                 }
             }
         }
-        Ok(())
+        Ok(letters_wait)
     }
 
     /// Settles ahead of the stalled writes; gives the request back where there is no room even for that.
@@ -142,28 +144,37 @@ impl Writer {
         Ok(None)
     }
 
-    /// Trims all that is delivered, whatever its age, and gives the space back; with the reserve's help if needed.
-    fn make_room(&mut self) -> Result<(), Error> {
-        match self.try_make_room() {
+    /// Trims all that is delivered, whatever its age, and gives the space back, with the reserve's help if needed.
+    /// False where the log could not even be written into the database: more of it would be one more way in.
+    fn make_room(&mut self) -> Result<bool, Error> {
+        let tried = match self.try_make_room() {
             Err(Fault::Full(_)) => {
                 self.give_up_reserve()?;
-                match self.try_make_room() {
-                    Err(Fault::Fatal(error)) => Err(error),
-                    _ => Ok(()),
-                }
+                self.try_make_room()
             }
+            other => other,
+        };
+        match tried {
+            Ok(()) => Ok(true),
             Err(Fault::Fatal(error)) => Err(error),
-            _ => Ok(()),
+            Err(_) => Ok(false),
         }
     }
 
+    /// In steps that each leave the log empty for the next one.
     fn try_make_room(&mut self) -> Result<(), Fault> {
         let until = Instant::now() + ROUND;
+        self.engine.compact(Compact::Log, until)?;
         self.flush(Durability::Lazy)?;
-        if let Some(mut plan) = self.plan() {
+        while let Some(mut plan) = self.plan() {
             plan.bodies_before = i64::MAX;
-            let trimmed = self.engine.trim(&plan, until)?;
+            let now = Instant::now();
+            let trimmed = self.engine.trim(&plan, now)?;
             self.report(trimmed);
+            self.engine.compact(Compact::Log, until)?;
+            if !trimmed.more || now >= until {
+                break;
+            }
         }
         self.engine.compact(Compact::Whole, until)?;
         Ok(())

@@ -9,9 +9,8 @@ use super::sqlite::{ACTIVITY_GRAIN, Sqlite, keep_tally};
 use rusqlite::{Connection, TransactionBehavior, params};
 use std::time::Instant;
 
-/// Rows and bytes of one transaction.
+/// Rows of one transaction.
 const ROWS: i64 = 512;
-const BYTES: u64 = 4 << 20;
 
 /// How far the search for expired things has come.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,7 +69,7 @@ fn bodies(engine: &mut Sqlite, plan: &Plan) -> Result<u64, rusqlite::Error> {
         let mut last = None;
         let mut bytes = 0u64;
         while let Some(row) = rows.next()? {
-            if bytes >= BYTES || row.get::<_, i64>(1)? > plan.bodies_before {
+            if bytes >= engine.budget.trim_bytes || row.get::<_, i64>(1)? > plan.bodies_before {
                 break;
             }
             last = Some(row.get::<_, i64>(0)?);

@@ -22,8 +22,6 @@ const SWEEP: Duration = Duration::from_secs(600);
 const IDLE: Duration = Duration::from_secs(5);
 /// A short log is emptied less often, as each time costs fsyncs.
 const IDLE_SEAL: Duration = Duration::from_secs(300);
-/// Bytes written after which the log's length is looked at.
-const LOOK_BYTES: u64 = 4 << 20;
 
 /// When what was done last.
 #[derive(Debug)]
@@ -98,7 +96,7 @@ impl Writer {
             self.upkeep.ticked = now;
             self.tick(now)?;
         }
-        let due = tick || self.upkeep.more || self.upkeep.unseen_bytes >= LOOK_BYTES;
+        let due = tick || self.upkeep.more || self.upkeep.unseen_bytes >= self.budget.look_bytes;
         let (ended, took) = self.upkeep.slice;
         let earned = now.duration_since(ended) >= took.saturating_mul(2);
         if !due || !(idle || earned) {
@@ -109,7 +107,12 @@ impl Writer {
         self.upkeep.slice = (Instant::now(), now.elapsed());
         self.upkeep.unseen_bytes = 0;
         self.upkeep.more = matches!(done, Ok(true));
-        done.map(|_| ()).or_else(pass_over)
+        match done {
+            Ok(_) => Ok(()),
+            // A log that can not be written into the database must not grow beyond what the reserve can hold.
+            Err(fault @ Fault::Full(_)) => self.stall(fault, &[]).map(|_| ()),
+            Err(fault) => pass_over(fault),
+        }
     }
 
     fn tick(&mut self, now: Instant) -> Result<(), Error> {

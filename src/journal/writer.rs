@@ -5,6 +5,7 @@
 //! lanes. A full disk is `stall`'s, the work between commits `upkeep`'s.
 
 use super::api::{Config, Error, Head, Sequence, StartAt, State};
+use super::budget::Budget;
 use super::engine::{Durability, Engine, Outcome, Write};
 use super::fault::Fault;
 use super::group::{Answer, Deferred, Group, Op, Reply, Request};
@@ -41,6 +42,7 @@ pub(super) struct Writer {
     pub upkeep: Upkeep,
     pub reserve: Reserve,
     pub high_water: HighWater,
+    pub budget: Budget,
     pub shared: Arc<Shared>,
     pub config: Config,
     pub clock: Clock,
@@ -131,7 +133,7 @@ impl Writer {
     fn write(&mut self, first: Request) -> Result<(), Error> {
         let mut group = Group::default();
         group.add(self.clamped(first));
-        while !group.full() {
+        while !group.full(self.budget.group_bytes) {
             let next = self.backlog.pop_front().or_else(|| self.inbox.try_recv().ok());
             match next {
                 Some(Op::Write(request)) => group.add(self.clamped(request)),
@@ -148,18 +150,37 @@ impl Writer {
             group.answer(before);
             return Ok(());
         }
-        let mut writes = self.deferred.take();
-        writes.append(&mut group.writes);
-        match self.commit(&writes) {
-            Ok(_) => {
+        match self.commit_group(group) {
+            (group, Ok(())) => {
                 group.answer(before);
                 Ok(())
             }
-            Err(error) => {
+            (group, Err(error)) => {
                 group.refuse(&Arc::new(Error::Failed(error.to_string())));
                 Err(error)
             }
         }
+    }
+
+    /// Commits a group with what is deferred. On a full disk what sinks settle is parted from it and goes ahead,
+    /// because it is what makes room; the group that comes back is what must be answered.
+    fn commit_group(&mut self, mut group: Group) -> (Group, Result<(), Error>) {
+        let deferred = self.deferred.take();
+        let lead = deferred.len();
+        group.writes.splice(..0, deferred);
+        let fault = match self.try_commit(&group.writes) {
+            Ok(_) => return (group, Ok(())),
+            Err(Fault::Fatal(error)) => return (group, Err(error)),
+            Err(fault) => fault,
+        };
+        let deferred = group.writes.drain(..lead).collect();
+        self.defer(deferred);
+        let (settles, rest) = group.without_settles();
+        for request in settles.into_iter().rev() {
+            self.backlog.push_front(Op::Write(request));
+        }
+        let done = self.stall(fault, &rest.writes).map(|_| ());
+        (rest, done)
     }
 
     /// A position beyond the last event would skip events that are yet to come.
@@ -192,6 +213,9 @@ impl Writer {
 
     /// One try of a full commit, with all that follows from its success.
     pub(super) fn try_commit(&mut self, writes: &[Write]) -> Result<Outcome, Fault> {
+        if writes.is_empty() {
+            return Ok(Outcome { tally: self.engine.tally(), ..Outcome::default() });
+        }
         let started = Instant::now();
         let outcome = self.engine.commit(writes, Durability::Full)?;
         self.metrics.journal_commit_seconds.observe(started.elapsed().as_secs_f64());

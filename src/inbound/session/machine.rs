@@ -87,7 +87,9 @@ pub struct Machine {
 pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Machine {
-    pub fn new(rules: Rules) -> Machine {
+    /// `covered` is when an earlier process last had this agent's session, if it had one: since then nobody
+    /// listened.
+    pub fn new(rules: Rules, covered: Option<Millis>) -> Machine {
         Machine {
             rules,
             step: Step::New,
@@ -100,7 +102,7 @@ impl Machine {
             logins_failed: 0,
             lost_in_a_row: 0,
             ids: 0,
-            last_good: None,
+            last_good: covered,
             gap: None,
         }
     }
@@ -140,7 +142,10 @@ impl Machine {
                 self.end(&mut out);
             }
             (_, Input::Stop) => self.end(&mut out),
-            (Step::New, Input::Start) => self.login(false, false, &mut out),
+            (Step::New, Input::Start) => {
+                self.open_gap("restart", Certainty::Certain, &mut out);
+                self.login(false, false, &mut out);
+            }
             (Step::Login { then_resume }, Input::LoggedIn) => self.logged_in(then_resume, &mut out),
             (Step::Login { then_resume }, Input::LoginFailed(failure)) => {
                 self.login_failed(at, failure, then_resume, &mut out);

@@ -73,8 +73,8 @@ async fn a_settle_does_not_overtake_dead_letters_of_its_own_sink() {
         let (full, tell) = (Arc::clone(&full), tells.0);
         let before = move |_: &Sqlite, writes: &[Write], durability| {
             if durability == Durability::Full && full.load(Ordering::SeqCst) {
-                let dead = writes.iter().any(|write| matches!(write, Write::Dead { .. }));
-                tell.send(dead).ok();
+                let event = writes.iter().any(|write| matches!(write, Write::Event { .. }));
+                tell.send(!event).ok();
                 return Some(Fault::Full("a test".to_owned()));
             }
             None
@@ -97,7 +97,7 @@ async fn a_settle_does_not_overtake_dead_letters_of_its_own_sink() {
     let letters = bench.journal.settle(Settle { sink: "a".to_owned(), position: 1, dead: vec![dead] });
     let mut behind = bench.journal.settle(settle("a", 9));
     settled(bench.journal.settle(settle("b", 9))).await.unwrap();
-    // The letters were tried on their own at least once by now, or are tried next; `behind` waits for them.
+    // The letters are tried on their own; `behind` waits for them.
     while !tells.1.recv().unwrap() {}
     assert_eq!(behind.try_recv().unwrap_err(), TryRecvError::Empty);
     assert_eq!(bench.journal.position("a").await, None);
@@ -108,5 +108,76 @@ async fn a_settle_does_not_overtake_dead_letters_of_its_own_sink() {
     settled(append).await.unwrap();
     assert_eq!(bench.journal.position("a").await, Some(9));
     assert_eq!(bench.journal.dead_letters(None, 9).await.unwrap().len(), 1);
+    bench.journal.close().await;
+}
+
+fn fill(path: &std::path::Path) {
+    let mut file = std::fs::File::create(path).unwrap();
+    while std::io::Write::write_all(&mut file, &[1; 4_096]).is_ok() {}
+}
+
+/// A real disk without room: run by hand, or by whoever can mount one, with
+/// `COMETBRIDGE_TEST_SMALL_DISK` naming an empty directory on a file system of 8 to 64 MiB.
+#[tokio::test]
+#[ignore = "needs a small file system"]
+async fn a_real_full_disk_is_waited_out_again_and_again() {
+    let small = PathBuf::from(std::env::var("COMETBRIDGE_TEST_SMALL_DISK").unwrap());
+    let temp = tempfile::tempdir().unwrap();
+    let here = Config { state_dir: small.join("state"), reserve_bytes: 1 << 20, ..config(&temp) };
+    let bench = open(here.clone()).unwrap();
+    bench.journal.register_sinks(&[("k".to_owned(), StartAt::Earliest)]).await.unwrap();
+    let mut state = bench.journal.state();
+    let (mut next, mut delivered) = (0usize, 0usize);
+    let mut position = 0;
+    for round in 0..12 {
+        let size = 1_000 << (round % 7);
+        // Another process takes what is left, every third time.
+        let filler = small.join("filler");
+        if round % 3 == 2 {
+            fill(&filler);
+        }
+        let stalled = loop {
+            let append =
+                Append { events: vec![event(&next.to_string(), &"x".repeat(size))], ..Append::default() };
+            next += 1;
+            let mut pending = bench.journal.append(append);
+            tokio::select! {
+                answer = &mut pending => { answer.unwrap().unwrap(); continue }
+                found = state.wait_for(|state| matches!(state, State::Stalled { .. })) => { found.unwrap(); }
+            }
+            break pending;
+        };
+        std::io::Write::write_all(
+            &mut std::io::stderr(),
+            format!("round {round}: stalled with {next} events of {size} bytes: {:?}\n", *state.borrow())
+                .as_bytes(),
+        )
+        .unwrap();
+        for _ in 0..10 {
+            bench.journal.lag(0).await.unwrap();
+        }
+        if filler.exists() {
+            std::fs::remove_file(&filler).unwrap();
+        } else {
+            loop {
+                let read = bench.journal.read(position, 64, 1 << 20).await.unwrap();
+                for stored in &read.events {
+                    assert_eq!(stored.event.id, delivered.to_string());
+                    delivered += 1;
+                }
+                if read.through == position {
+                    break;
+                }
+                position = read.through;
+                settled(bench.journal.settle(settle("k", position))).await.unwrap();
+            }
+        }
+        stalled.await.unwrap().unwrap();
+        state.wait_for(|state| *state == State::Ok).await.unwrap();
+    }
+    bench.journal.close().await;
+    let bench = open(here).unwrap();
+    let left = ids(&bench.journal, position).await;
+    assert_eq!(left, (delivered..next).map(|n| n.to_string()).collect::<Vec<_>>());
     bench.journal.close().await;
 }

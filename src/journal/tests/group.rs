@@ -28,7 +28,7 @@ async fn what_queues_during_a_commit_is_one_commit_answered_in_order() {
     let first = bench.journal.append(events(["first".to_owned()]));
     begins.recv().unwrap();
     let rest: Vec<_> =
-        (0..100).map(|n| bench.journal.append(events([format!("{n}a"), format!("{n}b")]))).collect();
+        (0..50).map(|n| bench.journal.append(events([format!("{n}a"), format!("{n}b")]))).collect();
     permit.send(()).unwrap();
     permit.send(()).unwrap();
     assert_eq!(settled(first).await.unwrap().last, 1);
@@ -37,7 +37,7 @@ async fn what_queues_during_a_commit_is_one_commit_answered_in_order() {
     }
     assert_eq!(bench.metrics.journal_commits_total.get(), 2);
     let expected: Vec<String> = std::iter::once("first".to_owned())
-        .chain((0..100).flat_map(|n| [format!("{n}a"), format!("{n}b")]))
+        .chain((0..50).flat_map(|n| [format!("{n}a"), format!("{n}b")]))
         .collect();
     assert_eq!(ids(&bench.journal, 0).await, expected);
     drop(permit);

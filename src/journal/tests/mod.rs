@@ -38,7 +38,7 @@ pub(super) fn config(temp: &tempfile::TempDir) -> Config {
         state_dir: state_dir(temp),
         keep_delivered: Duration::ZERO,
         dedup_window: Duration::from_secs(3_600),
-        reserve_bytes: 65_536,
+        reserve_bytes: 1 << 20,
         keep_dead_letters: Duration::from_secs(3_600),
         max_dead_letters: 100,
         accept_shortened: false,

@@ -20,12 +20,17 @@ struct Driver {
 
 impl Driver {
     fn new() -> Driver {
+        Driver::covered(None)
+    }
+
+    /// A machine whose agent was held by an earlier process until then.
+    fn covered(until: Option<i64>) -> Driver {
         let rules = Rules {
             channels: CHANNELS.iter().map(|c| (*c).to_owned()).collect(),
             network_delay: Duration::from_secs(10),
             backoff: Backoff { initial: Duration::from_secs(1), max: Duration::from_secs(60) },
         };
-        Driver { machine: Some(Machine::new(rules)), actions: Vec::new(), now: 1_000 }
+        Driver { machine: Some(Machine::new(rules, until)), actions: Vec::new(), now: 1_000 }
     }
 
     fn put(&mut self, input: Input) -> &mut Driver {

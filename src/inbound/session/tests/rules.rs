@@ -271,3 +271,22 @@ fn a_stop_ends_it_in_every_step_without_a_disconnect() {
     driver.reply_connect(Some(1), 2).put(Input::Stop);
     assert_eq!(driver.actions, [Action::Report(Phase::Stopped), Action::End]);
 }
+
+#[test]
+fn a_session_that_an_earlier_process_held_begins_with_a_gap_and_a_first_one_does_not() {
+    let mut driver = Driver::covered(Some(500));
+    driver.put(Input::Start);
+    assert!(driver.notes().contains(&&Note::GapOpened {
+        from: Some(500),
+        cause: "restart",
+        certainty: Certainty::Certain
+    }));
+    driver.put(Input::LoggedIn).put(handshake_reply(Ack::Enabled));
+    driver.put(subscribe_reply(&driver_subscribe(&driver)));
+    driver.reply_connect(Some(1), 0);
+    assert!(
+        driver.notes().iter().any(|n| matches!(n, Note::GapClosed { from: Some(500), cause: "restart", .. }))
+    );
+    let mut first = Driver::new();
+    assert!(first.put(Input::Start).notes().is_empty());
+}
