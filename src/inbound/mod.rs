@@ -197,6 +197,7 @@ impl Held {
     fn login_failed(&self, failure: LoginFailure) -> Input {
         let result = match &failure {
             LoginFailure::Final(_) => "refused",
+            LoginFailure::OtherUser(_) => "other-user",
             LoginFailure::Passing(_) => "failed",
         };
         notes::login(&self.session, result);
