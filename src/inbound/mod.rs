@@ -264,3 +264,18 @@ async fn or_stop(work: impl Future<Output = Input>, stop: &CancellationToken) ->
         () = stop.cancelled() => Input::Stop,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size<F: Future>(_: impl Fn(Session, CancellationToken) -> F) -> usize {
+        std::mem::size_of::<F>()
+    }
+
+    #[test]
+    fn a_session_at_rest_takes_little_memory() {
+        let bytes = size(hold);
+        assert!(bytes <= 6 * 1024, "the future of a session takes {bytes} bytes");
+    }
+}

@@ -10,4 +10,5 @@ mod cli;
 mod config_errors;
 mod data_path;
 mod harness;
+mod live;
 mod tidy;

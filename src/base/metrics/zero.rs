@@ -68,7 +68,8 @@ impl Metrics {
             family.with_label_values(&[site]);
         }
         let conversations = medium::CONVERSATIONS.iter();
-        let conversations = conversations.flat_map(|medium| OF_CONVERSATIONS.iter().map(|event| (*medium, *event)));
+        let conversations =
+            conversations.flat_map(|medium| OF_CONVERSATIONS.iter().map(|event| (*medium, *event)));
         for (medium, event) in conversations.chain(OF_OTHERS.iter().copied()) {
             self.events_total.with_label_values(&[site, medium, event]);
         }

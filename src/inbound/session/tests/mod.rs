@@ -3,7 +3,9 @@
 use crate::base::retry::Backoff;
 use crate::inbound::session::bayeux::{Ack, Advice, Meta, Request};
 use crate::inbound::session::machine::Machine;
-use crate::inbound::session::protocol::{Action, Failure, FailureKind, GAPS, Input, LOST, Moment, Note, Rules, certainty_word};
+use crate::inbound::session::protocol::{
+    Action, Failure, FailureKind, GAPS, Input, LOST, Moment, Note, Rules, certainty_word,
+};
 use std::time::Duration;
 
 mod model;
