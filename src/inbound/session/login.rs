@@ -107,7 +107,7 @@ fn judge(answer: &Answer, username: &str) -> Result<(), LoginFailure> {
 fn named(user: Option<User>, username: &str) -> Result<(), LoginFailure> {
     match user.and_then(|user| user.user_name) {
         Some(name) if name.to_lowercase() == username.to_lowercase() => Ok(()),
-        Some(_) => Err(LoginFailure::Final(
+        Some(_) => Err(LoginFailure::OtherUser(
             "the server answered for another user than the roster names; check the roster line and any single sign-on in between".to_owned(),
         )),
         None => Err(LoginFailure::Final(
@@ -132,7 +132,7 @@ mod tests {
 
     #[rstest]
     #[case(200, r#"{"statusCode":0,"user":{"userName":"Ann"}}"#, "ok")]
-    #[case(200, r#"{"statusCode":0,"user":{"userName":"bob"}}"#, "final")]
+    #[case(200, r#"{"statusCode":0,"user":{"userName":"bob"}}"#, "other user")]
     #[case(200, r#"{"statusCode":0}"#, "final")]
     #[case(200, r#"{"statusCode":8}"#, "final")]
     #[case(401, "", "final")]
@@ -152,6 +152,10 @@ mod tests {
             Err(LoginFailure::Final(text)) => {
                 assert!(!text.contains("bob") && !text.contains("ann"), "personal: {text}");
                 "final"
+            }
+            Err(LoginFailure::OtherUser(text)) => {
+                assert!(!text.contains("bob") && !text.contains("ann"), "personal: {text}");
+                "other user"
             }
             Err(LoginFailure::Passing(_)) => "passing",
         };

@@ -35,7 +35,7 @@ impl Machine {
         out: &mut Vec<Action>,
     ) {
         match failure {
-            LoginFailure::Final(reason) => {
+            LoginFailure::Final(reason) | LoginFailure::OtherUser(reason) => {
                 out.push(Action::Say(Note::LoginRefused(reason)));
                 out.push(Action::Report(Phase::Refused));
                 self.step = Step::Ended;
