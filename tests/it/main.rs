@@ -8,4 +8,6 @@
 
 mod data_path;
 mod harness;
+mod session_faults;
+mod sink_faults;
 mod tidy;

@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -87,6 +87,13 @@ impl Home {
     }
 
     pub fn start_with(&self, more: &[&str]) -> Daemon {
+        let (daemon, stdout) = self.start_with_stdout(more);
+        collect(stdout, self.stdout.clone());
+        daemon
+    }
+
+    /// Starts it with its stdout in the caller's hands.
+    pub fn start_with_stdout(&self, more: &[&str]) -> (Daemon, ChildStdout) {
         let mut child = Command::new(BINARY)
             .arg("run")
             .arg("--config")
@@ -98,9 +105,10 @@ impl Home {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        collect(child.stdout.take().unwrap(), self.stdout.clone());
+        let stdout = child.stdout.take().unwrap();
         collect(child.stderr.take().unwrap(), self.stderr.clone());
-        Daemon { child, admin: format!("http://127.0.0.1:{}", self.admin_port), stderr: self.stderr.clone() }
+        let admin = format!("http://127.0.0.1:{}", self.admin_port);
+        (Daemon { child, admin, stderr: self.stderr.clone() }, stdout)
     }
 
     pub fn stdout_lines(&self) -> Vec<String> {
@@ -109,6 +117,33 @@ impl Home {
 
     pub fn log(&self) -> String {
         self.stderr.lock().unwrap().join("\n")
+    }
+
+    /// The log lines that hold all these words.
+    pub fn log_lines(&self, words: &[&str]) -> Vec<String> {
+        let log = self.stderr.lock().unwrap();
+        log.iter().filter(|line| words.iter().all(|word| line.contains(word))).cloned().collect()
+    }
+
+    /// Waits for a log line with all these words.
+    pub async fn logged(&self, words: &[&str]) -> String {
+        let start = std::time::Instant::now();
+        loop {
+            if let Some(line) = self.log_lines(words).into_iter().next() {
+                return line;
+            }
+            assert!(start.elapsed() < Duration::from_secs(30), "no log line with {words:?}:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// No fault of ours, and neither a user name nor a password anywhere in the log.
+    pub fn log_is_clean(&self, users: &[String]) {
+        let log = self.log();
+        assert!(!log.contains("panicked") && !log.contains("please report"), "{log}");
+        for user in users {
+            assert!(!log.contains(user.as_str()), "the log names {user}:\n{log}");
+        }
     }
 }
 
