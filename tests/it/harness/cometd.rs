@@ -114,6 +114,12 @@ impl Cometd {
         self.get("/control/stats").await
     }
 
+    /// Ends it at once, as a crash does.
+    pub fn end(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }

@@ -172,6 +172,15 @@ impl Daemon {
         Some((status, reply.text().await.ok()?))
     }
 
+    /// Waits until it counts as ready (sites are looked at every few seconds), and what it says then.
+    pub async fn ready(&self) -> String {
+        eventually("the service is ready", Duration::from_secs(30), || async {
+            let (status, text) = self.get("/readyz?verbose").await?;
+            (status == 200).then_some(text)
+        })
+        .await
+    }
+
     pub async fn metrics(&self) -> String {
         self.get("/metrics").await.map(|(_, text)| text).unwrap_or_default()
     }

@@ -35,8 +35,7 @@ async fn a_reader_that_leaves_ends_the_stdout_lane_alone() {
     scene.complete("webhook", &receiver.events());
     assert_eq!(scene.daemon.metric("cometbridge_sink_up{sink=\"console\"}").await, 0.0);
     assert_eq!(scene.daemon.metric("cometbridge_sink_up{sink=\"crm\"}").await, 1.0);
-    let (status, text) = scene.daemon.get("/readyz?verbose").await.unwrap();
-    assert_eq!(status, 200, "{text}");
+    let text = scene.daemon.ready().await;
     assert!(text.contains("[~] sink console: degraded: ended: broken-pipe"), "{text}");
     scene.end().await;
 }

@@ -100,8 +100,7 @@ async fn a_webhook_that_is_gone_ends_its_lane_alone() {
     assert_eq!(receiver.tries().len(), tries, "nothing is sent to a receiver that is gone");
     assert_eq!(scene.daemon.metric("cometbridge_sink_up{sink=\"crm\"}").await, 0.0);
     scene.until("cometbridge_sink_lag_events{sink=\"crm\"}", |lag| lag >= 40.0).await;
-    let (status, text) = scene.daemon.get("/readyz?verbose").await.unwrap();
-    assert_eq!(status, 200, "{text}");
+    let text = scene.daemon.ready().await;
     assert!(text.contains("[~] sink crm: degraded: ended: gone"), "{text}");
     let before = receiver.count();
     // The next start tries again, and what waited arrives.
