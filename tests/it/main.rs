@@ -12,4 +12,6 @@ mod crash;
 mod data_path;
 mod harness;
 mod live;
+mod session_faults;
+mod sink_faults;
 mod tidy;
