@@ -22,7 +22,8 @@ use story::Story;
 /// The seed of a run: printed, and taken from `COMETBRIDGE_SEED` where that is set.
 fn seed() -> u64 {
     let given = std::env::var("COMETBRIDGE_SEED").ok();
-    let seed = given.map_or_else(|| fastrand::u64(..), |text| text.parse().expect("COMETBRIDGE_SEED is a number"));
+    let seed =
+        given.map_or_else(|| fastrand::u64(..), |text| text.parse().expect("COMETBRIDGE_SEED is a number"));
     println!("COMETBRIDGE_SEED={seed}");
     seed
 }

@@ -146,11 +146,11 @@ async fn a_full_disk_stops_the_acknowledgements_and_room_starts_them_again() {
     story.round().await;
     caught_up(&stage).await;
     delivered(&stage, &mut daemon).await;
-    eventually("ready again", LIMIT, || async { (daemon.get("/readyz").await?.0 == 200).then_some(()) }).await;
+    eventually("ready again", LIMIT, || async { (daemon.get("/readyz").await?.0 == 200).then_some(()) })
+        .await;
     let acked = stage.server.acked().await;
     assert!(daemon.stop().await.success());
-    let seen =
-        [Seen::take("webhook", stage.from_webhook()), Seen::take("stdout", from_stdout(&stage.home))];
+    let seen = [Seen::take("webhook", stage.from_webhook()), Seen::take("stdout", from_stdout(&stage.home))];
     for each in &seen {
         each.holds_acknowledged(story, &acked);
         each.holds_the_logs(story);
@@ -178,8 +178,7 @@ async fn a_kill_on_a_full_disk_loses_nothing_acknowledged() {
     delivered(&stage, &mut daemon).await;
     let acked = stage.server.acked().await;
     assert!(daemon.stop().await.success());
-    let seen =
-        [Seen::take("webhook", stage.from_webhook()), Seen::take("stdout", from_stdout(&stage.home))];
+    let seen = [Seen::take("webhook", stage.from_webhook()), Seen::take("stdout", from_stdout(&stage.home))];
     for each in &seen {
         each.holds_acknowledged(story, &acked);
         each.holds_the_logs(story);

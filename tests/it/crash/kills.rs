@@ -1,7 +1,7 @@
 //! Kill -9 at random moments of a steady run, the daemon started again on the same state each time.
 
-use super::seen::{Seen, from_stdout};
 use super::seed;
+use super::seen::{Seen, from_stdout};
 use super::story::Story;
 use crate::data_path::{all_sinks, event_of};
 use crate::harness::cometd::{Cometd, Kind};

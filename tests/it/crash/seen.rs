@@ -50,7 +50,10 @@ impl Seen {
             }
             let (key, sequence) = (text(&event, "partitionkey"), text(&event, "sequence"));
             let before = last.insert(key.clone(), sequence.clone());
-            assert!(before.is_none_or(|before| before < sequence), "{receiver}: order broken in {key} at {id}");
+            assert!(
+                before.is_none_or(|before| before < sequence),
+                "{receiver}: order broken in {key} at {id}"
+            );
             seen.last = seen.last.max(sequence);
             seen.sort_in(&id, &event);
             seen.events.insert(id, event);
@@ -91,7 +94,11 @@ impl Seen {
         let told = story.message_ids();
         let (lost, strange): (Vec<_>, Vec<_>) =
             (told.difference(&self.messages).collect(), self.messages.difference(&told).collect());
-        assert!(lost.is_empty() && strange.is_empty(), "{}: lost {lost:?}, strange {strange:?}", self.receiver);
+        assert!(
+            lost.is_empty() && strange.is_empty(),
+            "{}: lost {lost:?}, strange {strange:?}",
+            self.receiver
+        );
         let told: BTreeSet<(String, String, usize)> =
             story.states().into_iter().map(|s| (s.agent, s.interaction, s.step)).collect();
         assert!(self.states.is_subset(&told), "{}: a state nobody told", self.receiver);
@@ -119,7 +126,12 @@ impl Seen {
 
     /// Ids and contents here are those of the other receiver (`raw` aside, which is a matter of the sink).
     pub fn agrees_with(&self, other: &Seen) {
-        assert!(self.events.keys().eq(other.events.keys()), "{} and {} differ", self.receiver, other.receiver);
+        assert!(
+            self.events.keys().eq(other.events.keys()),
+            "{} and {} differ",
+            self.receiver,
+            other.receiver
+        );
         let shown = |event: &Value| {
             let mut data = event["data"].clone();
             for beside in ["raw", "context"] {
@@ -128,7 +140,13 @@ impl Seen {
             data
         };
         for (id, event) in &self.events {
-            assert_eq!(shown(event), shown(&other.events[id]), "{id} in {} and {}", self.receiver, other.receiver);
+            assert_eq!(
+                shown(event),
+                shown(&other.events[id]),
+                "{id} in {} and {}",
+                self.receiver,
+                other.receiver
+            );
         }
     }
 }

@@ -133,7 +133,7 @@ async fn an_accepted_loss_is_published_as_a_gap_of_every_agent() {
     let third = started(&stage, 3, &["--accept-shortened-journal"]).await;
     let opened = |line: &String| {
         let event: serde_json::Value = serde_json::from_str(line).ok()?;
-        (event["event"] == "gap_opened" && event["data"]["cause"] == "journal_shortened")
+        (event["event"] == "gap_opened" && event["data"]["cause"] == "journal-shortened")
             .then(|| event["data"]["agent"].as_str().unwrap().to_owned())
     };
     let agents = eventually("a gap of every agent", LIMIT, || async {

@@ -42,8 +42,7 @@ async fn a_stop_under_load_ends_well_and_keeps_everything_acknowledged() {
     }
     let acked = stage.server.acked().await;
     assert!(daemon.stop().await.success());
-    let seen =
-        [Seen::take("webhook", stage.from_webhook()), Seen::take("stdout", from_stdout(&stage.home))];
+    let seen = [Seen::take("webhook", stage.from_webhook()), Seen::take("stdout", from_stdout(&stage.home))];
     for each in &seen {
         each.holds_acknowledged(story, &acked);
         each.holds_the_logs(story);
@@ -89,7 +88,8 @@ async fn a_second_signal_ends_a_stop_that_a_hanging_webhook_holds_up() {
     let hanging = Hanging::start().await;
     stage.home.write_config(&stage.server.url, &super::sinks(&hanging.url));
     // Only the second signal can end it before the test's own limit.
-    let mut daemon = stage.home.start_with(&["--set", "stop_grace=\"10m\"", "--set", "sink.webhook.crm.timeout=\"10m\""]);
+    let mut daemon =
+        stage.home.start_with(&["--set", "stop_grace=\"10m\"", "--set", "sink.webhook.crm.timeout=\"10m\""]);
     daemon.connected(stage.agents).await;
     stage.story.listened(1);
     stage.story.round().await;

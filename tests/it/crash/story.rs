@@ -164,7 +164,9 @@ impl Story {
             begun
                 .flat_map(|talk| {
                     let log = talk.of.log(1, talk.items);
-                    [0, 1].map(|side| talk.of.to(side, log.clone(), format!("log/{label}/{}/{side}", talk.of.id)))
+                    [0, 1].map(|side| {
+                        talk.of.to(side, log.clone(), format!("log/{label}/{}/{side}", talk.of.id))
+                    })
                 })
                 .collect()
         };
