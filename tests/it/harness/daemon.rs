@@ -112,7 +112,7 @@ impl Home {
         let lines = Lines::default();
         let reader = collect(child.stdout.take().unwrap(), &[self.stdout.clone(), lines.clone()]);
         self.outputs.lock().unwrap().push(Output { lines, reader: Some(reader) });
-        collect(child.stderr.take().unwrap(), &[self.stderr.clone()]);
+        collect(child.stderr.take().unwrap(), std::slice::from_ref(&self.stderr));
         Daemon { child, admin: format!("http://127.0.0.1:{}", self.admin_port), stderr: self.stderr.clone() }
     }
 
