@@ -5,7 +5,7 @@
 use crate::base::metrics::Metrics;
 use crate::base::time::{Clock, Millis};
 use crate::inbound::dedup::Intake;
-use crate::inbound::session::protocol::Phase;
+use crate::inbound::session::protocol::{Before, Phase};
 use crate::inbound::settings::SiteConfig;
 use crate::inbound::site::{self, Site};
 use crate::inbound::{Session, batch, roster};
@@ -96,6 +96,8 @@ pub struct Common<'a> {
     pub metrics: &'a Metrics,
     /// What earlier processes noted of their sessions.
     pub checkpoints: Vec<Checkpoint>,
+    /// The journal has lost its end.
+    pub shortened: bool,
 }
 
 /// Reads rosters and makes a session for each agent; `only` names the agents to take (empty means all).
@@ -104,7 +106,7 @@ pub async fn prepare(
     only: &[String],
     common: Common<'_>,
 ) -> Result<(Fleet, Vec<Session>), Error> {
-    let Common { intake, clock, metrics, checkpoints } = common;
+    let Common { intake, clock, metrics, checkpoints, shortened } = common;
     let covered: HashMap<String, Millis> = checkpoints
         .iter()
         .filter_map(|checkpoint| Some((checkpoint.session.clone(), batch::covered_until(checkpoint)?)))
@@ -124,8 +126,9 @@ pub async fn prepare(
             missing.remove(&agent.key);
             let view = Arc::new(View::new(&config.name, metrics.clone()));
             of_site.push(view.clone());
+            let covered = covered.get(&batch::session_name(&config.name, &agent.key)).copied();
             sessions.push(Session {
-                covered: covered.get(&batch::session_name(&config.name, &agent.key)).copied(),
+                before: Before { covered, shortened },
                 site: site.clone(),
                 agent,
                 intake: intake.clone(),

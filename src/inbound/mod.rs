@@ -18,7 +18,7 @@ pub mod site;
 
 use crate::base::metrics::Metrics;
 use crate::base::retry::Backoff;
-use crate::base::time::{Clock, Millis};
+use crate::base::time::Clock;
 use crate::inbound::dedup::{Batch, Intake, NotStored};
 use crate::inbound::fleet::View;
 use crate::inbound::normalise::Candidate;
@@ -28,7 +28,7 @@ use crate::inbound::session::login::login;
 use crate::inbound::session::machine::Machine;
 use crate::inbound::session::pending::Pending;
 use crate::inbound::session::protocol::{
-    Action, Failure, FailureKind, Input, LoginFailure, Moment, Note, Rules,
+    Action, Before, Failure, FailureKind, Input, LoginFailure, Moment, Note, Rules,
 };
 use crate::inbound::session::transport::Transport;
 use crate::inbound::site::Site;
@@ -45,8 +45,7 @@ pub struct Session {
     pub view: Arc<View>,
     pub clock: Clock,
     pub metrics: Metrics,
-    /// When an earlier process last had this session, if one had.
-    pub covered: Option<Millis>,
+    pub before: Before,
 }
 
 /// A session at work.
@@ -69,7 +68,7 @@ pub async fn hold(session: Session, stop: CancellationToken) {
         network_delay: config.network_delay,
         backoff: Backoff { initial: Duration::from_secs(1), max: config.max_backoff },
     };
-    let mut machine = Machine::new(rules, session.covered);
+    let mut machine = Machine::new(rules, session.before);
     let mut held = Held {
         site_name: config.name.as_str().into(),
         transport: Transport::new(session.site.clone()),

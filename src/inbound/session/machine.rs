@@ -10,7 +10,9 @@
 use crate::base::data::Certainty;
 use crate::base::time::Millis;
 use crate::inbound::session::bayeux::{Ack, Advice, Meta, Request};
-use crate::inbound::session::protocol::{Action, Failure, FailureKind, Input, Moment, Note, Phase, Rules};
+use crate::inbound::session::protocol::{
+    Action, Before, Failure, FailureKind, Input, Moment, Note, Phase, Rules,
+};
 use std::time::Duration;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -81,15 +83,15 @@ pub struct Machine {
     ids: u64,
     pub(super) last_good: Option<Millis>,
     pub(super) gap: Option<Gap>,
+    /// The journal has lost its end, and this session's share of it was not yet named.
+    pub(super) shortened: bool,
 }
 
 /// Hold time of a connect until the server says its own.
 pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Machine {
-    /// `covered` is when an earlier process last had this agent's session, if it had one: since then nobody
-    /// listened.
-    pub fn new(rules: Rules, covered: Option<Millis>) -> Machine {
+    pub fn new(rules: Rules, before: Before) -> Machine {
         Machine {
             rules,
             step: Step::New,
@@ -102,7 +104,8 @@ impl Machine {
             logins_failed: 0,
             lost_in_a_row: 0,
             ids: 0,
-            last_good: covered,
+            last_good: before.covered,
+            shortened: before.shortened,
             gap: None,
         }
     }
@@ -143,7 +146,7 @@ impl Machine {
             }
             (_, Input::Stop) => self.end(&mut out),
             (Step::New, Input::Start) => {
-                self.open_gap("restart", Certainty::Certain, &mut out);
+                self.open_first_gap(&mut out);
                 self.login(false, false, &mut out);
             }
             (Step::Login { then_resume }, Input::LoggedIn) => self.logged_in(then_resume, &mut out),

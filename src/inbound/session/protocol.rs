@@ -16,6 +16,15 @@ pub struct Rules {
     pub backoff: Backoff,
 }
 
+/// What earlier processes left of this agent's session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Before {
+    /// When one of them last had it, if one had: since then nobody listened.
+    pub covered: Option<Millis>,
+    /// The journal has lost its end: what was stored after `covered` may be gone with it.
+    pub shortened: bool,
+}
+
 /// When an input came, and a random number in `0.0..1.0` for jitter.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {

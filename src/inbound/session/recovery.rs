@@ -41,12 +41,26 @@ impl Machine {
         self.store_then(at, data, None, next, out);
     }
 
+    /// What this process begins with: nobody listened since the last one ended, or worse.
+    pub(super) fn open_first_gap(&mut self, out: &mut Vec<Action>) {
+        if std::mem::take(&mut self.shortened) {
+            // Also where nothing is known of the agent any more: that may be among what is lost.
+            self.begin_gap("journal-shortened", Certainty::Certain, out);
+        } else {
+            self.open_gap("restart", Certainty::Certain, out);
+        }
+    }
+
     pub(super) fn open_gap(&mut self, cause: &'static str, certainty: Certainty, out: &mut Vec<Action>) {
         if self.gap.is_none() && self.last_good.is_some() {
-            let gap = Gap { from: self.last_good, cause, certainty };
-            out.push(Action::Say(Note::GapOpened { from: gap.from, cause, certainty }));
-            self.gap = Some(gap);
+            self.begin_gap(cause, certainty, out);
         }
+    }
+
+    fn begin_gap(&mut self, cause: &'static str, certainty: Certainty, out: &mut Vec<Action>) {
+        let gap = Gap { from: self.last_good, cause, certainty };
+        out.push(Action::Say(Note::GapOpened { from: gap.from, cause, certainty }));
+        self.gap = Some(gap);
     }
 
     pub(super) fn failed(&mut self, at: Moment, step: &Step, failure: &Failure, out: &mut Vec<Action>) {

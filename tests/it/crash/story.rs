@@ -6,6 +6,7 @@
 use crate::harness::cometd::{Cometd, Publish};
 use crate::harness::eventually;
 use crate::harness::workload::{Conversation, conversations};
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -32,6 +33,8 @@ pub struct State {
     pub step: usize,
     /// `None`: nobody listened, or somebody came or went in that moment.
     pub window: Option<u64>,
+    /// Before it was told.
+    pub at: Timestamp,
 }
 
 #[derive(Default)]
@@ -91,8 +94,8 @@ impl Story {
 
     /// One round: a new message and a new state in about a quarter of the open conversations.
     pub async fn round(&self) {
-        let window = self.window.load(Ordering::SeqCst);
-        let (batch, told) = self.compose();
+        let (window, at) = (self.window.load(Ordering::SeqCst), Timestamp::now());
+        let (batch, told) = self.compose(at);
         let delivered = self.server.publish(&batch).await;
         let sure = window != 0 && window == self.window.load(Ordering::SeqCst);
         if sure {
@@ -102,7 +105,7 @@ impl Story {
         self.memory.lock().unwrap().states.extend(told.into_iter().map(|state| State { window, ..state }));
     }
 
-    fn compose(&self) -> (Vec<Publish>, Vec<State>) {
+    fn compose(&self, at: Timestamp) -> (Vec<Publish>, Vec<State>) {
         let (mut rng, mut memory) = (self.rng.lock().unwrap(), self.memory.lock().unwrap());
         let Memory { talks, open_from, messages, .. } = &mut *memory;
         let (mut batch, mut told) = (Vec::new(), Vec::new());
@@ -121,7 +124,7 @@ impl Story {
             let tag = format!("state/{}/{step}", talk.of.id);
             batch.push(talk.of.to(side, talk.of.state(step), tag.clone()));
             let (agent, interaction) = ((1001 + number * 2 + side).to_string(), talk.of.id.clone());
-            told.push(State { tag, agent, interaction, step, window: None });
+            told.push(State { tag, agent, interaction, step, window: None, at });
         }
         (batch, told)
     }

@@ -4,7 +4,7 @@ use crate::base::retry::Backoff;
 use crate::inbound::session::bayeux::{Ack, Advice, Meta, Request};
 use crate::inbound::session::machine::Machine;
 use crate::inbound::session::protocol::{
-    Action, Failure, FailureKind, GAPS, Input, LOST, Moment, Note, Rules, certainty_word,
+    Action, Before, Failure, FailureKind, GAPS, Input, LOST, Moment, Note, Rules, certainty_word,
 };
 use std::time::Duration;
 
@@ -22,17 +22,17 @@ struct Driver {
 
 impl Driver {
     fn new() -> Driver {
-        Driver::covered(None)
+        Driver::after(Before::default())
     }
 
-    /// A machine whose agent was held by an earlier process until then.
-    fn covered(until: Option<i64>) -> Driver {
+    /// A machine that finds this from before.
+    fn after(before: Before) -> Driver {
         let rules = Rules {
             channels: CHANNELS.iter().map(|c| (*c).to_owned()).collect(),
             network_delay: Duration::from_secs(10),
             backoff: Backoff { initial: Duration::from_secs(1), max: Duration::from_secs(60) },
         };
-        Driver { machine: Some(Machine::new(rules, until)), actions: Vec::new(), now: 1_000 }
+        Driver { machine: Some(Machine::new(rules, before)), actions: Vec::new(), now: 1_000 }
     }
 
     fn put(&mut self, input: Input) -> &mut Driver {

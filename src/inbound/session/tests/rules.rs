@@ -274,7 +274,7 @@ fn a_stop_ends_it_in_every_step_without_a_disconnect() {
 
 #[test]
 fn a_session_that_an_earlier_process_held_begins_with_a_gap_and_a_first_one_does_not() {
-    let mut driver = Driver::covered(Some(500));
+    let mut driver = Driver::after(Before { covered: Some(500), shortened: false });
     driver.put(Input::Start);
     assert!(driver.notes().contains(&&Note::GapOpened {
         from: Some(500),
@@ -289,4 +289,20 @@ fn a_session_that_an_earlier_process_held_begins_with_a_gap_and_a_first_one_does
     );
     let mut first = Driver::new();
     assert!(first.put(Input::Start).notes().is_empty());
+}
+
+#[test]
+fn a_journal_that_lost_its_end_is_a_gap_of_every_agent_also_of_one_it_knows_nothing_of() {
+    for covered in [Some(500), None] {
+        let mut driver = Driver::after(Before { covered, shortened: true });
+        driver.put(Input::Start);
+        let cause = "journal-shortened";
+        let opened = Note::GapOpened { from: covered, cause, certainty: Certainty::Certain };
+        assert_eq!(driver.notes(), [&opened]);
+        driver.put(Input::LoggedIn).put(handshake_reply(Ack::Enabled));
+        driver.put(subscribe_reply(&driver_subscribe(&driver)));
+        driver.reply_connect(Some(1), 0);
+        let closed = |note: &&Note| matches!(note, Note::GapClosed { from, cause: "journal-shortened", .. } if *from == covered);
+        assert!(driver.notes().iter().any(closed));
+    }
 }
