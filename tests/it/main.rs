@@ -11,4 +11,5 @@ mod config_errors;
 mod data_path;
 mod harness;
 mod live;
+mod operations;
 mod tidy;
