@@ -154,6 +154,37 @@ pub struct Event {
 }
 
 impl Event {
+    /// An event with its data and nothing else yet: the start of every constructor.
+    pub fn bare(data: Box<RawValue>) -> Event {
+        Event {
+            id: String::new(),
+            source: String::new(),
+            kind: Word::default(),
+            subject: String::new(),
+            time: String::new(),
+            timesource: TimeSource::Receipt,
+            dataschema: Word::default(),
+            site: String::new(),
+            medium: Word::default(),
+            event: Word::default(),
+            interaction: None,
+            agent: None,
+            observedby: None,
+            messageindex: None,
+            authorkind: None,
+            visibility: None,
+            referenceid: None,
+            revision: None,
+            baseid: None,
+            partitionkey: String::new(),
+            recordedtime: String::new(),
+            origin: Origin::Notification,
+            data,
+            raw: None,
+            context: None,
+        }
+    }
+
     /// The class used for topics and matching. What is not understood counts as content: it may hold some.
     pub fn class(&self) -> Class {
         match (self.medium.as_ref(), self.event.as_ref()) {

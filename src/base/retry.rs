@@ -2,6 +2,7 @@
 //!
 //! Deliberately absent: sleeping, counting attempts, deciding what may be retried.
 
+use crate::base::time::Millis;
 use std::time::Duration;
 
 /// Exponential growth from `initial` to `max`.
@@ -30,6 +31,16 @@ impl Backoff {
     }
 }
 
+/// `Retry-After` as HTTP has it: seconds, or a date (a past one means now). `now` is in milliseconds.
+pub fn retry_after(text: &str, now: Millis) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?.as_millisecond();
+    Some(Duration::from_millis(u64::try_from(at.saturating_sub(now)).unwrap_or_default()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,6 +51,15 @@ mod tests {
         let backoff = Backoff { initial: Duration::from_millis(500), max: Duration::from_secs(3) };
         let seen: Vec<_> = (1..6).map(|n| backoff.ceiling(n).as_millis()).collect();
         assert_eq!(seen, [500, 1000, 2000, 3000, 3000]);
+    }
+
+    #[test]
+    fn retry_after_reads_seconds_and_dates() {
+        let now = 784_111_777_000;
+        assert_eq!(retry_after(" 120 ", now), Some(Duration::from_secs(120)));
+        assert_eq!(retry_after("Sun, 06 Nov 1994 08:50:37 GMT", now), Some(Duration::from_secs(60)));
+        assert_eq!(retry_after("Sun, 06 Nov 1994 08:00:00 GMT", now), Some(Duration::ZERO));
+        assert_eq!(retry_after("soon", now), None);
     }
 
     proptest! {

@@ -5,7 +5,7 @@
 
 use crate::base::data::{Certainty, GapData};
 use crate::base::digest::Digest;
-use crate::base::envelope::{Event, Origin, TimeSource, event, medium, partition_key, schema_urn};
+use crate::base::envelope::{Event, Origin, event, medium, partition_key, schema_urn};
 use crate::base::time::{Millis, rfc3339};
 use crate::inbound::normalise::{Candidate, Identity, Key};
 use crate::inbound::settings::SiteConfig;
@@ -50,31 +50,18 @@ pub fn of_bridge(
     let data = to_raw_value(data).unwrap_or_else(|_| RawValue::NULL.to_owned());
     let content = Digest::of(data.get().as_bytes());
     let event = Event {
-        id: String::new(),
         source: format!("/gws/{}", site.realm),
         kind: kind.into(),
         subject: format!("session/{agent}"),
         time: rfc3339(now),
-        timesource: TimeSource::Receipt,
         dataschema: schema_urn(schema).into(),
         site: site.name.clone(),
         medium: medium::BRIDGE.into(),
         event: word.into(),
-        interaction: None,
         agent: Some(agent.to_owned()),
-        observedby: None,
-        messageindex: None,
-        authorkind: None,
-        visibility: None,
-        referenceid: None,
-        revision: None,
-        baseid: None,
         partitionkey: partition_key(&site.realm, agent),
-        recordedtime: String::new(),
         origin: Origin::Bridge,
-        data,
-        raw: None,
-        context: None,
+        ..Event::bare(data)
     };
     Candidate { event, identity: Identity::Assigned, dedup: Key::None, resource: None, content }
 }

@@ -3,7 +3,7 @@
 //! Deliberately absent: moving the lane (the lane does) and pausing sessions (`inbound` looks at the flag).
 
 use crate::base::data::SinkLostData;
-use crate::base::envelope::{Event, Origin, TimeSource, event, medium, schema_urn};
+use crate::base::envelope::{Event, Origin, event, medium, schema_urn};
 use crate::base::time::{Millis, rfc3339};
 use crate::journal::{Lag, Sequence, sequence_text};
 use crate::outbound::settings::MaxLag;
@@ -87,26 +87,13 @@ pub fn lost_event(loss: &Loss<'_>, birth: i64, now: Millis) -> Result<Event, ser
         kind: "cometbridge.sink.lost.v1".into(),
         subject: format!("sink/{}", loss.sink),
         time: rfc3339(now),
-        timesource: TimeSource::Receipt,
         dataschema: schema_urn("sink.lost").into(),
         site: "bridge".to_owned(),
         medium: medium::BRIDGE.into(),
         event: event::SINK_LOST.into(),
-        interaction: None,
-        agent: None,
-        observedby: None,
-        messageindex: None,
-        authorkind: None,
-        visibility: None,
-        referenceid: None,
-        revision: None,
-        baseid: None,
         partitionkey: format!("bridge/{}", loss.sink),
-        recordedtime: String::new(),
         origin: Origin::Bridge,
-        data: serde_json::value::to_raw_value(&data)?,
-        raw: None,
-        context: None,
+        ..Event::bare(serde_json::value::to_raw_value(&data)?)
     })
 }
 

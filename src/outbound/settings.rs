@@ -102,7 +102,8 @@ pub enum KafkaMode {
 #[derive(Clone, Debug)]
 pub struct WebhookConfig {
     pub url: Url,
-    /// Standard Webhooks secrets (`whsec_…` or plain base64); every one signs, so receivers can rotate.
+    /// Standard Webhooks secrets (`whsec_…` or plain base64); every one signs, so receivers can rotate. Empty
+    /// only where the operator said `unsigned = true`.
     pub secrets: Vec<SecretRef>,
     pub timeout: Duration,
     pub connect_timeout: Duration,

@@ -8,8 +8,11 @@
 
 mod cli;
 mod config_errors;
+mod crash;
 mod data_path;
 mod harness;
 mod live;
 mod operations;
+mod session_faults;
+mod sink_faults;
 mod tidy;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::base::digest::Digest;
-use crate::base::envelope::{Event, Origin, TimeSource};
+use crate::base::envelope::Event;
 use crate::inbound::normalise::{Identity, Key};
 use crate::journal::{Append, MarkWrite, StateWrite};
 use proptest::prelude::*;
@@ -76,33 +76,7 @@ impl Bench {
 }
 
 fn event() -> Event {
-    Event {
-        id: String::new(),
-        source: "/gws/main".into(),
-        kind: "genesys.gws.chat.message.v1".into(),
-        subject: "chat/1".into(),
-        time: String::new(),
-        timesource: TimeSource::Receipt,
-        dataschema: "urn:cometbridge:schema:chat.message:1".into(),
-        site: "main".into(),
-        medium: "chat".into(),
-        event: "message".into(),
-        interaction: Some("1".into()),
-        agent: None,
-        observedby: None,
-        messageindex: None,
-        authorkind: None,
-        visibility: None,
-        referenceid: None,
-        revision: None,
-        baseid: None,
-        partitionkey: "main/1".into(),
-        recordedtime: String::new(),
-        origin: Origin::Notification,
-        data: RawValue::from_string("{}".into()).unwrap(),
-        raw: None,
-        context: None,
-    }
+    Event::bare(RawValue::from_string("{}".into()).unwrap())
 }
 
 fn item(index: i64, content: &str) -> Candidate {

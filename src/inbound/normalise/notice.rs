@@ -8,7 +8,7 @@ use super::{Candidate, Context, Identity, Key, stamps};
 use crate::base::data::UnknownData;
 use crate::base::digest::Digest;
 use crate::base::envelope::{
-    Event, Origin, TimeSource, event, gws_type, id_segment, medium, partition_key, schema_urn,
+    Event, TimeSource, event, gws_type, id_segment, medium, partition_key, schema_urn,
 };
 use crate::base::time::rfc3339;
 use serde_json::value::RawValue;
@@ -74,7 +74,6 @@ impl<'a> Notice<'a> {
             known => schema_urn(&format!("{known}.{}", about.event)),
         };
         Event {
-            id: String::new(),
             source: format!("/gws/{}", self.cx.site.realm),
             kind: gws_type(about.medium, about.event).into(),
             subject: about.subject,
@@ -84,22 +83,11 @@ impl<'a> Notice<'a> {
             site: self.cx.site.name.clone(),
             medium: about.medium.into(),
             event: about.event.into(),
-            interaction: None,
-            agent: None,
-            observedby: None,
-            messageindex: None,
-            authorkind: None,
-            visibility: None,
             referenceid: self.reference.clone(),
-            revision: None,
-            baseid: None,
             partitionkey: partition_key(&self.cx.site.realm, about.order),
-            recordedtime: String::new(),
-            origin: Origin::Notification,
-            data,
             // The journal would read `null` back as nothing; the event is the same from the start.
             raw: (raw.get() != "null").then(|| raw.to_owned()),
-            context: None,
+            ..Event::bare(data)
         }
     }
 

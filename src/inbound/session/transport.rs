@@ -3,7 +3,7 @@
 //! No redirect is followed, nothing is retried here: a failed request is the machine's business.
 //! Deliberately absent: the meaning of a body.
 
-use crate::base::time::Millis;
+use crate::base::retry::retry_after;
 use crate::inbound::session::bayeux::Request;
 use crate::inbound::session::protocol::{Failure, FailureKind};
 use crate::inbound::site::Site;
@@ -197,16 +197,7 @@ pub fn refused(answer: &Answer, what: &str, url: &Url) -> Failure {
         429 => (FailureKind::Http, "too many requests"),
         _ => (FailureKind::Http, "no reply"),
     };
-    let retry_after = retry_after(&answer.headers, jiff::Timestamp::now().as_millisecond());
+    let asked = answer.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let retry_after = asked.and_then(|text| retry_after(text, jiff::Timestamp::now().as_millisecond()));
     Failure { kind, text: format!("{what}: {at} answered HTTP {status}: {hint}"), retry_after }
-}
-
-/// `Retry-After` in seconds or as an HTTP date.
-fn retry_after(headers: &HeaderMap, now: Millis) -> Option<Duration> {
-    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse::<u32>() {
-        return Some(Duration::from_secs(u64::from(seconds)));
-    }
-    let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?.as_millisecond();
-    u64::try_from(at.saturating_sub(now)).ok().map(Duration::from_millis)
 }

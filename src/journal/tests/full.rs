@@ -116,12 +116,34 @@ fn fill(path: &std::path::Path) {
     while std::io::Write::write_all(&mut file, &[1; 4_096]).is_ok() {}
 }
 
-/// A real disk without room: run by hand, or by whoever can mount one, with
-/// `COMETBRIDGE_TEST_SMALL_DISK` naming an empty directory on a file system of 8 to 64 MiB.
+/// A small tmpfs of our own, gone at the end.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount() -> SmallDisk {
+        let dir = tempfile::tempdir().unwrap();
+        let mounted = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=16m,mode=0700", "cometbridge-test"])
+            .arg(dir.path())
+            .status();
+        assert!(
+            mounted.is_ok_and(|status| status.success()),
+            "this test mounts a small tmpfs: run it as root (make test needs that)"
+        );
+        SmallDisk(dir)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
 #[tokio::test]
-#[ignore = "needs a small file system"]
 async fn a_real_full_disk_is_waited_out_again_and_again() {
-    let small = PathBuf::from(std::env::var("COMETBRIDGE_TEST_SMALL_DISK").unwrap());
+    let disk = SmallDisk::mount();
+    let small = disk.0.path();
     let temp = tempfile::tempdir().unwrap();
     let here = Config { state_dir: small.join("state"), reserve_bytes: 1 << 20, ..config(&temp) };
     let bench = open(here.clone()).unwrap();
@@ -147,12 +169,6 @@ async fn a_real_full_disk_is_waited_out_again_and_again() {
             }
             break pending;
         };
-        std::io::Write::write_all(
-            &mut std::io::stderr(),
-            format!("round {round}: stalled with {next} events of {size} bytes: {:?}\n", *state.borrow())
-                .as_bytes(),
-        )
-        .unwrap();
         for _ in 0..10 {
             bench.journal.lag(0).await.unwrap();
         }

@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,7 +22,17 @@ pub struct Home {
     /// What stdout of every process started here said, in order.
     pub stdout: Arc<Mutex<Vec<String>>>,
     pub stderr: Arc<Mutex<Vec<String>>>,
+    /// The same stdout, by process, oldest first.
+    outputs: Mutex<Vec<Output>>,
 }
+
+/// Stdout of one process, and who reads it.
+struct Output {
+    lines: Lines,
+    reader: Option<std::thread::JoinHandle<()>>,
+}
+
+type Lines = Arc<Mutex<Vec<String>>>;
 
 impl Home {
     pub fn new() -> Home {
@@ -31,6 +41,7 @@ impl Home {
             admin_port: free_port(),
             stdout: Arc::default(),
             stderr: Arc::default(),
+            outputs: Mutex::default(),
         }
     }
 
@@ -87,6 +98,15 @@ impl Home {
     }
 
     pub fn start_with(&self, more: &[&str]) -> Daemon {
+        let (daemon, stdout) = self.start_with_stdout(more);
+        let lines = Lines::default();
+        let reader = collect(stdout, &[self.stdout.clone(), lines.clone()]);
+        self.outputs.lock().unwrap().push(Output { lines, reader: Some(reader) });
+        daemon
+    }
+
+    /// Starts it with its stdout in the caller's hands.
+    pub fn start_with_stdout(&self, more: &[&str]) -> (Daemon, ChildStdout) {
         let mut child = Command::new(BINARY)
             .arg("run")
             .arg("--config")
@@ -98,26 +118,70 @@ impl Home {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        collect(child.stdout.take().unwrap(), self.stdout.clone());
-        collect(child.stderr.take().unwrap(), self.stderr.clone());
-        Daemon { child, admin: format!("http://127.0.0.1:{}", self.admin_port), stderr: self.stderr.clone() }
+        let stdout = child.stdout.take().unwrap();
+        collect(child.stderr.take().unwrap(), &[self.stderr.clone()]);
+        let admin = format!("http://127.0.0.1:{}", self.admin_port);
+        (Daemon { child, admin, stderr: self.stderr.clone() }, stdout)
     }
 
     pub fn stdout_lines(&self) -> Vec<String> {
         self.stdout.lock().unwrap().clone()
     }
 
+    /// Stdout of each process started here, whole: every one of them must have ended. The last line of one that
+    /// was killed may be torn.
+    pub fn stdout_of_each(&self) -> Vec<Vec<String>> {
+        let mut outputs = self.outputs.lock().unwrap();
+        let whole = outputs.iter_mut().map(|output| {
+            if let Some(reader) = output.reader.take() {
+                reader.join().unwrap();
+            }
+            output.lines.lock().unwrap().clone()
+        });
+        whole.collect()
+    }
+
     pub fn log(&self) -> String {
         self.stderr.lock().unwrap().join("\n")
     }
+
+    /// The log lines that hold all these words.
+    pub fn log_lines(&self, words: &[&str]) -> Vec<String> {
+        let log = self.stderr.lock().unwrap();
+        log.iter().filter(|line| words.iter().all(|word| line.contains(word))).cloned().collect()
+    }
+
+    /// Waits for a log line with all these words.
+    pub async fn logged(&self, words: &[&str]) -> String {
+        let start = std::time::Instant::now();
+        loop {
+            if let Some(line) = self.log_lines(words).into_iter().next() {
+                return line;
+            }
+            assert!(start.elapsed() < Duration::from_secs(30), "no log line with {words:?}:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// No fault of ours, and neither a user name nor a password anywhere in the log.
+    pub fn log_is_clean(&self, users: &[String]) {
+        let log = self.log();
+        assert!(!log.contains("panicked") && !log.contains("please report"), "{log}");
+        for user in users {
+            assert!(!log.contains(user.as_str()), "the log names {user}:\n{log}");
+        }
+    }
 }
 
-fn collect(from: impl std::io::Read + Send + 'static, to: Arc<Mutex<Vec<String>>>) {
+fn collect(from: impl std::io::Read + Send + 'static, to: &[Lines]) -> std::thread::JoinHandle<()> {
+    let to = to.to_vec();
     std::thread::spawn(move || {
         for line in BufReader::new(from).lines().map_while(Result::ok) {
-            to.lock().unwrap().push(line);
+            for each in &to {
+                each.lock().unwrap().push(line.clone());
+            }
         }
-    });
+    })
 }
 
 pub struct Daemon {
@@ -135,6 +199,15 @@ impl Daemon {
         let reply = http().get(format!("{}{path}", self.admin)).send().await.ok()?;
         let status = reply.status().as_u16();
         Some((status, reply.text().await.ok()?))
+    }
+
+    /// Waits until it counts as ready (sites are looked at every few seconds), and what it says then.
+    pub async fn ready(&self) -> String {
+        eventually("the service is ready", Duration::from_secs(30), || async {
+            let (status, text) = self.get("/readyz?verbose").await?;
+            (status == 200).then_some(text)
+        })
+        .await
     }
 
     pub async fn metrics(&self) -> String {

@@ -4,10 +4,10 @@
 
 use super::super::{Cause, Outcome};
 use super::client::root;
+use crate::base::retry::retry_after;
 use http::StatusCode;
 use http::header::RETRY_AFTER;
 use reqwest::Response;
-use std::time::Duration;
 
 /// Reading more of an answer costs more than a new connection.
 const MAX_BODY: usize = 1024;
@@ -19,7 +19,7 @@ pub async fn judge(mut response: Response) -> Outcome {
         .headers()
         .get(RETRY_AFTER)
         .and_then(|value| value.to_str().ok())
-        .and_then(|text| retry_after(text, jiff::Timestamp::now()));
+        .and_then(|text| retry_after(text, jiff::Timestamp::now().as_millisecond()));
     // Read so that the connection can be used again. An error here changes nothing: the status stands.
     let mut size = 0;
     while let Ok(Some(chunk)) = response.chunk().await {
@@ -62,17 +62,6 @@ fn reason(status: StatusCode) -> &'static str {
     }
 }
 
-/// Seconds, or an HTTP date (in any of its three forms that has a zone); what lies in the past asks for nothing.
-fn retry_after(text: &str, now: jiff::Timestamp) -> Option<Duration> {
-    let text = text.trim();
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-    let millis = at.as_millisecond().saturating_sub(now.as_millisecond());
-    u64::try_from(millis).ok().map(Duration::from_millis)
-}
-
 /// No answer came.
 pub fn unsent(error: &reqwest::Error) -> Outcome {
     Outcome::Retry { cause: cause(error), after: None }
@@ -93,18 +82,6 @@ pub fn cause(error: &reqwest::Error) -> Cause {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn retry_after_reads_seconds_and_dates() {
-        let now: jiff::Timestamp = "2014-11-06T08:49:37Z".parse().unwrap();
-        assert_eq!(retry_after("120", now), Some(Duration::from_secs(120)));
-        assert_eq!(retry_after("Thu, 06 Nov 2014 08:50:37 GMT", now), Some(Duration::from_secs(60)));
-        assert_eq!(retry_after("Thu, 06 Nov 2014 08:40:37 GMT", now), None);
-        assert_eq!(retry_after("soon", now), None);
-        assert_eq!(retry_after("-5", now), None);
-        assert!(retry_after("99999999999", now).is_some());
-        assert_eq!(retry_after("99999999999999999999999", now), None);
-    }
 
     #[test]
     fn statuses_fall_into_a_closed_set_of_reasons() {

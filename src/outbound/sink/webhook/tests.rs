@@ -190,8 +190,11 @@ async fn a_receiver_that_never_answers_times_out() {
 }
 
 #[tokio::test]
-async fn without_a_secret_there_is_no_sink() {
-    let url = "https://crm.example.com/".parse().unwrap();
-    let error = WebhookSink::build(&config(url)).await.map(|_| ()).unwrap_err();
-    assert!(error.contains("secrets"), "{error}");
+async fn where_the_operator_wants_no_signature_none_is_sent() {
+    let receiver = Receiver::default();
+    let sink = WebhookSink::build(&config(listen(receiver.clone()).await)).await.unwrap();
+    assert_eq!(sink.deliver(&[delivery(1, "a")]).await, [Outcome::Done]);
+    let (headers, _) = receiver.got.lock().unwrap().remove(0);
+    assert!(headers.contains_key("webhook-id") && headers.contains_key("webhook-timestamp"));
+    assert!(!headers.contains_key("webhook-signature"));
 }

@@ -1,0 +1,70 @@
+//! Kill -9, full disks, shortened journals and stops under load: what is acknowledged is never lost, and nothing
+//! comes twice under two identities. Asked from outside, of the real Java CometD server and real receivers.
+//!
+//! `story` publishes and remembers, `seen` reads what the receivers have, and the other modules break things.
+
+mod disk_full;
+mod kills;
+mod seen;
+mod state_dir;
+mod stop;
+mod story;
+
+use crate::harness::cometd::{Cometd, Kind};
+use crate::harness::daemon::Home;
+use crate::harness::receiver::Receiver;
+use crate::harness::workload;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use story::Story;
+
+/// The seed of a run: printed, and taken from `COMETBRIDGE_SEED` where that is set.
+fn seed() -> u64 {
+    let given = std::env::var("COMETBRIDGE_SEED").ok();
+    let seed =
+        given.map_or_else(|| fastrand::u64(..), |text| text.parse().expect("COMETBRIDGE_SEED is a number"));
+    println!("COMETBRIDGE_SEED={seed}");
+    seed
+}
+
+/// A server, a webhook receiver and the home of a daemon with these and stdout as sinks.
+struct Stage {
+    server: Arc<Cometd>,
+    receiver: Receiver,
+    home: Home,
+    story: Arc<Story>,
+    agents: usize,
+}
+
+impl Stage {
+    async fn set(agents: usize, arguments: &[&str], more: &str) -> Stage {
+        let server = Arc::new(Cometd::start(Kind::Java, arguments));
+        let receiver = Receiver::start().await;
+        let home = Home::new();
+        let users = workload::users(agents);
+        home.write_roster(&users);
+        home.write_config(&server.url, &format!("{}{more}", sinks(&receiver.url)));
+        let story = Arc::new(Story::new(server.clone(), users, seed()));
+        Stage { server, receiver, home, story, agents }
+    }
+
+    /// What the webhook got, in the order of arrival.
+    fn from_webhook(&self) -> Vec<Value> {
+        self.receiver.received().into_iter().map(|received| received.event).collect()
+    }
+
+    fn webhook_ids(&self) -> BTreeSet<String> {
+        self.from_webhook().iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+/// A webhook and stdout.
+fn sinks(url: &str) -> String {
+    let mine = "match = { medium = [\"facebooksession\", \"agent\", \"unknown\"] }\nprivacy = \"full\"\n";
+    format!(
+        "[sink.webhook.crm]\nurl = \"{url}\"\nsecrets = [{{ env = \"CRM_SECRET\" }}]\nallow_plaintext = true\n\
+         concurrency = 32\nretry = {{ initial = \"100ms\", max = \"1s\", max_attempts = 1000 }}\n{mine}\
+         [sink.stdout.console]\n{mine}"
+    )
+}
