@@ -50,12 +50,12 @@ impl Stage {
     }
 
     /// What the webhook got, in the order of arrival.
-    fn from_webhook(&self) -> Vec<Value> {
+    fn webhook_events(&self) -> Vec<Value> {
         self.receiver.received().into_iter().map(|received| received.event).collect()
     }
 
     fn webhook_ids(&self) -> BTreeSet<String> {
-        self.from_webhook().iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
+        self.webhook_events().iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
     }
 }
 

@@ -150,7 +150,8 @@ async fn a_full_disk_stops_the_acknowledgements_and_room_starts_them_again() {
         .await;
     let acked = stage.server.acked().await;
     assert!(daemon.stop().await.success());
-    let seen = [Seen::take("webhook", stage.from_webhook()), Seen::take("stdout", from_stdout(&stage.home))];
+    let seen =
+        [Seen::take("webhook", stage.webhook_events()), Seen::take("stdout", from_stdout(&stage.home))];
     for each in &seen {
         each.holds_acknowledged(story, &acked);
         each.holds_the_logs(story);
@@ -178,7 +179,8 @@ async fn a_kill_on_a_full_disk_loses_nothing_acknowledged() {
     delivered(&stage, &mut daemon).await;
     let acked = stage.server.acked().await;
     assert!(daemon.stop().await.success());
-    let seen = [Seen::take("webhook", stage.from_webhook()), Seen::take("stdout", from_stdout(&stage.home))];
+    let seen =
+        [Seen::take("webhook", stage.webhook_events()), Seen::take("stdout", from_stdout(&stage.home))];
     for each in &seen {
         each.holds_acknowledged(story, &acked);
         each.holds_the_logs(story);

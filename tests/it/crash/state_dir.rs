@@ -90,7 +90,7 @@ async fn an_older_journal_is_refused_unless_accepted_and_sequences_do_not_come_t
     delivered(&stage).await;
     assert!(second.stop().await.success());
     put_back(home, &older);
-    let before = Seen::take("webhook", stage.from_webhook());
+    let before = Seen::take("webhook", stage.webhook_events());
 
     let (code, said) = run_to_its_end(home, &[]).await;
     assert_eq!(code, 1, "{said}");
@@ -101,12 +101,12 @@ async fn an_older_journal_is_refused_unless_accepted_and_sequences_do_not_come_t
     assert_eq!(run_to_its_end(home, &[]).await, (code, said));
 
     let third = started(&stage, 3, &["--accept-shortened-journal"]).await;
-    let told_before = stage.from_webhook().len();
+    let told_before = stage.webhook_events().len();
     story.next_generation();
     rounds(&stage, 20).await;
     delivered(&stage).await;
     assert!(third.stop().await.success());
-    let fresh = Seen::take("webhook", stage.from_webhook().into_iter().skip(told_before));
+    let fresh = Seen::take("webhook", stage.webhook_events().into_iter().skip(told_before));
     for (id, event) in &fresh.events {
         let sequence = event["sequence"].as_str().unwrap();
         assert!(sequence > before.last.as_str(), "{id} has {sequence}, {} was given out before", before.last);

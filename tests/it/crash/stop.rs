@@ -42,7 +42,8 @@ async fn a_stop_under_load_ends_well_and_keeps_everything_acknowledged() {
     }
     let acked = stage.server.acked().await;
     assert!(daemon.stop().await.success());
-    let seen = [Seen::take("webhook", stage.from_webhook()), Seen::take("stdout", from_stdout(&stage.home))];
+    let seen =
+        [Seen::take("webhook", stage.webhook_events()), Seen::take("stdout", from_stdout(&stage.home))];
     for each in &seen {
         each.holds_acknowledged(story, &acked);
         each.holds_the_logs(story);
@@ -138,7 +139,7 @@ async fn a_stop_gives_a_hanging_webhook_up_at_the_end_of_the_grace_and_its_event
     .await;
     daemon.until("cometbridge_sink_lag_events{sink=\"crm\"}", LIMIT, |n| n == 0.0).await;
     assert!(daemon.stop().await.success());
-    let seen = Seen::take("webhook", stage.from_webhook());
+    let seen = Seen::take("webhook", stage.webhook_events());
     seen.holds_acknowledged(&stage.story, &acked);
     seen.holds_the_logs(&stage.story);
 }
