@@ -112,6 +112,7 @@ pub async fn start(settings: Settings, only: &[String]) -> Result<Service, Fault
 
 /// What can be counted is shown from the first scrape on.
 fn zero(settings: &Settings, metrics: &Metrics) {
+    metrics.zero_journal();
     let states = Phase::ALL.map(Phase::as_str);
     for site in &settings.sites {
         metrics.zero_site(&site.name, SessionWords { states: &states, lost: LOST, gaps: GAPS });

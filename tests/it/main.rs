@@ -12,6 +12,7 @@ mod crash;
 mod data_path;
 mod harness;
 mod live;
+mod operations;
 mod session_faults;
 mod sink_faults;
 mod tidy;

@@ -4,8 +4,8 @@ use super::{eventually, free_port, http};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -119,7 +119,7 @@ impl Home {
             .spawn()
             .unwrap();
         let stdout = child.stdout.take().unwrap();
-        collect(child.stderr.take().unwrap(), &[self.stderr.clone()]);
+        collect(child.stderr.take().unwrap(), std::slice::from_ref(&self.stderr));
         let admin = format!("http://127.0.0.1:{}", self.admin_port);
         (Daemon { child, admin, stderr: self.stderr.clone() }, stdout)
     }
@@ -294,9 +294,4 @@ pub fn command_with(arguments: &[&str], environment: &[(&str, &str)]) -> (i32, S
     let output = Command::new(BINARY).args(arguments).envs(environment.iter().copied()).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
-}
-
-/// Makes a path readable by all: what a secret must not be.
-pub fn widen(path: &Path) {
-    fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
 }

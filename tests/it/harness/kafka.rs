@@ -19,8 +19,6 @@ pub struct Kafka {
 #[derive(Clone, Debug)]
 pub struct Record {
     pub key: String,
-    pub partition: i64,
-    pub offset: i64,
     pub headers: Value,
     pub value: String,
 }
@@ -104,8 +102,6 @@ impl Kafka {
                 let record: Value = serde_json::from_str(line).unwrap();
                 Record {
                     key: text_of(&record["key"]),
-                    partition: record["partition"].as_i64().unwrap(),
-                    offset: record["offset"].as_i64().unwrap(),
                     headers: record["headers"].clone(),
                     value: text_of(&record["value"]),
                 }

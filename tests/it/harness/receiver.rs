@@ -92,11 +92,6 @@ impl Receiver {
         self.inner.received.lock().unwrap().len()
     }
 
-    /// `webhook-id` of every request, refused ones included, in order of arrival.
-    pub fn attempts(&self) -> Vec<String> {
-        self.inner.attempts.lock().unwrap().iter().map(|attempt| attempt.id.clone()).collect()
-    }
-
     /// Every request, refused ones included, in order of arrival.
     pub fn tries(&self) -> Vec<Attempt> {
         self.inner.attempts.lock().unwrap().clone()
