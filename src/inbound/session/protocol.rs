@@ -148,6 +148,7 @@ pub const LOST: &[&str] = &["server-disconnect", "server-ended", "session-unknow
 
 /// Every cause of a gap with its certainty, as metrics write them.
 pub const GAPS: &[(&str, &str)] = &[
+    ("journal-shortened", "certain"),
     ("restart", "certain"),
     ("server-disconnect", "certain"),
     ("server-ended", "certain"),
