@@ -254,8 +254,8 @@ impl Machine {
             return self.connect_refused(at, reply, data, out);
         }
         self.good_reply(at, out);
-        if reply.advice.as_ref().and_then(|advice| advice.interval).is_some_and(|interval| interval < 0) {
-            // A negative interval tells the client not to come back by itself.
+        if reply.advice.as_ref().is_some_and(tells_to_stay_away) {
+            // The last reply of a session that the server has ended comes with its messages, as a success.
             return self.lost(at, data, "server-ended", Certainty::Certain, out);
         }
         let ack = match (self.ack, reply.ack) {
@@ -307,6 +307,11 @@ impl Machine {
 
 pub(super) fn failure(kind: FailureKind, text: &str) -> Failure {
     Failure { kind, text: text.to_owned(), retry_after: None }
+}
+
+/// `none`, or a negative interval: the client is not to come back by itself.
+fn tells_to_stay_away(advice: &Advice) -> bool {
+    advice.reconnect.as_deref() == Some("none") || advice.interval.is_some_and(|interval| interval < 0)
 }
 
 pub(super) fn is_reply(meta: &Meta, channel: &str, id: &str) -> bool {

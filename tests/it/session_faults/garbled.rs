@@ -6,7 +6,7 @@ use crate::harness::eventually;
 use crate::harness::receiver::Receiver;
 use crate::harness::scene::{LIMIT, Scene};
 use crate::harness::sinks::{NOT_BRIDGE, webhook};
-use crate::harness::workload::CHANNEL;
+use crate::harness::workload::{self, CHANNEL};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -41,6 +41,13 @@ async fn start(rounds: usize, options: &[&str]) -> Garbled {
 }
 
 impl Garbled {
+    /// Publishes the first rounds and waits until nothing of them is on its way any more.
+    async fn first_rounds(&mut self, rounds: usize) {
+        self.scene.publish(rounds).await;
+        let so_far = workload::script(&self.scene.talks, &self.scene.users, rounds).1;
+        self.scene.delivered("webhook", "good", so_far.events()).await;
+    }
+
     async fn struck(&self, faults: u64) {
         eventually("the faults have struck", LIMIT, || async {
             (self.scene.server.stats().await["faults"].as_u64()? >= faults).then_some(())
@@ -83,17 +90,22 @@ async fn replies_that_are_garbled_cut_refused_or_redirected_lose_and_double_noth
         json!({"fault": "status", "status": 503, "retry_after": 1}),
         json!({"fault": "status", "status": 429, "retry_after": 1}),
         json!({"fault": "status", "status": 500, "count": 2}),
-        json!({"fault": "redirect", "status": 302, "location": "http://127.0.0.1:1/elsewhere"}),
+        json!({"fault": "redirect", "status": 303, "location": "http://127.0.0.1:1/elsewhere"}),
         json!({"fault": "redirect", "status": 307}),
         json!({"fault": "content-type", "value": "text/html", "count": 2}),
         json!({"fault": "no-id", "count": 4}),
         json!({"fault": "no-reply-ack", "count": 4}),
         json!({"fault": "delay", "millis": 300, "count": 2}),
     ];
-    let strikes: u64 = faults.iter().map(|fault| fault.get("count").and_then(Value::as_u64).unwrap_or(1)).sum();
+    let strikes: u64 =
+        faults.iter().map(|fault| fault.get("count").and_then(Value::as_u64).unwrap_or(1)).sum();
     let mut garbled = start(60, &[]).await;
-    for fault in faults {
-        let mut fault = fault;
+    // The first failure of a session is always logged, so the one whose words count strikes first.
+    garbled.scene.server.fault(json!({"fault": "redirect", "status": 302, "on": "connect"})).await;
+    garbled.scene.publish(4).await;
+    garbled.struck(1).await;
+    garbled.scene.home.logged(&["WARN", "it redirects, which is not followed"]).await;
+    for mut fault in faults {
         fault["on"] = json!("connect");
         if ["no-id", "no-reply-ack"].contains(&fault["fault"].as_str().unwrap()) {
             fault.as_object_mut().unwrap().remove("on");
@@ -101,15 +113,14 @@ async fn replies_that_are_garbled_cut_refused_or_redirected_lose_and_double_noth
         garbled.scene.server.fault(fault).await;
         garbled.scene.publish(4).await;
     }
-    garbled.struck(strikes).await;
+    garbled.struck(1 + strikes).await;
     garbled.scene.publish(8).await;
     garbled.complete().await;
     let daemon = &garbled.scene.daemon;
     assert_eq!(daemon.metric("cometbridge_session_gaps_total").await, 0.0, "nothing was missed");
     assert!(daemon.metric("cometbridge_connects_total{result=\"failed\"").await >= 10.0);
     assert!(daemon.metric("cometbridge_duplicates_total{rule=\"redelivery\"").await > 0.0);
-    let home = garbled.scene.end().await;
-    assert!(!home.log_lines(&["redirects, which is not followed"]).is_empty(), "{}", home.log());
+    garbled.scene.end().await;
 }
 
 /// Sessions opened without advice, ended by `none`, and dropped, one after the other.
@@ -117,7 +128,7 @@ async fn replies_that_are_garbled_cut_refused_or_redirected_lose_and_double_noth
 async fn sessions_without_advice_or_ended_by_advice_come_back() {
     let mut garbled = start(40, &[]).await;
     garbled.scene.server.fault(json!({"fault": "handshake-without-advice", "enabled": true})).await;
-    garbled.scene.publish(10).await;
+    garbled.first_rounds(10).await;
     garbled.scene.server.drop_session("agent-1").await;
     garbled.scene.server.expire("agent-2").await;
     garbled.scene.server.fault(json!({"fault": "advice-none", "user": "agent-3"})).await;
@@ -160,14 +171,16 @@ async fn malformed_and_huge_messages_are_kept_or_named_and_their_neighbours_arri
     for data in &strange {
         garbled.scene.publish(2).await;
         let user = "agent-1".to_owned();
-        let item = Publish { user, channel: CHANNEL.to_owned(), data: data.clone(), tag: "strange".to_owned() };
+        let item =
+            Publish { user, channel: CHANNEL.to_owned(), data: data.clone(), tag: "strange".to_owned() };
         assert_eq!(garbled.scene.server.publish(&[item]).await, [1]);
     }
     let huge = json!({"fault": "huge", "user": "agent-2", "channel": CHANNEL, "bytes": 200_000});
     garbled.scene.server.fault(huge).await;
     garbled.scene.publish(6).await;
     let enough = || async {
-        (garbled.events("unknown").len() >= strange.len() && garbled.events("item_rejected").len() == 1).then_some(())
+        (garbled.events("unknown").len() >= strange.len() && garbled.events("item_rejected").len() == 1)
+            .then_some(())
     };
     eventually("the strange ones are there", LIMIT, enough).await;
     // Two of the strange ones name a device or a conversation well enough to be no unknown ones.
@@ -185,7 +198,8 @@ async fn malformed_and_huge_messages_are_kept_or_named_and_their_neighbours_arri
     assert!(data["bytes"].as_u64().unwrap() >= 200_000, "{data}");
     assert_eq!(data["sha256"].as_str().unwrap().len(), 64);
     assert_eq!(garbled.scene.daemon.metric("cometbridge_items_rejected_total").await, 1.0);
-    let raws: Vec<String> = garbled.events("unknown").iter().map(|event| event["data"]["raw"].to_string()).collect();
+    let raws: Vec<String> =
+        garbled.events("unknown").iter().map(|event| event["data"]["raw"].to_string()).collect();
     for data in [json!(17), json!("text"), json!({"messageType": 5})] {
         assert!(raws.contains(&data.to_string()), "{data} is kept as it came: {raws:?}");
     }
@@ -196,8 +210,7 @@ async fn malformed_and_huge_messages_are_kept_or_named_and_their_neighbours_arri
 #[tokio::test(flavor = "multi_thread")]
 async fn without_ack_a_cut_is_a_possible_gap_and_data_in_other_replies_counts() {
     let mut garbled = start(30, &["--no-ack"]).await;
-    garbled.scene.publish(10).await;
-    garbled.scene.delivered("webhook", "good", garbled.scene.expected.events() / 3).await;
+    garbled.first_rounds(10).await;
     garbled.scene.server.fault(json!({"fault": "cut", "user": "agent-1", "after": 1})).await;
     garbled.closed(1).await;
     let gap = &garbled.events("gap_opened")[0];

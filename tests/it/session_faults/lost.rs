@@ -19,7 +19,9 @@ fn gaps(watcher: &Receiver) -> BTreeMap<String, Vec<(String, Value)>> {
     let mut out: BTreeMap<String, Vec<(String, Value)>> = BTreeMap::new();
     for event in watcher.events() {
         let agent = event["agent"].as_str().unwrap().to_owned();
-        out.entry(agent).or_default().push((event["event"].as_str().unwrap().to_owned(), event["data"].clone()));
+        out.entry(agent)
+            .or_default()
+            .push((event["event"].as_str().unwrap().to_owned(), event["data"].clone()));
     }
     out
 }
@@ -89,8 +91,7 @@ async fn after_a_restart_of_the_server_all_sessions_come_back() {
     let port = server.port().to_string();
     let users = workload::users(6);
     let patience = ["--set", "site.main.max_backoff=2s"];
-    let mut scene =
-        Scene::on(server, Home::new(), &users, 40, &sinks(&receiver, &watcher), &patience).await;
+    let mut scene = Scene::on(server, Home::new(), &users, 40, &sinks(&receiver, &watcher), &patience).await;
     scene.publish(20).await;
     let half = scene.expected.events() / 2;
     scene.delivered("webhook", "crm", half).await;

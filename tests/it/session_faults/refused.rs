@@ -51,7 +51,9 @@ async fn a_refused_login_is_said_once_never_tried_again_and_harms_nobody() {
     assert_eq!(scene.daemon.metric(&logins("refused")).await, 3.0);
     assert_eq!(scene.daemon.metric(&logins("ok")).await, users.len() as f64);
     assert_eq!(scene.daemon.metric(&sessions("connected")).await, users.len() as f64);
-    for (agent, words) in [("1009", "HTTP 401"), ("1010", "HTTP 403, statusCode 20"), ("1011", "another user")] {
+    for (agent, words) in
+        [("1009", "HTTP 401"), ("1010", "HTTP 403, statusCode 20"), ("1011", "another user")]
+    {
         let agent = format!("agent=\"{agent}\"");
         let lines = scene.home.log_lines(&["ERROR", "login refused, not tried again", &agent, words]);
         assert_eq!(lines.len(), 1, "{agent}: {}", scene.home.log());

@@ -60,7 +60,8 @@ fn personal(user: &str, other: &str) -> Vec<Publish> {
         "devices": [{"id": "device-1", "deviceState": "Active", "phoneNumber": "+49-30-55577",
             "userState": {"displayName": "Lunch (doctor)", "state": "NotReady", "reason": "left for the doctor"}}],
     });
-    let unknown = json!({"messageType": "SomethingNew", "customer": "Rosalind", "phoneNumber": "+49-30-55577"});
+    let unknown =
+        json!({"messageType": "SomethingNew", "customer": "Rosalind", "phoneNumber": "+49-30-55577"});
     let to = |user: &str, channel: &str, data: &Value, tag: &str| Publish {
         user: user.to_owned(),
         channel: channel.to_owned(),
@@ -110,7 +111,8 @@ async fn a_sink_without_content_has_the_same_ids_in_the_same_order_and_no_person
     scene.publish(10).await;
     scene.server.publish(&personal(&scene.users[0], &scene.users[1])).await;
     let wanted = scene.expected.events() + 8;
-    for (kind, sink) in [("webhook", "full"), ("webhook", "bare"), ("kafka", "topic"), ("stdout", "console")] {
+    for (kind, sink) in [("webhook", "full"), ("webhook", "bare"), ("kafka", "topic"), ("stdout", "console")]
+    {
         scene.delivered(kind, sink, wanted).await;
     }
     let everything = full.events();

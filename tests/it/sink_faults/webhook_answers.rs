@@ -83,8 +83,8 @@ fn waited_as_asked(receiver: &Receiver) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_that_is_gone_ends_its_lane_alone() {
     let receiver = Receiver::start().await;
-    let sinks = webhook("crm", &receiver.url, &format!("{NOT_BRIDGE}{KEEP_TRYING}"))
-        + &stdout("console", NOT_BRIDGE);
+    let sinks =
+        webhook("crm", &receiver.url, &format!("{NOT_BRIDGE}{KEEP_TRYING}")) + &stdout("console", NOT_BRIDGE);
     let mut scene = Scene::start(8, 20, &sinks).await;
     scene.publish(5).await;
     scene.delivered("webhook", "crm", 20).await;

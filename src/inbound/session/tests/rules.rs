@@ -156,6 +156,20 @@ fn an_unsuccessful_connect_with_advice_none_comes_back_slowly_through_the_login(
 }
 
 #[test]
+fn a_successful_connect_with_advice_none_is_the_sessions_last_and_its_messages_are_kept() {
+    for data in [0, 2] {
+        let mut driver = Driver::connected(Ack::Enabled);
+        driver.reply_connect(Some(1), 0);
+        let advice = Some(Advice { reconnect: Some("none".into()), ..Advice::default() });
+        let reply = Meta { advice, ..connect_ok(&connect_id(driver.sent()), Some(2)) };
+        driver.put(Input::Replied { metas: vec![reply], data });
+        assert!(driver.notes().iter().any(|note| matches!(note, Note::Lost { reason: "server-ended" })));
+        driver.put(if data > 0 { Input::Committed } else { Input::Timer });
+        assert_eq!(driver.actions.last(), Some(&Action::Login { fresh: true }));
+    }
+}
+
+#[test]
 fn a_refused_login_is_final() {
     let mut driver = Driver::new();
     driver.put(Input::Start).put(Input::LoginFailed(LoginFailure::Final("refused".into())));
