@@ -46,6 +46,8 @@ pub(super) enum Next {
         fresh: bool,
         then_resume: bool,
     },
+    /// From the login, and not at once.
+    LoginAfter(Duration),
     Handshake,
     Subscribe,
     /// `after` the given wait.
@@ -184,6 +186,9 @@ impl Machine {
     fn go(&mut self, at: Moment, next: Next, out: &mut Vec<Action>) {
         match next {
             Next::Login { fresh, then_resume } => self.login(fresh, then_resume, out),
+            Next::LoginAfter(wait) => {
+                self.wait(wait, Next::Login { fresh: true, then_resume: false }, out);
+            }
             Next::Handshake => self.handshake(out),
             Next::Subscribe => self.subscribe(out),
             Next::Connect { after, immediate } if after.is_zero() => self.connect(immediate, out),

@@ -65,11 +65,6 @@ impl Scene {
         self.daemon.until(&delivered(kind, sink), LIMIT, |n| n >= wanted).await;
     }
 
-    /// What a sink has delivered up to now.
-    pub async fn delivered_now(&self, kind: &str, sink: &str) -> f64 {
-        self.daemon.metric(&delivered(kind, sink)).await
-    }
-
     /// Waits until a metric satisfies.
     pub async fn until(&mut self, prefix: &str, satisfied: impl Fn(f64) -> bool) {
         self.daemon.until(prefix, LIMIT, satisfied).await;

@@ -100,10 +100,18 @@ async fn replies_that_are_garbled_cut_refused_or_redirected_lose_and_double_noth
     let strikes: u64 =
         faults.iter().map(|fault| fault.get("count").and_then(Value::as_u64).unwrap_or(1)).sum();
     let mut garbled = start(60, &[]).await;
+    // Messages that came with an unusable reply are kept, come again, and are known then.
+    garbled.scene.server.fault(json!({"fault": "no-id", "user": "agent-1"})).await;
+    garbled.scene.publish(1).await;
+    garbled.scene.until("cometbridge_duplicates_total{rule=\"redelivery\"", |n| n > 0.0).await;
     // The first failure of a session is always logged, so the one whose words count strikes first.
-    garbled.scene.server.fault(json!({"fault": "redirect", "status": 302, "on": "connect"})).await;
-    garbled.scene.publish(4).await;
-    garbled.struck(1).await;
+    garbled
+        .scene
+        .server
+        .fault(json!({"fault": "redirect", "status": 302, "user": "agent-2", "on": "connect"}))
+        .await;
+    garbled.scene.publish(3).await;
+    garbled.struck(2).await;
     garbled.scene.home.logged(&["WARN", "it redirects, which is not followed"]).await;
     for mut fault in faults {
         fault["on"] = json!("connect");
@@ -113,13 +121,12 @@ async fn replies_that_are_garbled_cut_refused_or_redirected_lose_and_double_noth
         garbled.scene.server.fault(fault).await;
         garbled.scene.publish(4).await;
     }
-    garbled.struck(1 + strikes).await;
+    garbled.struck(2 + strikes).await;
     garbled.scene.publish(8).await;
     garbled.complete().await;
     let daemon = &garbled.scene.daemon;
     assert_eq!(daemon.metric("cometbridge_session_gaps_total").await, 0.0, "nothing was missed");
     assert!(daemon.metric("cometbridge_connects_total{result=\"failed\"").await >= 10.0);
-    assert!(daemon.metric("cometbridge_duplicates_total{rule=\"redelivery\"").await > 0.0);
     garbled.scene.end().await;
 }
 
@@ -155,6 +162,7 @@ async fn malformed_and_huge_messages_are_kept_or_named_and_their_neighbours_arri
     let deep = format!("{}1{}", "[".repeat(100), "]".repeat(100));
     let strange: Vec<Value> = vec![
         json!(17),
+        json!(null),
         json!("text"),
         json!([]),
         json!({}),
@@ -163,7 +171,7 @@ async fn malformed_and_huge_messages_are_kept_or_named_and_their_neighbours_arri
         json!({"messageType": "MessageLogUpdated", "messages": [1, null, {"index": "one"}]}),
         json!({"messageType": "FacebooksessionStateChangeMessage"}),
         json!({"messageType": "FacebooksessionStateChangeMessage", "facebooksession": [1]}),
-        json!({"messageType": "DeviceStateChangeMessage", "devices": [{"id": 7}, "x", {}]}),
+        json!({"messageType": "DeviceStateChangeMessage", "devices": [{"id": {}}, "x", {}]}),
         json!({"messageType": "x".repeat(30_000)}),
         serde_json::from_str(&deep).unwrap(),
     ];
@@ -183,15 +191,7 @@ async fn malformed_and_huge_messages_are_kept_or_named_and_their_neighbours_arri
             .then_some(())
     };
     eventually("the strange ones are there", LIMIT, enough).await;
-    // Two of the strange ones name a device or a conversation well enough to be no unknown ones.
-    let good = garbled.good.events();
-    let strange_ids: Vec<&Value> = good.iter().filter(|event| event["subject"] == "agent/1001/7").collect();
-    assert!(strange_ids.len() <= 1);
-    let wanted = garbled.scene.expected.events() + strange_ids.len();
-    garbled.scene.delivered("webhook", "good", wanted).await;
-    let rest: Vec<Value> =
-        garbled.good.events().into_iter().filter(|event| event["subject"] != "agent/1001/7").collect();
-    garbled.scene.complete("webhook", &rest);
+    garbled.complete().await;
     let rejected = &garbled.events("item_rejected")[0];
     let data = &rejected["data"];
     assert_eq!((&rejected["agent"], &data["topic"]), (&json!("1002"), &json!(CHANNEL)));

@@ -164,9 +164,23 @@ fn a_successful_connect_with_advice_none_is_the_sessions_last_and_its_messages_a
         let reply = Meta { advice, ..connect_ok(&connect_id(driver.sent()), Some(2)) };
         driver.put(Input::Replied { metas: vec![reply], data });
         assert!(driver.notes().iter().any(|note| matches!(note, Note::Lost { reason: "server-ended" })));
-        driver.put(if data > 0 { Input::Committed } else { Input::Timer });
+        if data > 0 {
+            driver.put(Input::Committed);
+        }
+        assert!(driver.waits() >= Duration::from_secs(1), "also with messages it does not come back at once");
+        driver.put(Input::Timer);
         assert_eq!(driver.actions.last(), Some(&Action::Login { fresh: true }));
     }
+}
+
+#[test]
+fn every_handshake_that_fails_is_counted_whatever_it_failed_of() {
+    let mut driver = Driver::new();
+    driver.put(Input::Start).put(Input::LoggedIn);
+    driver.put(network());
+    assert!(driver.notes().contains(&&Note::HandshakeFailed));
+    driver.put(Input::Timer).put(Input::Replied { metas: Vec::new(), data: 0 });
+    assert!(driver.notes().contains(&&Note::HandshakeFailed));
 }
 
 #[test]
