@@ -5,7 +5,7 @@
 
 use crate::inbound::roster::Agent;
 use crate::inbound::session::protocol::{Failure, FailureKind, LoginFailure};
-use crate::inbound::session::transport::{Answer, Transport};
+use crate::inbound::session::transport::{Answer, Transport, asked_wait};
 use crate::inbound::settings::Charset;
 use base64::Engine;
 use http::{HeaderValue, StatusCode};
@@ -76,7 +76,8 @@ fn judge(answer: &Answer, username: &str) -> Result<(), LoginFailure> {
     let me = serde_json::from_slice::<Me>(&answer.body).ok();
     let code = me.as_ref().and_then(|me| me.status_code);
     let passing = |text: String| {
-        Err(LoginFailure::Passing(Failure { kind: FailureKind::Http, text, retry_after: None }))
+        let retry_after = asked_wait(&answer.headers);
+        Err(LoginFailure::Passing(Failure { kind: FailureKind::Http, text, retry_after }))
     };
     match (answer.status, code) {
         (StatusCode::UNAUTHORIZED, _) => Err(LoginFailure::Final(
@@ -160,6 +161,14 @@ mod tests {
             Err(LoginFailure::Passing(_)) => "passing",
         };
         assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn a_server_that_asks_to_come_later_is_heard() {
+        let mut busy = answer(503, "");
+        busy.headers.insert("retry-after", HeaderValue::from_static("7"));
+        let Err(LoginFailure::Passing(failure)) = judge(&busy, "ann") else { panic!("503 may pass") };
+        assert_eq!(failure.retry_after, Some(Duration::from_secs(7)));
     }
 
     #[test]

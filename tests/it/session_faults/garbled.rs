@@ -6,7 +6,7 @@ use crate::harness::eventually;
 use crate::harness::receiver::Receiver;
 use crate::harness::scene::{LIMIT, Scene};
 use crate::harness::sinks::{NOT_BRIDGE, webhook};
-use crate::harness::workload::CHANNEL;
+use crate::harness::workload::{self, CHANNEL};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -41,6 +41,13 @@ async fn start(rounds: usize, options: &[&str]) -> Garbled {
 }
 
 impl Garbled {
+    /// Publishes the first rounds and waits until nothing of them is on its way any more.
+    async fn first_rounds(&mut self, rounds: usize) {
+        self.scene.publish(rounds).await;
+        let so_far = workload::script(&self.scene.talks, &self.scene.users, rounds).1;
+        self.scene.delivered("webhook", "good", so_far.events()).await;
+    }
+
     async fn struck(&self, faults: u64) {
         eventually("the faults have struck", LIMIT, || async {
             (self.scene.server.stats().await["faults"].as_u64()? >= faults).then_some(())
@@ -83,7 +90,7 @@ async fn replies_that_are_garbled_cut_refused_or_redirected_lose_and_double_noth
         json!({"fault": "status", "status": 503, "retry_after": 1}),
         json!({"fault": "status", "status": 429, "retry_after": 1}),
         json!({"fault": "status", "status": 500, "count": 2}),
-        json!({"fault": "redirect", "status": 302, "location": "http://127.0.0.1:1/elsewhere"}),
+        json!({"fault": "redirect", "status": 303, "location": "http://127.0.0.1:1/elsewhere"}),
         json!({"fault": "redirect", "status": 307}),
         json!({"fault": "content-type", "value": "text/html", "count": 2}),
         json!({"fault": "no-id", "count": 4}),
@@ -93,8 +100,20 @@ async fn replies_that_are_garbled_cut_refused_or_redirected_lose_and_double_noth
     let strikes: u64 =
         faults.iter().map(|fault| fault.get("count").and_then(Value::as_u64).unwrap_or(1)).sum();
     let mut garbled = start(60, &[]).await;
-    for fault in faults {
-        let mut fault = fault;
+    // Messages that came with an unusable reply are kept, come again, and are known then.
+    garbled.scene.server.fault(json!({"fault": "no-id", "user": "agent-1"})).await;
+    garbled.scene.publish(1).await;
+    garbled.scene.until("cometbridge_duplicates_total{rule=\"redelivery\"", |n| n > 0.0).await;
+    // The first failure of a session is always logged, so the one whose words count strikes first.
+    garbled
+        .scene
+        .server
+        .fault(json!({"fault": "redirect", "status": 302, "user": "agent-2", "on": "connect"}))
+        .await;
+    garbled.scene.publish(3).await;
+    garbled.struck(2).await;
+    garbled.scene.home.logged(&["WARN", "it redirects, which is not followed"]).await;
+    for mut fault in faults {
         fault["on"] = json!("connect");
         if ["no-id", "no-reply-ack"].contains(&fault["fault"].as_str().unwrap()) {
             fault.as_object_mut().unwrap().remove("on");
@@ -102,15 +121,13 @@ async fn replies_that_are_garbled_cut_refused_or_redirected_lose_and_double_noth
         garbled.scene.server.fault(fault).await;
         garbled.scene.publish(4).await;
     }
-    garbled.struck(strikes).await;
+    garbled.struck(2 + strikes).await;
     garbled.scene.publish(8).await;
     garbled.complete().await;
     let daemon = &garbled.scene.daemon;
     assert_eq!(daemon.metric("cometbridge_session_gaps_total").await, 0.0, "nothing was missed");
     assert!(daemon.metric("cometbridge_connects_total{result=\"failed\"").await >= 10.0);
-    assert!(daemon.metric("cometbridge_duplicates_total{rule=\"redelivery\"").await > 0.0);
-    let home = garbled.scene.end().await;
-    assert!(!home.log_lines(&["redirects, which is not followed"]).is_empty(), "{}", home.log());
+    garbled.scene.end().await;
 }
 
 /// Sessions opened without advice, ended by `none`, and dropped, one after the other.
@@ -118,7 +135,7 @@ async fn replies_that_are_garbled_cut_refused_or_redirected_lose_and_double_noth
 async fn sessions_without_advice_or_ended_by_advice_come_back() {
     let mut garbled = start(40, &[]).await;
     garbled.scene.server.fault(json!({"fault": "handshake-without-advice", "enabled": true})).await;
-    garbled.scene.publish(10).await;
+    garbled.first_rounds(10).await;
     garbled.scene.server.drop_session("agent-1").await;
     garbled.scene.server.expire("agent-2").await;
     garbled.scene.server.fault(json!({"fault": "advice-none", "user": "agent-3"})).await;
@@ -145,6 +162,7 @@ async fn malformed_and_huge_messages_are_kept_or_named_and_their_neighbours_arri
     let deep = format!("{}1{}", "[".repeat(100), "]".repeat(100));
     let strange: Vec<Value> = vec![
         json!(17),
+        json!(null),
         json!("text"),
         json!([]),
         json!({}),
@@ -153,7 +171,7 @@ async fn malformed_and_huge_messages_are_kept_or_named_and_their_neighbours_arri
         json!({"messageType": "MessageLogUpdated", "messages": [1, null, {"index": "one"}]}),
         json!({"messageType": "FacebooksessionStateChangeMessage"}),
         json!({"messageType": "FacebooksessionStateChangeMessage", "facebooksession": [1]}),
-        json!({"messageType": "DeviceStateChangeMessage", "devices": [{"id": 7}, "x", {}]}),
+        json!({"messageType": "DeviceStateChangeMessage", "devices": [{"id": {}}, "x", {}]}),
         json!({"messageType": "x".repeat(30_000)}),
         serde_json::from_str(&deep).unwrap(),
     ];
@@ -173,15 +191,7 @@ async fn malformed_and_huge_messages_are_kept_or_named_and_their_neighbours_arri
             .then_some(())
     };
     eventually("the strange ones are there", LIMIT, enough).await;
-    // Two of the strange ones name a device or a conversation well enough to be no unknown ones.
-    let good = garbled.good.events();
-    let strange_ids: Vec<&Value> = good.iter().filter(|event| event["subject"] == "agent/1001/7").collect();
-    assert!(strange_ids.len() <= 1);
-    let wanted = garbled.scene.expected.events() + strange_ids.len();
-    garbled.scene.delivered("webhook", "good", wanted).await;
-    let rest: Vec<Value> =
-        garbled.good.events().into_iter().filter(|event| event["subject"] != "agent/1001/7").collect();
-    garbled.scene.complete("webhook", &rest);
+    garbled.complete().await;
     let rejected = &garbled.events("item_rejected")[0];
     let data = &rejected["data"];
     assert_eq!((&rejected["agent"], &data["topic"]), (&json!("1002"), &json!(CHANNEL)));
@@ -200,8 +210,7 @@ async fn malformed_and_huge_messages_are_kept_or_named_and_their_neighbours_arri
 #[tokio::test(flavor = "multi_thread")]
 async fn without_ack_a_cut_is_a_possible_gap_and_data_in_other_replies_counts() {
     let mut garbled = start(30, &["--no-ack"]).await;
-    garbled.scene.publish(10).await;
-    garbled.scene.delivered("webhook", "good", garbled.scene.expected.events() / 3).await;
+    garbled.first_rounds(10).await;
     garbled.scene.server.fault(json!({"fault": "cut", "user": "agent-1", "after": 1})).await;
     garbled.closed(1).await;
     let gap = &garbled.events("gap_opened")[0];

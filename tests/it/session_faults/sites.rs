@@ -58,6 +58,8 @@ async fn a_wrong_site_says_what_to_look_at_and_the_others_work() {
         let series = format!("cometbridge_session_logins_total{{result=\"failed\",site=\"{name}\"}}");
         scene.until(&series, |n| n >= 1.0).await;
     }
+    let handshakes = "cometbridge_session_handshakes_total{result=\"failed\",site=\"cometpath\"}";
+    scene.until(handshakes, |n| n >= 1.0).await;
     for (name, ..) in &wrong {
         let series = format!("cometbridge_sessions{{site=\"{name}\",state=\"connected\"}}");
         assert_eq!(scene.daemon.metric(&series).await, 0.0);

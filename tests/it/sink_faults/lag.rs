@@ -24,18 +24,20 @@ async fn a_sink_beyond_its_lag_is_let_go_by_name_and_comes_back() {
     let sinks = webhook("crm", &receiver.url, &limit("release"))
         + &webhook("watch", &watcher.url, BRIDGE)
         + &stdout("console", "");
-    let mut scene = Scene::start(10, 60, &sinks).await;
+    let mut scene = Scene::start(10, 55, &sinks).await;
     scene.publish(10).await;
     scene.until("cometbridge_sink_lag_events{sink=\"crm\"}", |lag| lag == 0.0).await;
     receiver.answer(503);
     scene.publish(40).await;
     scene.until("cometbridge_sink_lost_total{sink=\"crm\"}", |n| n > 0.0).await;
     scene.home.logged(&["ERROR", "sink=\"crm\"", "sink lagged beyond max_lag.bytes", "moved on"]).await;
-    // All that was published has been judged before it works again.
-    let before = scene.expected.messages.len() * 50 / 60;
-    scene.delivered("stdout", "console", before).await;
+    let so_far = workload::script(&scene.talks, &scene.users, 50).1.events();
+    scene.delivered("stdout", "console", so_far).await;
+    // The lane has looked at all of that before the receiver works again, so nothing is let go while it does.
+    looked_twice(&mut scene).await;
     receiver.answer(200);
-    scene.publish(10).await;
+    scene.until("cometbridge_sink_lag_events{sink=\"crm\"}", |lag| lag == 0.0).await;
+    scene.publish(5).await;
     let wanted = scene.expected.events();
     scene.delivered("stdout", "console", wanted).await;
     scene.until("cometbridge_sink_lag_events{sink=\"crm\"}", |lag| lag == 0.0).await;
@@ -56,13 +58,17 @@ async fn a_sink_beyond_its_lag_is_let_go_by_name_and_comes_back() {
             text("firstSequence") <= sequence && sequence <= text("lastSequence")
         })
     };
-    let missing: Vec<&Value> = console.iter().filter(|event| named(event)).collect();
-    let counted: u64 = lost.iter().map(|event| event["data"]["count"].as_u64().unwrap()).sum();
-    assert_eq!(missing.len(), counted as usize, "the events name what is missing");
-    assert_eq!(missing.len(), total, "the metric counts what is missing");
+    // Single events between first and last may have been delivered out of turn; those are not counted.
     let got = receiver.events();
+    let missing = ids(&console).difference(&ids(&got)).count();
+    let counted: u64 = lost.iter().map(|event| event["data"]["count"].as_u64().unwrap()).sum();
+    assert_eq!(missing, counted as usize, "the events name what is missing");
+    assert_eq!(missing, total, "the metric counts what is missing");
     assert_eq!(ids(&got).len(), got.len(), "each once");
-    assert_eq!(ids(&got), ids(console.iter().filter(|event| !named(event))), "and nothing else is missing");
+    let unnamed = ids(console.iter().filter(|event| !named(event)));
+    assert!(ids(&got).is_superset(&unnamed), "and nothing else is missing");
+    let last = console.last().unwrap()["id"].as_str().unwrap();
+    assert!(ids(&got).contains(last), "what came later arrives there again");
     scene.end().await;
 }
 
@@ -103,6 +109,15 @@ async fn a_sink_that_may_stop_the_intake_gets_everything_in_the_end() {
     scene.complete("stdout", &scene.stdout_events());
     assert_eq!(scene.daemon.metric("cometbridge_session_gaps_total").await, 0.0);
     scene.end().await;
+}
+
+/// The age of what waits changes each time the lane looks.
+async fn looked_twice(scene: &mut Scene) {
+    let series = "cometbridge_sink_lag_seconds{sink=\"crm\"}";
+    for _ in 0..2 {
+        let before = scene.daemon.metric(series).await;
+        scene.until(series, |age| age != before).await;
+    }
 }
 
 /// The value once it has stayed the same for a while.
