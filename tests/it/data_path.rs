@@ -62,7 +62,9 @@ async fn run_the_main_job(kind: Kind, agents: usize, rounds: usize, arguments: &
             format!("cometbridge_sink_delivered_total{{kind=\"{}\",sink=\"{sink}\"}}", kind_of(sink));
         daemon.until(&series, Duration::from_secs(180), |n| n >= wanted).await;
     }
-    check_the_receivers(&kafka, &receiver, &home, &expected).await;
+    let retries = daemon.metric(RETRIES).await;
+    println!("{retries} tries failed\n{}", home.log());
+    check_the_receivers(&kafka, &receiver, &home, &expected, retries).await;
     let stats = server.stats().await;
     assert_eq!(stats["foreignPosts"], 0, "the bridge only logs in, reads and subscribes: {stats}");
     assert_eq!(stats["disconnects"], 0);
@@ -77,11 +79,21 @@ fn kind_of(sink: &str) -> &'static str {
     }
 }
 
-/// Each receiver has exactly what must have come, in order, and all have the same ids.
-pub async fn check_the_receivers(kafka: &Kafka, receiver: &Receiver, home: &Home, expected: &Expected) {
+/// Tries of the webhook that failed. An answer that gets lost after the receiver took the event is one.
+pub const RETRIES: &str = "cometbridge_sink_retries_total{reason=";
+
+/// Each receiver has exactly what must have come, in order, and all have the same ids. What the webhook saw
+/// twice was a failed try, the same to the byte.
+pub async fn check_the_receivers(
+    kafka: &Kafka,
+    receiver: &Receiver,
+    home: &Home,
+    expected: &Expected,
+    retries: f64,
+) {
     let records = kafka.read("gws.events", expected.events(), Duration::from_secs(10)).await;
     let from_kafka: Vec<Value> = records.iter().map(event_of).collect();
-    let from_webhook: Vec<Value> = receiver.received().into_iter().map(|received| received.event).collect();
+    let from_webhook = receiver.events_once(retries);
     let from_stdout: Vec<Value> =
         home.stdout_lines().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     let ids: Vec<BTreeSet<String>> =

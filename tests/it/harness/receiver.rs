@@ -88,6 +88,28 @@ impl Receiver {
         self.received().into_iter().map(|received| received.event).collect()
     }
 
+    /// Every event at its first arrival. Those that came again are no more than the tries that failed, and the
+    /// same to the byte.
+    pub fn events_once(&self, failed_tries: f64) -> Vec<Value> {
+        let mut bodies: BTreeMap<String, String> = BTreeMap::new();
+        let (mut events, mut again) = (Vec::new(), 0);
+        for received in self.received() {
+            let id = received.event["id"].as_str().unwrap().to_owned();
+            match bodies.get(&id) {
+                Some(first) => {
+                    assert_eq!(*first, received.body, "one id, two contents");
+                    again += 1;
+                }
+                None => {
+                    bodies.insert(id, received.body);
+                    events.push(received.event);
+                }
+            }
+        }
+        assert!(f64::from(again) <= failed_tries, "{again} came again, and only {failed_tries} tries failed");
+        events
+    }
+
     pub fn count(&self) -> usize {
         self.inner.received.lock().unwrap().len()
     }

@@ -48,7 +48,8 @@ async fn a_refused_login_is_said_once_never_tried_again_and_harms_nobody() {
     scene.delivered("webhook", "crm", wanted).await;
     scene.complete("webhook", &receiver.events());
     assert_eq!(counted(&scene.server).await, at_first, "nobody logged in again");
-    assert_eq!(scene.daemon.metric(&logins("refused")).await, 3.0);
+    assert_eq!(scene.daemon.metric(&logins("refused")).await, 2.0);
+    assert_eq!(scene.daemon.metric(&logins("other-user")).await, 1.0);
     assert_eq!(scene.daemon.metric(&logins("ok")).await, users.len() as f64);
     assert_eq!(scene.daemon.metric(&sessions("connected")).await, users.len() as f64);
     for (agent, words) in

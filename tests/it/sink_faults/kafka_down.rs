@@ -1,6 +1,6 @@
 //! Kafka goes away and comes back on the same data.
 
-use crate::data_path::{all_sinks, check_the_receivers};
+use crate::data_path::{RETRIES, all_sinks, check_the_receivers};
 use crate::harness::kafka::Kafka;
 use crate::harness::receiver::Receiver;
 use crate::harness::scene::Scene;
@@ -38,7 +38,8 @@ async fn kafka_stops_and_starts_and_has_everything_once() {
         scene.delivered(kind, sink, wanted).await;
     }
     scene.until("cometbridge_sink_up{sink=\"events\"}", |up| up == 1.0).await;
-    check_the_receivers(&kafka, &receiver, &scene.home, &scene.expected).await;
+    let retries = scene.daemon.metric(RETRIES).await;
+    check_the_receivers(&kafka, &receiver, &scene.home, &scene.expected, retries).await;
     assert_eq!(scene.daemon.metric("cometbridge_sink_dead_letters_total").await, 0.0);
     scene.end().await;
 }
