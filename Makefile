@@ -56,7 +56,13 @@ lint: fmt-check ## Formatting, clippy and shellcheck, each without a warning
 	$(call step,clippy)
 	$(CARGO) clippy --all-targets --locked $(FEATURES) -- -D warnings
 	$(call step,shellcheck)
-	@command -v shellcheck >/dev/null || { echo 'shellcheck is missing: apt-get install -y --no-install-recommends shellcheck' >&2; exit 1; }
+	@if ! command -v shellcheck >/dev/null; then \
+	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	        apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends shellcheck; \
+	    else \
+	        echo 'shellcheck is missing: sudo apt-get install -y --no-install-recommends shellcheck' >&2; exit 1; \
+	    fi; \
+	fi
 	shellcheck .ci/run $$(find tests benches -name '*.sh' -not -path '*/node_modules/*')
 
 # The program in the cache answers for itself: another version is replaced.
@@ -79,6 +85,8 @@ peers: ## Fetches and builds the servers that the tests run against
 unit: ## Cargo's tests alone (the peers must be there)
 	$(call step,cargo test)
 	$(CARGO) test --locked $(FEATURES)
+	$(call step,bench: idle (quick))
+	$(CARGO) test --locked $(FEATURES) --bench idle -- --quick
 
 .PHONY: deploy-check
 deploy-check: build ## What is under deploy/, and the Dockerfile, against the tools that will read it
@@ -97,10 +105,11 @@ test: ## Everything that must pass before a change is taken
 	@for target in lint deny peers unit deploy-check; do $(MAKE) --no-print-directory "$$target" || { echo "make test: $$target failed" >&2; exit 1; }; done
 	@printf '\nmake test: all passed\n'
 
+# Tests read COMETBRIDGE_CAMPAIGN and take their full size. One at a time: each of them wants the machine for itself.
 .PHONY: campaign
-campaign: peers ## The full sizes of the fault, crash and soak work; resumable (tests/CAMPAIGN.md)
+campaign: peers ## The full sizes of the fault, crash and soak work; its result is added to tests/CAMPAIGN.md
 	$(call step,campaign)
-	COMETBRIDGE_CAMPAIGN=1 $(CARGO) test --release --locked $(FEATURES) --test it -- --ignored --nocapture campaign
+	tests/campaign.sh $(CARGO) $(FEATURES)
 
 .PHONY: clean
 clean: ## Removes what was built; the cache of peers and tools stays

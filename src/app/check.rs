@@ -21,8 +21,9 @@ pub async fn check(arguments: Configured) -> Result<(), Fault> {
     for site in &settings.sites {
         match sessions(site, &mut faults).await {
             Some(agents) => {
-                let _ =
-                    writeln!(report, "site {}: {agents} agents, {} channels", site.name, site.channels.len());
+                let plural = if agents == 1 { "agent" } else { "agents" };
+                let channels = site.channels.len();
+                let _ = writeln!(report, "site {}: {agents} {plural}, {channels} channels", site.name);
             }
             None => continue,
         }

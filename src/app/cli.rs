@@ -80,7 +80,7 @@ pub struct Simulate {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub agents: u32,
     /// Chat messages a second, over all agents.
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true, value_parser = rate)]
     pub rate: f64,
     /// Where to write agents.csv and passwords.csv (mode 0600).
     #[arg(long, value_name = "DIR")]
@@ -94,6 +94,11 @@ pub struct Simulate {
     /// Milliseconds that a session lives between two connects.
     #[arg(long, default_value_t = 10_000)]
     pub max_interval: u64,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|rate| (0.0..=1e6).contains(rate));
+    rate.ok_or_else(|| "expected a number from 0 to 1000000".to_owned())
 }
 
 #[derive(Args)]

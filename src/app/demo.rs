@@ -44,7 +44,8 @@ pub async fn demo(arguments: Demo) -> Result<(), Fault> {
     .await?;
     let config = write_config(&scratch.0, &simulator.url())?;
     let settings = settings(&Configured { config: Some(config), set: Vec::new() })?;
-    telemetry::start(&settings.log);
+    // The one sink's end is the demo's own, and `… | head` no fault.
+    telemetry::start_without(&settings.log, "cometbridge::outbound");
     let mut service = service::start(settings, &[]).await?;
     say(&format!(
         "cometbridge demo: three simulated agents on {}, envelopes on stdout, admin at http://{}/ ; Ctrl-C ends it",
@@ -53,10 +54,11 @@ pub async fn demo(arguments: Demo) -> Result<(), Fault> {
     ));
     let ended = watch(&mut service, &mut signals, arguments.seconds).await;
     let (metrics, started) = (service.metrics.clone(), Instant::now());
+    let sessions = Metrics::total(&metrics.sessions, Some("connected"));
     stop(service).await;
     simulator.stop().await;
     tracing::debug!(milliseconds = started.elapsed().as_millis(), "stopped");
-    say(&format!("cometbridge demo: ended; {}", totals(&metrics)));
+    say(&format!("cometbridge demo: ended; {}", totals(sessions, &metrics)));
     ended.map_or(Ok(()), |error| Err(Fault::Failed(error)))
 }
 
@@ -74,7 +76,8 @@ async fn watch(service: &mut Service, signals: &mut Signals, seconds: Option<u64
         let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + SUMMARY, SUMMARY);
         loop {
             ticks.tick().await;
-            say(&format!("cometbridge demo: {}", totals(&metrics)));
+            let sessions = Metrics::total(&metrics.sessions, Some("connected"));
+            say(&format!("cometbridge demo: {}", totals(sessions, &metrics)));
         }
     };
     tokio::select! {
@@ -99,10 +102,9 @@ async fn reader_gone(health: &Health) {
 }
 
 /// Sessions up, events, duplicates dropped: what the demo is there to show.
-fn totals(metrics: &Metrics) -> String {
+fn totals(sessions: f64, metrics: &Metrics) -> String {
     format!(
-        "{} sessions up, {} notifications received, {} events, {} duplicates dropped",
-        Metrics::total(&metrics.sessions, Some("connected")),
+        "{sessions} sessions up, {} notifications received, {} events, {} duplicates dropped",
         Metrics::total(&metrics.messages_received_total, None),
         Metrics::total(&metrics.events_total, None),
         Metrics::total(&metrics.duplicates_total, None),

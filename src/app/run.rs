@@ -8,7 +8,8 @@ use anyhow::Context;
 
 /// Reads the configuration; every problem it has is in the fault.
 pub fn settings(configured: &Configured) -> Result<Settings, Fault> {
-    config::load(&sources(configured)).map_err(|problems| Fault::Configuration(problems.to_string()))
+    let hint = if configured.config.is_none() { " (no --config FILE was given)" } else { "" };
+    config::load(&sources(configured)).map_err(|problems| Fault::Configuration(format!("{problems}{hint}")))
 }
 
 pub fn sources(configured: &Configured) -> Sources {

@@ -11,7 +11,7 @@ pub fn print(arguments: &Schema) -> Result<(), Fault> {
         return app::print(&names);
     };
     match schema::get(name) {
-        Some(text) => app::print(&format!("{text}\n")),
+        Some(text) => app::print(&text),
         None => Err(Fault::Failed(anyhow::anyhow!(
             "no schema \"{name}\"; there are: {}",
             schema::names().join(", ")

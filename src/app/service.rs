@@ -7,23 +7,25 @@ use crate::app::Fault;
 use crate::app::status::{self, StatusSource};
 use crate::app::systemd;
 use crate::base::health::{Health, Status};
-use crate::base::metrics::Metrics;
+use crate::base::metrics::{Metrics, SessionWords};
 use crate::base::time::Clock;
 use crate::config::Settings;
 use crate::inbound::dedup::{self, Ended, Intake};
 use crate::inbound::fleet::{self, Common, Fleet};
+use crate::inbound::session::protocol::{GAPS, LOST, Phase};
 use crate::inbound::{Session, hold};
 use crate::journal::{Journal, StartAt, State};
 use crate::outbound::fanout::{self, Lanes};
 use crate::outbound::settings::Start;
+use crate::outbound::sink::reasons;
 use anyhow::Context;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-/// How often counts are taken, the watchdog is fed and the status is set.
-const TICK: Duration = Duration::from_secs(5);
+/// How often counts are taken, readiness is judged and the watchdog is fed.
+const TICK: Duration = Duration::from_secs(1);
 
 /// Everything that runs, and the means to stop it in order.
 pub struct Service {
@@ -43,12 +45,15 @@ pub struct Service {
     pub(super) stop_sessions: CancellationToken,
     pub(super) stop_lanes: CancellationToken,
     pub(super) stop_admin: CancellationToken,
+    /// What systemd was told last.
+    pub(super) status_line: String,
 }
 
 /// Starts every part, sinks first, so that nothing is received before it can be kept.
 pub async fn start(settings: Settings, only: &[String]) -> Result<Service, Fault> {
     let metrics = Metrics::new().context("metrics")?;
     metrics.config_last_reload_success.set(1);
+    zero(&settings, &metrics);
     let (health, clock) = (Health::default(), Clock::system());
     health.set("journal", Status::Starting);
     let opened = Journal::open(settings.journal.clone(), clock.clone(), metrics.clone(), health.clone());
@@ -101,7 +106,20 @@ pub async fn start(settings: Settings, only: &[String]) -> Result<Service, Fault
         stop_sessions,
         stop_lanes,
         stop_admin,
+        status_line: String::new(),
     })
+}
+
+/// What can be counted is shown from the first scrape on.
+fn zero(settings: &Settings, metrics: &Metrics) {
+    metrics.zero_journal();
+    let states = Phase::ALL.map(Phase::as_str);
+    for site in &settings.sites {
+        metrics.zero_site(&site.name, SessionWords { states: &states, lost: LOST, gaps: GAPS });
+    }
+    for sink in &settings.sinks {
+        metrics.zero_sink(&sink.name, sink.target.kind(), reasons(&sink.target));
+    }
 }
 
 fn start_at(start: Start) -> StartAt {
@@ -199,12 +217,16 @@ impl Service {
         }
     }
 
-    fn tick(&self) {
+    fn tick(&mut self) {
         let numbers = self.fleet.numbers(self.clock.now());
         for (site, numbers) in &numbers {
             self.health.set(&format!("site {site}"), status::of_site(numbers));
         }
-        systemd::status(&status::line(&numbers));
+        let line = status::line(&numbers);
+        if line != self.status_line {
+            systemd::status(&line);
+            self.status_line = line;
+        }
         if self.health.stuck().is_empty() {
             systemd::alive();
         }

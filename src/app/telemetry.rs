@@ -6,7 +6,16 @@ use tracing_subscriber::EnvFilter;
 /// Sets the process's log up; the second call is refused and changes nothing.
 pub fn start(settings: &LogSettings) {
     // librdkafka speaks through tracing too: its warnings are wanted, its chatter is not.
-    let filter = EnvFilter::new(format!("{},rdkafka=warn,librdkafka=warn", settings.level));
+    start_filtered(settings, "rdkafka=warn,librdkafka=warn");
+}
+
+/// As [`start`], but a module, e.g. `cometbridge::outbound`, is not heard.
+pub fn start_without(settings: &LogSettings, module: &str) {
+    start_filtered(settings, &format!("{module}=off"));
+}
+
+fn start_filtered(settings: &LogSettings, directives: &str) {
+    let filter = EnvFilter::new(format!("{},{directives}", settings.level));
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     // Set already: a test in the same process.

@@ -3,6 +3,10 @@
 //! Labels come from closed sets and configured names (site, sink), never from an agent, an interaction or a
 //! URL: the number of series does not grow with the fleet. Names are a contract (design section 8).
 
+mod zero;
+
+pub use zero::SessionWords;
+
 use prometheus::core::Collector;
 use prometheus::{
     Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,

@@ -196,6 +196,7 @@ impl Held {
     fn login_failed(&self, failure: LoginFailure) -> Input {
         let result = match &failure {
             LoginFailure::Final(_) => "refused",
+            LoginFailure::OtherUser(_) => "other-user",
             LoginFailure::Passing(_) => "failed",
         };
         notes::login(&self.session, result);
@@ -260,5 +261,20 @@ async fn or_stop(work: impl Future<Output = Input>, stop: &CancellationToken) ->
     tokio::select! {
         input = work => input,
         () = stop.cancelled() => Input::Stop,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size<F: Future>(_: impl Fn(Session, CancellationToken) -> F) -> usize {
+        std::mem::size_of::<F>()
+    }
+
+    #[test]
+    fn a_session_at_rest_takes_little_memory() {
+        let bytes = size(hold);
+        assert!(bytes <= 6 * 1024, "the future of a session takes {bytes} bytes");
     }
 }

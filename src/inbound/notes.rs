@@ -3,11 +3,10 @@
 //! A trouble that goes on is logged at its first time and then at each doubling, so that an outage of a whole
 //! site is seen and not drowned in. Deliberately absent: deciding anything.
 
-use crate::base::data::Certainty;
 use crate::base::time::Millis;
 use crate::inbound::Session;
 use crate::inbound::reconcile::Gap;
-use crate::inbound::session::protocol::{FailureKind, Note};
+use crate::inbound::session::protocol::{FailureKind, Note, certainty_word};
 
 pub fn say(session: &Session, note: &Note, now: Millis) {
     let site = session.site.config.name.as_str();
@@ -61,10 +60,7 @@ pub fn say(session: &Session, note: &Note, now: Millis) {
             tracing::warn!(site, agent, reason, "session lost, handshaking anew");
         }
         Note::GapOpened { cause, certainty, .. } => {
-            let word = match certainty {
-                Certainty::Certain => "certain",
-                Certainty::Possible => "possible",
-            };
+            let word = certainty_word(*certainty);
             metrics.session_gaps_total.with_label_values(&[site, *cause, word]).inc();
             tracing::warn!(site, agent, cause, certainty = word, "a gap opens: notifications may be missed");
         }

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Checks the dashboard and the alerts against the metrics of a running cometbridge, by means of a real Prometheus.
 
-    prometheus_live.py HOST:PORT [--token-file FILE] [--may-be-empty METRIC]... [--prometheus PROGRAM]
+    prometheus_live.py HOST:PORT [--token-file FILE] [--prometheus PROGRAM]
 
 Starts Prometheus on a free port of loopback with a directory of its own, scrapes HOST:PORT every second until `up` is 1,
 and sends every expression of deploy/grafana/cometbridge.json and deploy/prometheus/alerts.yml through its HTTP API. It fails
-on each that Prometheus refuses, and on each metric named there that the service's /metrics does not list (a labelled
-metric has no entry before its first series: --may-be-empty excuses it by name). Ends with `N passed, M failed`.
+on each that Prometheus refuses, and on each metric named there that the service's /metrics does not list (the
+service shows every series at zero from its first scrape on). Ends with `N passed, M failed`.
 
     prometheus_live.py --rules METRICS_RS > rules.yml
 
@@ -198,7 +198,7 @@ def live(options):
         for title, expression in queries:
             try:
                 server.ask("query", query=expression)
-                absent = sorted(metrics_in(expression) - names - set(options.may_be_empty))
+                absent = sorted(metrics_in(expression) - names)
                 if absent:
                     raise ValueError(f"{options.target} does not expose {', '.join(absent)}")
                 passed += 1
@@ -226,7 +226,6 @@ def main():
     parser.add_argument("target", nargs="?", metavar="HOST:PORT")
     parser.add_argument("--rules", metavar="METRICS_RS", type=pathlib.Path)
     parser.add_argument("--token-file")
-    parser.add_argument("--may-be-empty", action="append", default=[], metavar="METRIC")
     parser.add_argument("--prometheus", default=os.environ.get("PROMETHEUS", "prometheus"))
     options = parser.parse_args()
     if (options.rules is None) == (options.target is None):

@@ -6,7 +6,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 #![allow(clippy::print_stdout, clippy::too_many_lines)]
 
+mod cli;
+mod config_errors;
 mod crash;
 mod data_path;
 mod harness;
+mod live;
+mod operations;
+mod session_faults;
+mod sink_faults;
 mod tidy;

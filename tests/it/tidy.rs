@@ -171,3 +171,35 @@ fn the_readme_names_the_commands_that_exist() {
         }
     }
 }
+
+#[test]
+fn the_rules_that_clippy_and_unit_tests_hold_are_in_force() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    for lint in [
+        "unwrap_used",
+        "expect_used",
+        "indexing_slicing",
+        "panic",
+        "dbg_macro",
+        "print_stdout",
+        "too_many_lines",
+    ] {
+        assert!(manifest.contains(&format!("\n{lint} = \"deny\"")), "{lint}");
+    }
+    assert!(manifest.contains("\nunsafe_code = \"forbid\""));
+    let limits = fs::read_to_string(root().join("clippy.toml")).unwrap();
+    assert!(limits.contains("too-many-lines-threshold = 60"), "functions of at most 60 lines: {limits}");
+    // The keys are private to the room of the configuration; this is the test that compares file and code.
+    let config = fs::read_to_string(root().join("src/config/tests.rs")).unwrap();
+    assert!(config.contains("fn every_key_of_the_file_exists_in_code_and_back()"));
+}
+
+#[test]
+fn the_licences_that_the_manifest_names_are_there() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    assert!(manifest.contains("\nlicense = \"MIT OR Apache-2.0\"\n"));
+    for (file, words) in [("LICENSE-MIT", "MIT License"), ("LICENSE-APACHE", "Apache License")] {
+        let text = fs::read_to_string(root().join(file)).unwrap();
+        assert!(text.contains(words), "{file}");
+    }
+}

@@ -5,7 +5,7 @@
 
 use crate::inbound::roster::Agent;
 use crate::inbound::session::protocol::{Failure, FailureKind, LoginFailure};
-use crate::inbound::session::transport::{Answer, Transport};
+use crate::inbound::session::transport::{Answer, Transport, asked_wait};
 use crate::inbound::settings::Charset;
 use base64::Engine;
 use http::{HeaderValue, StatusCode};
@@ -76,7 +76,8 @@ fn judge(answer: &Answer, username: &str) -> Result<(), LoginFailure> {
     let me = serde_json::from_slice::<Me>(&answer.body).ok();
     let code = me.as_ref().and_then(|me| me.status_code);
     let passing = |text: String| {
-        Err(LoginFailure::Passing(Failure { kind: FailureKind::Http, text, retry_after: None }))
+        let retry_after = asked_wait(&answer.headers);
+        Err(LoginFailure::Passing(Failure { kind: FailureKind::Http, text, retry_after }))
     };
     match (answer.status, code) {
         (StatusCode::UNAUTHORIZED, _) => Err(LoginFailure::Final(
@@ -107,7 +108,7 @@ fn judge(answer: &Answer, username: &str) -> Result<(), LoginFailure> {
 fn named(user: Option<User>, username: &str) -> Result<(), LoginFailure> {
     match user.and_then(|user| user.user_name) {
         Some(name) if name.to_lowercase() == username.to_lowercase() => Ok(()),
-        Some(_) => Err(LoginFailure::Final(
+        Some(_) => Err(LoginFailure::OtherUser(
             "the server answered for another user than the roster names; check the roster line and any single sign-on in between".to_owned(),
         )),
         None => Err(LoginFailure::Final(
@@ -132,7 +133,7 @@ mod tests {
 
     #[rstest]
     #[case(200, r#"{"statusCode":0,"user":{"userName":"Ann"}}"#, "ok")]
-    #[case(200, r#"{"statusCode":0,"user":{"userName":"bob"}}"#, "final")]
+    #[case(200, r#"{"statusCode":0,"user":{"userName":"bob"}}"#, "other user")]
     #[case(200, r#"{"statusCode":0}"#, "final")]
     #[case(200, r#"{"statusCode":8}"#, "final")]
     #[case(401, "", "final")]
@@ -153,9 +154,21 @@ mod tests {
                 assert!(!text.contains("bob") && !text.contains("ann"), "personal: {text}");
                 "final"
             }
+            Err(LoginFailure::OtherUser(text)) => {
+                assert!(!text.contains("bob") && !text.contains("ann"), "personal: {text}");
+                "other user"
+            }
             Err(LoginFailure::Passing(_)) => "passing",
         };
         assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn a_server_that_asks_to_come_later_is_heard() {
+        let mut busy = answer(503, "");
+        busy.headers.insert("retry-after", HeaderValue::from_static("7"));
+        let Err(LoginFailure::Passing(failure)) = judge(&busy, "ann") else { panic!("503 may pass") };
+        assert_eq!(failure.retry_after, Some(Duration::from_secs(7)));
     }
 
     #[test]

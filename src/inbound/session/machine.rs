@@ -48,6 +48,8 @@ pub(super) enum Next {
         fresh: bool,
         then_resume: bool,
     },
+    /// From the login, and not at once.
+    LoginAfter(Duration),
     Handshake,
     Subscribe,
     /// `after` the given wait.
@@ -192,6 +194,9 @@ impl Machine {
     fn go(&mut self, at: Moment, next: Next, out: &mut Vec<Action>) {
         match next {
             Next::Login { fresh, then_resume } => self.login(fresh, then_resume, out),
+            Next::LoginAfter(wait) => {
+                self.wait(wait, Next::Login { fresh: true, then_resume: false }, out);
+            }
             Next::Handshake => self.handshake(out),
             Next::Subscribe => self.subscribe(out),
             Next::Connect { after, immediate } if after.is_zero() => self.connect(immediate, out),
@@ -262,8 +267,8 @@ impl Machine {
             return self.connect_refused(at, reply, data, out);
         }
         self.good_reply(at, out);
-        if reply.advice.as_ref().and_then(|advice| advice.interval).is_some_and(|interval| interval < 0) {
-            // A negative interval tells the client not to come back by itself.
+        if reply.advice.as_ref().is_some_and(tells_to_stay_away) {
+            // The last reply of a session that the server has ended comes with its messages, as a success.
             return self.lost(at, data, "server-ended", Certainty::Certain, out);
         }
         let ack = match (self.ack, reply.ack) {
@@ -315,6 +320,11 @@ impl Machine {
 
 pub(super) fn failure(kind: FailureKind, text: &str) -> Failure {
     Failure { kind, text: text.to_owned(), retry_after: None }
+}
+
+/// `none`, or a negative interval: the client is not to come back by itself.
+fn tells_to_stay_away(advice: &Advice) -> bool {
+    advice.reconnect.as_deref() == Some("none") || advice.interval.is_some_and(|interval| interval < 0)
 }
 
 pub(super) fn is_reply(meta: &Meta, channel: &str, id: &str) -> bool {

@@ -35,7 +35,7 @@ impl Machine {
         out: &mut Vec<Action>,
     ) {
         match failure {
-            LoginFailure::Final(reason) => {
+            LoginFailure::Final(reason) | LoginFailure::OtherUser(reason) => {
                 out.push(Action::Say(Note::LoginRefused(reason)));
                 out.push(Action::Report(Phase::Refused));
                 self.step = Step::Ended;
@@ -70,6 +70,7 @@ impl Machine {
         out: &mut Vec<Action>,
     ) {
         let Some(reply) = metas.iter().find(|meta| is_reply(meta, "/meta/handshake", id)) else {
+            out.push(Action::Say(Note::HandshakeFailed));
             let failure = failure(FailureKind::Http, "the reply held no answer to the handshake");
             return self.back_off(at, "handshake", &failure, Next::Handshake, out);
         };

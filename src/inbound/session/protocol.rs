@@ -53,8 +53,10 @@ pub enum Input {
 /// Why there is no login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LoginFailure {
-    /// The secret was refused, or the account is somebody else's: not tried again.
+    /// The secret was refused: not tried again.
     Final(String),
+    /// The server answered for another user than the roster names: not tried again either.
+    OtherUser(String),
     /// May pass: the server, the network, a secret that can not be read just now.
     Passing(Failure),
 }
@@ -138,6 +140,28 @@ impl Phase {
             Phase::Refused => "refused",
             Phase::Stopped => "stopped",
         }
+    }
+}
+
+/// Every reason a session can be lost for.
+pub const LOST: &[&str] = &["server-disconnect", "server-ended", "session-unknown", "unreadable"];
+
+/// Every cause of a gap with its certainty, as metrics write them.
+pub const GAPS: &[(&str, &str)] = &[
+    ("journal-shortened", "certain"),
+    ("restart", "certain"),
+    ("server-disconnect", "certain"),
+    ("server-ended", "certain"),
+    ("session-unknown", "certain"),
+    ("unreadable", "certain"),
+    ("reply-lost", "possible"),
+];
+
+/// The word for it in metrics.
+pub fn certainty_word(certainty: Certainty) -> &'static str {
+    match certainty {
+        Certainty::Certain => "certain",
+        Certainty::Possible => "possible",
     }
 }
 

@@ -31,10 +31,7 @@ impl Machine {
             self.failures += 1;
             let wait = self.rules.backoff.jitter_upward(self.failures, at.random);
             out.push(Action::Report(Phase::Backoff));
-            if data == 0 {
-                return self.wait(wait, Next::Login { fresh: true, then_resume: false }, out);
-            }
-            Next::Login { fresh: true, then_resume: false }
+            Next::LoginAfter(wait)
         } else {
             Next::Handshake
         };
@@ -74,6 +71,9 @@ impl Machine {
             }
         };
         let in_connect = name == "connect";
+        if name == "handshake" {
+            out.push(Action::Say(Note::HandshakeFailed));
+        }
         if in_connect && self.ack.is_none() {
             // Without ack a cut reply looks like an empty one: something may have been in it.
             self.open_gap("reply-lost", Certainty::Possible, out);

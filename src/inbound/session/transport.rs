@@ -197,7 +197,12 @@ pub fn refused(answer: &Answer, what: &str, url: &Url) -> Failure {
         429 => (FailureKind::Http, "too many requests"),
         _ => (FailureKind::Http, "no reply"),
     };
-    let asked = answer.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
-    let retry_after = asked.and_then(|text| retry_after(text, jiff::Timestamp::now().as_millisecond()));
+    let retry_after = asked_wait(&answer.headers);
     Failure { kind, text: format!("{what}: {at} answered HTTP {status}: {hint}"), retry_after }
+}
+
+/// What the server asks for by `Retry-After`.
+pub fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+    retry_after(text, jiff::Timestamp::now().as_millisecond())
 }

@@ -11,6 +11,8 @@ pub mod properties;
 mod record;
 pub mod topic;
 
+pub use cause::REASONS;
+
 use super::{Cause, Delivery, Outcome, Shape, closed};
 use crate::journal::Sequence;
 use crate::outbound::settings::{KafkaConfig, KafkaMode};

@@ -167,6 +167,15 @@ impl Sink {
     }
 }
 
+/// The closed set of reasons that deliveries of a kind can fail for: labels of metrics.
+pub fn reasons(target: &Target) -> &'static [&'static str] {
+    match target {
+        Target::Kafka(_) => kafka::REASONS,
+        Target::Webhook(_) => webhook::REASONS,
+        Target::Stdout(_) => stdout::REASONS,
+    }
+}
+
 /// Builds and drops the sink without calling its destination: properties, secrets, certificates (`check`).
 pub async fn probe_offline(config: &SinkConfig) -> Result<(), String> {
     let sink = Sink::build(config).await.map_err(|error| error.to_string())?;

@@ -21,6 +21,9 @@ pub const SHAPE: Shape = Shape {
     max_retry_after: Duration::ZERO,
 };
 
+/// Every word that stands in a cause of this sink.
+pub const REASONS: &[&str] = &["broken-pipe", "closed", "io", "not-encodable"];
+
 /// Lines for the thread, and where it says how it went.
 struct Job {
     lines: Vec<u8>,

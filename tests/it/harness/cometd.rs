@@ -9,6 +9,8 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 pub enum Kind {
     Java,
     Node,
+    /// Our own `cometbridge simulate`, for faults that real servers do not have.
+    Simulator,
 }
 
 pub struct Cometd {
@@ -29,11 +31,15 @@ pub struct Publish {
 
 impl Cometd {
     pub fn start(kind: Kind, arguments: &[&str]) -> Cometd {
-        let script = match kind {
-            Kind::Java => "tests/peers/run-cometd-java.sh",
-            Kind::Node => "tests/peers/run-cometd-node.sh",
+        let mut command = match kind {
+            Kind::Java => Command::new(root().join("tests/peers/run-cometd-java.sh")),
+            Kind::Node => Command::new(root().join("tests/peers/run-cometd-node.sh")),
+            Kind::Simulator => Command::new(super::daemon::BINARY),
         };
-        let mut child = Command::new(root().join(script))
+        if matches!(kind, Kind::Simulator) {
+            command.args(["simulate", "--rate", "0"]);
+        }
+        let mut child = command
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -93,6 +99,11 @@ impl Cometd {
         self.post("/control/login", &json!({"user": user, "mode": mode})).await;
     }
 
+    /// The simulator only: one fault.
+    pub async fn fault(&self, fault: Value) {
+        self.post("/simulator/faults", &fault).await;
+    }
+
     /// Tags of notifications whose batch a client has acknowledged.
     pub async fn acked(&self) -> std::collections::HashSet<String> {
         let tags = self.get("/control/acked").await;
@@ -103,8 +114,10 @@ impl Cometd {
         self.get("/control/stats").await
     }
 
-    pub fn pid(&self) -> u32 {
-        self.child.id()
+    /// Ends it at once, as a crash does.
+    pub fn end(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

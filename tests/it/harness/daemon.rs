@@ -4,9 +4,9 @@ use super::{eventually, free_port, http};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -98,6 +98,15 @@ impl Home {
     }
 
     pub fn start_with(&self, more: &[&str]) -> Daemon {
+        let (daemon, stdout) = self.start_with_stdout(more);
+        let lines = Lines::default();
+        let reader = collect(stdout, &[self.stdout.clone(), lines.clone()]);
+        self.outputs.lock().unwrap().push(Output { lines, reader: Some(reader) });
+        daemon
+    }
+
+    /// Starts it with its stdout in the caller's hands.
+    pub fn start_with_stdout(&self, more: &[&str]) -> (Daemon, ChildStdout) {
         let mut child = Command::new(BINARY)
             .arg("run")
             .arg("--config")
@@ -109,11 +118,10 @@ impl Home {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = Lines::default();
-        let reader = collect(child.stdout.take().unwrap(), &[self.stdout.clone(), lines.clone()]);
-        self.outputs.lock().unwrap().push(Output { lines, reader: Some(reader) });
+        let stdout = child.stdout.take().unwrap();
         collect(child.stderr.take().unwrap(), std::slice::from_ref(&self.stderr));
-        Daemon { child, admin: format!("http://127.0.0.1:{}", self.admin_port), stderr: self.stderr.clone() }
+        let admin = format!("http://127.0.0.1:{}", self.admin_port);
+        (Daemon { child, admin, stderr: self.stderr.clone() }, stdout)
     }
 
     pub fn stdout_lines(&self) -> Vec<String> {
@@ -135,6 +143,33 @@ impl Home {
 
     pub fn log(&self) -> String {
         self.stderr.lock().unwrap().join("\n")
+    }
+
+    /// The log lines that hold all these words.
+    pub fn log_lines(&self, words: &[&str]) -> Vec<String> {
+        let log = self.stderr.lock().unwrap();
+        log.iter().filter(|line| words.iter().all(|word| line.contains(word))).cloned().collect()
+    }
+
+    /// Waits for a log line with all these words.
+    pub async fn logged(&self, words: &[&str]) -> String {
+        let start = std::time::Instant::now();
+        loop {
+            if let Some(line) = self.log_lines(words).into_iter().next() {
+                return line;
+            }
+            assert!(start.elapsed() < Duration::from_secs(30), "no log line with {words:?}:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// No fault of ours, and neither a user name nor a password anywhere in the log.
+    pub fn log_is_clean(&self, users: &[String]) {
+        let log = self.log();
+        assert!(!log.contains("panicked") && !log.contains("please report"), "{log}");
+        for user in users {
+            assert!(!log.contains(user.as_str()), "the log names {user}:\n{log}");
+        }
     }
 }
 
@@ -164,6 +199,15 @@ impl Daemon {
         let reply = http().get(format!("{}{path}", self.admin)).send().await.ok()?;
         let status = reply.status().as_u16();
         Some((status, reply.text().await.ok()?))
+    }
+
+    /// Waits until it counts as ready (sites are looked at every few seconds), and what it says then.
+    pub async fn ready(&self) -> String {
+        eventually("the service is ready", Duration::from_secs(30), || async {
+            let (status, text) = self.get("/readyz?verbose").await?;
+            (status == 200).then_some(text)
+        })
+        .await
     }
 
     pub async fn metrics(&self) -> String {
@@ -255,9 +299,4 @@ pub fn command_with(arguments: &[&str], environment: &[(&str, &str)]) -> (i32, S
     let output = Command::new(BINARY).args(arguments).envs(environment.iter().copied()).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
-}
-
-/// Makes a path readable by all: what a secret must not be.
-pub fn widen(path: &Path) {
-    fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
 }

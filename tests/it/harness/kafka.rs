@@ -4,7 +4,9 @@ use super::{free_port, python, root};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
+use tokio::sync::Mutex;
 
 pub struct Kafka {
     child: Option<Child>,
@@ -17,8 +19,6 @@ pub struct Kafka {
 #[derive(Clone, Debug)]
 pub struct Record {
     pub key: String,
-    pub partition: i64,
-    pub offset: i64,
     pub headers: Value,
     pub value: String,
 }
@@ -29,6 +29,18 @@ impl Kafka {
         let dir = tempfile::tempdir().unwrap();
         let mut kafka = Kafka { child: None, dir, port: free_port(), controller: free_port() };
         kafka.up().await;
+        kafka
+    }
+
+    /// One broker for all tests that run at the same time and only need a topic of their own.
+    pub async fn shared() -> Arc<Kafka> {
+        static SHARED: Mutex<Weak<Kafka>> = Mutex::const_new(Weak::new());
+        let mut shared = SHARED.lock().await;
+        if let Some(kafka) = shared.upgrade() {
+            return kafka;
+        }
+        let kafka = Arc::new(Kafka::start().await);
+        *shared = Arc::downgrade(&kafka);
         kafka
     }
 
@@ -90,8 +102,6 @@ impl Kafka {
                 let record: Value = serde_json::from_str(line).unwrap();
                 Record {
                     key: text_of(&record["key"]),
-                    partition: record["partition"].as_i64().unwrap(),
-                    offset: record["offset"].as_i64().unwrap(),
                     headers: record["headers"].clone(),
                     value: text_of(&record["value"]),
                 }

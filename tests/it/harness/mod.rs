@@ -4,6 +4,8 @@ pub mod cometd;
 pub mod daemon;
 pub mod kafka;
 pub mod receiver;
+pub mod scene;
+pub mod sinks;
 pub mod workload;
 
 use std::future::Future;

@@ -3,7 +3,9 @@
 use crate::base::retry::Backoff;
 use crate::inbound::session::bayeux::{Ack, Advice, Meta, Request};
 use crate::inbound::session::machine::Machine;
-use crate::inbound::session::protocol::{Action, Before, Failure, FailureKind, Input, Moment, Note, Rules};
+use crate::inbound::session::protocol::{
+    Action, Before, Failure, FailureKind, GAPS, Input, LOST, Moment, Note, Rules, certainty_word,
+};
 use std::time::Duration;
 
 mod model;
@@ -38,6 +40,16 @@ impl Driver {
             self.machine.take().unwrap().step(Moment { now: self.now, random: 0.5 }, input);
         self.machine = Some(machine);
         self.actions = actions;
+        for note in self.notes() {
+            match note {
+                Note::Lost { reason } => assert!(LOST.contains(reason), "{reason} is not in LOST"),
+                Note::GapOpened { cause, certainty, .. } => {
+                    let gap = (*cause, certainty_word(*certainty));
+                    assert!(GAPS.contains(&gap), "{gap:?} is not in GAPS");
+                }
+                _ => {}
+            }
+        }
         self
     }
 

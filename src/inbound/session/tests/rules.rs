@@ -156,6 +156,34 @@ fn an_unsuccessful_connect_with_advice_none_comes_back_slowly_through_the_login(
 }
 
 #[test]
+fn a_successful_connect_with_advice_none_is_the_sessions_last_and_its_messages_are_kept() {
+    for data in [0, 2] {
+        let mut driver = Driver::connected(Ack::Enabled);
+        driver.reply_connect(Some(1), 0);
+        let advice = Some(Advice { reconnect: Some("none".into()), ..Advice::default() });
+        let reply = Meta { advice, ..connect_ok(&connect_id(driver.sent()), Some(2)) };
+        driver.put(Input::Replied { metas: vec![reply], data });
+        assert!(driver.notes().iter().any(|note| matches!(note, Note::Lost { reason: "server-ended" })));
+        if data > 0 {
+            driver.put(Input::Committed);
+        }
+        assert!(driver.waits() >= Duration::from_secs(1), "also with messages it does not come back at once");
+        driver.put(Input::Timer);
+        assert_eq!(driver.actions.last(), Some(&Action::Login { fresh: true }));
+    }
+}
+
+#[test]
+fn every_handshake_that_fails_is_counted_whatever_it_failed_of() {
+    let mut driver = Driver::new();
+    driver.put(Input::Start).put(Input::LoggedIn);
+    driver.put(network());
+    assert!(driver.notes().contains(&&Note::HandshakeFailed));
+    driver.put(Input::Timer).put(Input::Replied { metas: Vec::new(), data: 0 });
+    assert!(driver.notes().contains(&&Note::HandshakeFailed));
+}
+
+#[test]
 fn a_refused_login_is_final() {
     let mut driver = Driver::new();
     driver.put(Input::Start).put(Input::LoginFailed(LoginFailure::Final("refused".into())));

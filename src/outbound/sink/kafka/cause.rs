@@ -38,6 +38,27 @@ pub fn is_size(code: Code) -> bool {
     matches!(code, Code::MessageSizeTooLarge | Code::MessageBatchTooLarge | Code::InvalidMessageSize)
 }
 
+/// Every word that [`reason`] and the sink itself give.
+pub const REASONS: &[&str] = &[
+    "authentication",
+    "brokers-down",
+    "closed",
+    "fatal",
+    "invalid-record",
+    "invalid-topic",
+    "kafka",
+    "not-authorized",
+    "not-encodable",
+    "policy",
+    "purged",
+    "replicas",
+    "resolve",
+    "timeout",
+    "tls",
+    "too-large",
+    "unknown-topic",
+];
+
 /// A word of a closed set, for metrics.
 pub fn reason(code: Code) -> &'static str {
     match code {
@@ -62,6 +83,28 @@ pub fn reason(code: Code) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_reason_stands_in_the_closed_set() {
+        let codes = [
+            Code::AllBrokersDown,
+            Code::Resolve,
+            Code::SSL,
+            Code::Authentication,
+            Code::TopicAuthorizationFailed,
+            Code::UnknownTopic,
+            Code::InvalidTopic,
+            Code::InvalidMessage,
+            Code::MessageTimedOut,
+            Code::NotEnoughReplicas,
+            Code::PurgeQueue,
+            Code::PolicyViolation,
+            Code::Unknown,
+        ];
+        for code in codes {
+            assert!(REASONS.contains(&reason(code)), "{code}");
+        }
+    }
 
     #[test]
     fn topics_and_rights_are_tried_again_and_a_fatal_error_asks_for_a_new_producer() {

@@ -36,6 +36,21 @@ pub async fn judge(mut response: Response) -> Outcome {
     if status == StatusCode::GONE { Outcome::Disable { cause } } else { Outcome::Retry { cause, after } }
 }
 
+/// Every word that stands in a cause of this sink.
+pub const REASONS: &[&str] = &[
+    "closed",
+    "connect",
+    "gone",
+    "http-4xx",
+    "http-5xx",
+    "http-other",
+    "io",
+    "not-encodable",
+    "rate-limited",
+    "redirect",
+    "timeout",
+];
+
 fn reason(status: StatusCode) -> &'static str {
     match status {
         StatusCode::GONE => "gone",
@@ -83,5 +98,6 @@ mod tests {
             "http-other",
         ];
         assert_eq!(seen, wanted);
+        assert!(seen.iter().all(|word| REASONS.contains(word)));
     }
 }

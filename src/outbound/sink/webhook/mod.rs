@@ -9,6 +9,8 @@ mod client;
 mod keys;
 mod sign;
 
+pub use answer::REASONS;
+
 use super::{Cause, Delivery, Outcome, Shape, closed, not_encodable};
 use crate::base::encode;
 use crate::outbound::settings::WebhookConfig;

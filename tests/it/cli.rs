@@ -1,0 +1,238 @@
+//! The commands as a person at a shell meets them: help, mistakes in arguments, `check`, `print-config`, `schema`.
+//!
+//! Deliberately absent: `demo`, `simulate` and `run` (see `live`), and mistakes in the configuration (see
+//! `config_errors`).
+
+use crate::harness::daemon::{Home, command, command_with};
+use crate::harness::free_port;
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+const STDOUT: &str = "[sink.stdout.console]\nprivacy = \"full\"\n";
+
+/// A home whose configuration `check` finds good; the site's server is not there, which does not matter.
+pub fn good_home(more: &str) -> Home {
+    let home = Home::new();
+    home.write_roster(&["anna".to_owned(), "bert".to_owned()]);
+    home.write_config("http://127.0.0.1:9", more);
+    home
+}
+
+fn check(home: &Home) -> (i32, String, String) {
+    let (code, stdout, stderr) = command(&["check", "--config", home.config().to_str().unwrap()]);
+    let here = home.dir.path().to_str().unwrap();
+    (code, stdout.replace(here, "DIR"), stderr.replace(here, "DIR"))
+}
+
+/// `check` must refuse, and say exactly this.
+#[track_caller]
+fn refused(home: &Home, expected: &[&str]) {
+    let (code, stdout, stderr) = check(home);
+    assert_eq!(code, 78, "{stderr}");
+    assert_eq!(stdout, "", "nothing is called good");
+    let said = stderr.strip_prefix("cometbridge: ").unwrap().trim_end();
+    for line in expected {
+        assert!(said.contains(line), "not said: {line}\nsaid:\n{said}");
+    }
+}
+
+fn chmod(path: &std::path::Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn check_calls_a_good_configuration_good_and_leaves_nothing_behind() {
+    let home = good_home(STDOUT);
+    let (code, stdout, stderr) = check(&home);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert_eq!(
+        stdout,
+        "site main: 2 agents, 8 channels\nsink console: stdout, ready to be tried\nthe configuration is good\n"
+    );
+    assert!(!home.state_dir().exists());
+}
+
+#[test]
+fn check_finds_a_missing_roster_and_a_missing_bundle_together() {
+    let home = good_home(STDOUT);
+    fs::remove_file(home.path("agents.csv")).unwrap();
+    fs::remove_file(home.path("passwords.csv")).unwrap();
+    refused(
+        &home,
+        &["agents.csv can not be read", "passwords.csv does not exist", "2 problems in the configuration"],
+    );
+}
+
+#[test]
+fn check_names_bad_lines_of_the_roster_by_their_number() {
+    let home = good_home(STDOUT);
+    home.write("agents.csv", "agent,username\n1001,anna\n1001,bert\n1003\n,dora\n");
+    refused(
+        &home,
+        &[
+            "DIR/agents.csv:3: agent \"1001\" stands in an earlier line already",
+            "DIR/agents.csv:4: 1 fields, the first line names 2 columns",
+            "DIR/agents.csv:5: the field agent is empty",
+        ],
+    );
+}
+
+#[test]
+fn check_names_the_agent_whose_password_is_not_there_but_not_the_user() {
+    let home = good_home(STDOUT);
+    home.write("passwords.csv", "username,password\nbert,pw-bert\n");
+    refused(&home, &["agent \"1001\"", "has no line for the user name"]);
+    assert!(!check(&home).2.contains("anna"), "a user name is personal");
+}
+
+#[test]
+fn check_finds_a_secret_that_can_not_be_read() {
+    let home = good_home(
+        "[sink.webhook.crm]\nurl = \"https://crm.example.com/\"\nprivacy = \"full\"\n\
+         secrets = [{ exec = [\"/bin/false\"] }]\n",
+    );
+    refused(&home, &["sink.webhook.crm.secrets[0]: ", "/bin/false"]);
+}
+
+#[test]
+fn check_finds_a_state_dir_that_is_too_wide_or_has_no_place() {
+    let home = good_home(STDOUT);
+    fs::create_dir(home.state_dir()).unwrap();
+    chmod(&home.state_dir(), 0o755);
+    refused(&home, &["state_dir: DIR/state", "mode 0755 lets others in", "chmod 0700 'DIR/state'"]);
+    let text = fs::read_to_string(home.config()).unwrap().replace("/state\"", "/no/such/state\"");
+    home.write("cometbridge.toml", &text);
+    refused(&home, &["state_dir: DIR/no/such/state", "can not be made", "mode 0700"]);
+}
+
+#[test]
+fn check_finds_an_admin_port_in_use() {
+    let home = good_home(STDOUT);
+    let _taken = std::net::TcpListener::bind(("127.0.0.1", home.admin_port)).unwrap();
+    refused(&home, &[&format!("admin.listen: 127.0.0.1:{} is in use by another program", home.admin_port)]);
+}
+
+#[test]
+fn check_finds_authorities_that_are_none() {
+    let home = good_home(STDOUT);
+    home.write("ca.pem", "not a certificate\n");
+    let ca = format!("[site.main]\nca = \"{}\"\n", home.path("ca.pem").display());
+    let text = fs::read_to_string(home.config()).unwrap().replace("[site.main]\n", &ca);
+    home.write("cometbridge.toml", &text);
+    refused(&home, &["site.main.ca: DIR/ca.pem holds no certificate in PEM"]);
+}
+
+#[test]
+fn check_finds_a_property_that_librdkafka_does_not_know_or_take() {
+    for (property, said) in
+        [("\"linger.mss\" = \"5\"", "linger.mss"), ("\"compression.type\" = \"zip\"", "compression.type")]
+    {
+        let home = good_home(&format!(
+            "[sink.kafka.events]\nbrokers = [\"127.0.0.1:9\"]\ntopic = \"gws.events\"\nprivacy = \"full\"\n\
+             librdkafka = {{ {property} }}\n"
+        ));
+        refused(&home, &["sink.kafka.events", said, "1 problem"]);
+    }
+}
+
+#[test]
+fn the_effective_configuration_shows_no_secret_and_loads_again_to_the_same() {
+    let home = good_home(
+        "[sink.webhook.crm]\nurl = \"https://crm.example.com/\"\nprivacy = \"full\"\nsecrets = [{ env = \"CRM_SECRET\" }]\n\
+         match = { medium = [\"chat\"] }\n",
+    );
+    let environment =
+        [("CRM_SECRET", "whsec_UExBTlRFRFBMQU5URURQTEFOVEVE"), ("COMETBRIDGE__LOG__LEVEL", "debug")];
+    let print = |environment: &[(&str, &str)]| {
+        let (code, stdout, stderr) =
+            command_with(&["print-config", "--config", home.config().to_str().unwrap()], environment);
+        assert_eq!((code, stderr.as_str()), (0, ""));
+        stdout
+    };
+    let first = print(&environment);
+    assert!(first.contains("level = \"debug\"") && first.contains("{ env = \"CRM_SECRET\" }"), "{first}");
+    assert!(!first.contains("UExBTlRFRF") && !first.contains("pw-anna"), "{first}");
+    home.write("cometbridge.toml", &first);
+    assert_eq!(print(&environment[..1]), first);
+}
+
+#[test]
+fn every_schema_that_is_listed_is_printed() {
+    let (code, names, _) = command(&["schema"]);
+    assert_eq!(code, 0);
+    let names: BTreeSet<&str> = names.lines().collect();
+    assert!(names.contains("chat.message") && names.len() > 15, "{names:?}");
+    for name in &names {
+        let (code, text, _) = command(&["schema", name]);
+        assert_eq!(code, 0);
+        assert!(text.ends_with("}\n") && !text.ends_with("\n\n"), "one line break at the end");
+        let schema: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert!(jsonschema::meta::is_valid(&schema), "{name}");
+    }
+    let (code, stdout, stderr) = command(&["schema", "chat.massage"]);
+    assert_eq!((code, stdout.as_str()), (1, ""));
+    assert!(stderr.starts_with("cometbridge: no schema \"chat.massage\"; there are: "), "{stderr}");
+}
+
+#[test]
+fn the_help_of_every_command_has_an_example() {
+    let (code, help, _) = command(&["--help"]);
+    assert_eq!(code, 0);
+    let listed = help.split("Commands:").nth(1).unwrap().split("Options:").next().unwrap();
+    let mut commands: Vec<Vec<&str>> =
+        listed.lines().filter_map(|line| line.split_whitespace().next()).map(|name| vec![name]).collect();
+    commands.retain(|name| name[0] != "help" && name[0] != "dead-letters");
+    commands.push(vec!["dead-letters", "list"]);
+    assert!(commands.len() >= 7, "{commands:?}");
+    for mut arguments in commands {
+        arguments.push("--help");
+        let (code, help, _) = command(&arguments);
+        assert_eq!(code, 0);
+        let example = format!("Example:\n  cometbridge {}", arguments[0]);
+        assert!(help.contains(&example), "{arguments:?}:\n{help}");
+    }
+}
+
+#[test]
+fn arguments_that_do_not_exist_give_one_message_and_no_other() {
+    for (arguments, said) in [
+        (&["rnu"][..], "unrecognized subcommand 'rnu'"),
+        (&["run", "--confg", "x"], "unexpected argument '--confg' found"),
+        (&["demo", "--seconds", "soon"], "invalid value 'soon' for '--seconds <SECONDS>'"),
+        (&["simulate", "--rate", "-1"], "invalid value '-1' for '--rate <RATE>': expected a number from 0"),
+        (&["simulate", "--rate", "nan"], "invalid value 'nan' for '--rate <RATE>': expected a number from 0"),
+        (&["simulate", "--agents", "0"], "invalid value '0' for '--agents <AGENTS>'"),
+    ] {
+        let (code, stdout, stderr) = command(arguments);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{arguments:?}");
+        assert!(stderr.starts_with(&format!("error: {said}")), "{arguments:?}: {stderr}");
+        assert_eq!(stderr.matches("error").count(), 1, "{stderr}");
+    }
+    let (code, _, stderr) = command(&["run"]);
+    assert_eq!(code, 78);
+    assert!(stderr.contains("no --config FILE was given"), "{stderr}");
+}
+
+#[test]
+fn a_sink_that_does_not_exist_is_refused_by_name() {
+    let home = good_home(STDOUT);
+    let config = home.config();
+    let arguments = ["dead-letters", "list", "--config", config.to_str().unwrap(), "--sink", "crm"];
+    let (code, _, stderr) = command(&arguments);
+    assert_eq!((code, stderr.as_str()), (1, "cometbridge: --sink crm: no such sink; there are: console\n"));
+}
+
+#[test]
+fn an_override_reaches_the_configuration_and_a_bad_one_does_not() {
+    let home = good_home(STDOUT);
+    let port = free_port();
+    let set = format!("admin.listen=127.0.0.1:{port}");
+    let config = home.config();
+    let (code, stdout, _) = command(&["print-config", "--config", config.to_str().unwrap(), "--set", &set]);
+    assert_eq!(code, 0);
+    assert!(stdout.contains(&format!("listen = \"127.0.0.1:{port}\"")), "{stdout}");
+    let (code, _, stderr) =
+        command(&["print-config", "--config", config.to_str().unwrap(), "--set", "admin.listen"]);
+    assert_eq!(code, 78, "{stderr}");
+}

@@ -1,0 +1,9 @@
+//! Sinks that fail, one beside others that work: nobody else is harmed, and nothing is lost unsaid.
+
+mod content;
+mod dead_letters;
+mod kafka_down;
+mod lag;
+mod signatures;
+mod stdout_closed;
+mod webhook_answers;
