@@ -110,6 +110,29 @@ async fn acknowledged_in_the_stall(stage: &Stage, disk: &SmallDisk, daemon: &mut
     before
 }
 
+/// A start on the full disk: refused where the reserve can not be made, else stalled; and no acknowledgement.
+async fn starts_stalled_or_not_at_all(stage: &Stage) {
+    let before = stage.server.acked().await;
+    let mut daemon = stage.home.start();
+    let began = std::time::Instant::now();
+    let refused = loop {
+        assert!(began.elapsed() < LIMIT, "neither refused nor stalled: {}", stage.home.log());
+        if let Some(ended) = daemon.has_ended() {
+            assert_eq!(ended.code(), Some(1), "{}", stage.home.log());
+            assert!(stage.home.log().contains("no room"), "{}", stage.home.log());
+            break true;
+        }
+        if daemon.metric("cometbridge_journal_stalled").await == 1.0 {
+            stalled_on(&mut daemon, 1.0).await;
+            break false;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    println!("a start on the full disk was {}", if refused { "refused" } else { "stalled" });
+    daemon.kill();
+    assert_eq!(stage.server.acked().await, before);
+}
+
 /// Waits until everything told is acknowledged and the webhook has it.
 async fn caught_up(stage: &Stage) {
     let story = &stage.story;
@@ -169,6 +192,8 @@ async fn a_kill_on_a_full_disk_loses_nothing_acknowledged() {
     acknowledged_in_the_stall(&stage, &disk, &mut daemon).await;
     story.silence();
     daemon.kill();
+    disk.fill();
+    starts_stalled_or_not_at_all(&stage).await;
 
     disk.free();
     stage.receiver.answer(200);

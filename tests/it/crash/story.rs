@@ -148,35 +148,35 @@ impl Story {
     /// Tells the whole log of every open conversation again, to both of its agents.
     pub async fn resend(&self, label: &str) {
         let first = self.memory.lock().unwrap().open_from;
-        self.resend_from(label, first).await;
-    }
-
-    /// Tells everything again, also of conversations that are over, and waits until all of it is acknowledged.
-    pub async fn resend_all(&self, label: &str) {
-        let tags = self.resend_from(label, 0).await;
-        eventually("the server sees the final logs acknowledged", Duration::from_secs(120), || async {
-            self.server.acked().await.is_superset(&tags).then_some(())
-        })
-        .await;
-    }
-
-    async fn resend_from(&self, label: &str, first: usize) -> std::collections::HashSet<String> {
-        let logs: Vec<Publish> = {
-            let memory = self.memory.lock().unwrap();
-            let begun = memory.talks.iter().skip(first).filter(|talk| talk.items > 0);
-            begun
-                .flat_map(|talk| {
-                    let log = talk.of.log(1, talk.items);
-                    [0, 1].map(|side| {
-                        talk.of.to(side, log.clone(), format!("log/{label}/{}/{side}", talk.of.id))
-                    })
-                })
-                .collect()
-        };
-        for batch in logs.chunks(AT_ONCE) {
+        for batch in self.logs(label, first).chunks(AT_ONCE) {
             self.server.publish(batch).await;
         }
-        logs.into_iter().map(|log| log.tag).collect()
+    }
+
+    /// Tells everything again, also of conversations that are over, and waits until all of it is acknowledged: a
+    /// part after the other, as all at once would keep a session waiting beyond the server's patience.
+    pub async fn resend_all(&self, label: &str) {
+        for batch in self.logs(label, 0).chunks(AT_ONCE) {
+            self.server.publish(batch).await;
+            let what = "the server sees a part of the final logs acknowledged";
+            eventually(what, Duration::from_secs(120), || async {
+                let acked = self.server.acked().await;
+                batch.iter().all(|log| acked.contains(&log.tag)).then_some(())
+            })
+            .await;
+        }
+    }
+
+    fn logs(&self, label: &str, first: usize) -> Vec<Publish> {
+        let memory = self.memory.lock().unwrap();
+        let begun = memory.talks.iter().skip(first).filter(|talk| talk.items > 0);
+        begun
+            .flat_map(|talk| {
+                let log = talk.of.log(1, talk.items);
+                let tag = |side| format!("log/{label}/{}/{side}", talk.of.id);
+                [0, 1].map(|side| talk.of.to(side, log.clone(), tag(side)))
+            })
+            .collect()
     }
 
     /// The ids of all items of all conversations.

@@ -262,6 +262,11 @@ impl Daemon {
         self.child.wait().unwrap();
     }
 
+    /// The exit status of a process that has ended.
+    pub fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
     /// SIGTERM, and the exit status.
     pub async fn stop(self) -> ExitStatus {
         self.signal("TERM");
