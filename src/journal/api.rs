@@ -195,6 +195,8 @@ pub struct DeadLetter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lag {
     pub position: Sequence,
+    /// The newest event that is counted: what is committed after the reading stands beyond it.
+    pub last: Sequence,
     pub events: u64,
     pub bytes: u64,
     /// When the oldest unsettled event was recorded.

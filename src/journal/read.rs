@@ -79,22 +79,31 @@ impl Reading for SqliteReader {
     }
 
     fn lag(&self, position: Sequence) -> Result<Lag, Error> {
-        let figures: Option<(i64, i64, i64, i64, i64, i64)> = self
+        let figures: Option<(i64, i64, i64, i64, i64, i64, i64)> = self
             .0
             .prepare_cached(
-                "SELECT f.nth, f.total, f.bytes, f.recorded, l.nth, l.total FROM
+                "SELECT f.nth, f.total, f.bytes, f.recorded, l.nth, l.total, l.seq FROM
                      (SELECT nth, total, bytes, recorded FROM event WHERE seq > ?1 ORDER BY seq LIMIT 1) f,
-                     (SELECT nth, total FROM event ORDER BY seq DESC LIMIT 1) l",
+                     (SELECT nth, total, seq FROM event ORDER BY seq DESC LIMIT 1) l",
             )?
             .query_row([int(position)], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+                Ok((
+                    row.get(0)?,
+                    row.get(1)?,
+                    row.get(2)?,
+                    row.get(3)?,
+                    row.get(4)?,
+                    row.get(5)?,
+                    row.get(6)?,
+                ))
             })
             .optional()?;
-        let Some((nth, total, bytes, recorded, last_nth, last_total)) = figures else {
-            return Ok(Lag { position, events: 0, bytes: 0, oldest: None });
+        let Some((nth, total, bytes, recorded, last_nth, last_total, last)) = figures else {
+            return Ok(Lag { position, last: position, events: 0, bytes: 0, oldest: None });
         };
         Ok(Lag {
             position,
+            last: uint(last),
             events: uint(last_nth.saturating_sub(nth).saturating_add(1)),
             bytes: uint(last_total.saturating_sub(total).saturating_add(bytes)),
             oldest: Some(recorded),

@@ -107,7 +107,7 @@ mod tests {
     }
 
     fn lag(events: u64, bytes: u64, oldest: Option<Millis>) -> Lag {
-        Lag { position: 0, events, bytes, oldest }
+        Lag { position: 0, last: events, events, bytes, oldest }
     }
 
     #[test]

@@ -179,6 +179,24 @@ async fn a_sink_beyond_its_lag_is_moved_on_and_the_loss_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_committed_while_a_sink_is_moved_on_is_neither_lost_nor_counted() {
+    let memory = Memory::new();
+    memory.add(&["a", "a", "b"]);
+    let script =
+        Script::new(|delivery| if delivery.event.partitionkey == "a" { retry(None) } else { done() });
+    let limit = MaxLag { bytes: 1_000_000, age: seconds(60), on_limit: OnLimit::Release };
+    let lane = run(&memory, vec![(SinkConfig { max_lag: limit, ..config("s", 1000) }, &script)]);
+    until(|| script.done() == [3]).await;
+    memory.inner.lock().unwrap().after_lag = Some("c");
+    memory.clock.set(60_001);
+    until(|| script.done() == [3, 4, 5]).await;
+    let (lost, _) = memory.inner.lock().unwrap().events[&5].clone();
+    let data: serde_json::Value = serde_json::from_str(lost.data.get()).unwrap();
+    assert_eq!((&data["lastSequence"], &data["count"]), (&"7-0000000000000000003".into(), &2.into()));
+    assert!(lane.stop().await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_sink_that_may_not_lose_anything_pauses_the_intake_until_it_has_caught_up() {
     let memory = Memory::new();
     memory.add(&["a"; 10]);

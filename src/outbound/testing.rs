@@ -90,6 +90,8 @@ pub struct Inner {
     pub events: BTreeMap<Sequence, (Arc<Event>, Millis)>,
     pub positions: HashMap<String, Sequence>,
     pub dead: Vec<NewDeadLetter>,
+    /// Committed right after the next reading of the lag.
+    pub after_lag: Option<&'static str>,
 }
 
 impl Memory {
@@ -164,10 +166,17 @@ impl Source for Memory {
     }
 
     async fn lag(&self, position: Sequence) -> Result<Lag, Error> {
-        let inner = self.inner.lock().unwrap();
-        let events = inner.events.range(position + 1..).count() as u64;
-        let oldest = inner.events.range(position + 1..).next().map(|(_, (_, at))| *at);
-        Ok(Lag { position, events, bytes: events * 100, oldest })
+        let (lag, added) = {
+            let mut inner = self.inner.lock().unwrap();
+            let events = inner.events.range(position + 1..).count() as u64;
+            let oldest = inner.events.range(position + 1..).next().map(|(_, (_, at))| *at);
+            let last = position + events;
+            (Lag { position, last, events, bytes: events * 100, oldest }, inner.after_lag.take())
+        };
+        if let Some(key) = added {
+            self.add(&[key]);
+        }
+        Ok(lag)
     }
 
     fn append(&self, append: Append) -> Pending<Committed> {

@@ -161,10 +161,13 @@ async fn lag_counts_what_lies_behind_a_position() {
     settled(bench.journal.append(events(["b".to_owned(), "c".to_owned()]))).await.unwrap();
     let total = bench.journal.head().borrow().total_bytes;
     let all = bench.journal.lag(0).await.unwrap();
-    assert_eq!(all, Lag { position: 0, events: 3, bytes: total, oldest: Some(START) });
+    assert_eq!(all, Lag { position: 0, last: 3, events: 3, bytes: total, oldest: Some(START) });
     let some = bench.journal.lag(1).await.unwrap();
     assert_eq!((some.events, some.oldest), (2, Some(START + 5_000)));
-    assert_eq!(bench.journal.lag(3).await.unwrap(), Lag { position: 3, events: 0, bytes: 0, oldest: None });
+    assert_eq!(
+        bench.journal.lag(3).await.unwrap(),
+        Lag { position: 3, last: 3, events: 0, bytes: 0, oldest: None }
+    );
     bench.journal.close().await;
 }
 

@@ -3,7 +3,7 @@
 //! Deliberately absent: anything that delivers.
 
 use super::{Fault, Lane, TICK, settled, within};
-use crate::journal::{Append, Error, Settle, sequence_text};
+use crate::journal::{Append, Error, Lag, Settle, sequence_text};
 use crate::outbound::lag::{Loss, age, caught_up, exceeded, lost_event};
 use crate::outbound::settings::OnLimit;
 use crate::outbound::source::Source;
@@ -44,7 +44,7 @@ impl<S: Source> Lane<S> {
         self.report.lag(&lag, age(&lag, now));
         let passed = exceeded(&limit, &lag, now);
         match (limit.on_limit, passed) {
-            (OnLimit::Release, Some(name)) => return self.release(name).await,
+            (OnLimit::Release, Some(name)) => return self.release(name, &lag).await,
             (OnLimit::Release, None) => {}
             (OnLimit::StopIntake, passed) => self.hold_intake(passed, caught_up(&limit, &lag, now)),
         }
@@ -61,18 +61,15 @@ impl<S: Source> Lane<S> {
         }
     }
 
-    /// Moves the lane to the head. The event that names the loss is on disk before the position moves: a crash
+    /// Moves the lane to the end of what the lag counted. The event that names the loss is on disk before the position moves: a crash
     /// in between names it twice rather than never.
-    async fn release(&mut self, limit: &'static str) -> Result<bool, Fault> {
-        let first = self.window.position().saturating_add(1);
-        let last = self.head.borrow().last;
-        let lag = self.source.lag(self.window.position()).await?;
-        // Commits between the two readings are not lost: they stand beyond `last`.
-        let since = self.head.borrow().last.saturating_sub(last);
+    async fn release(&mut self, limit: &'static str, lag: &Lag) -> Result<bool, Fault> {
+        // Number and end come from one reading: what is committed since is not lost and must not be counted.
+        let (first, last) = (lag.position.saturating_add(1), lag.last);
         if last < first {
             return Ok(false);
         }
-        let count = lag.events.saturating_sub(since).saturating_sub(self.window.settled_above());
+        let count = lag.events.saturating_sub(self.window.settled_above());
         let loss = Loss { sink: &self.config.name, first, last, count, bytes: lag.bytes, limit };
         let (birth, now) = (self.wiring.birth, self.wiring.clock.now());
         let event = lost_event(&loss, birth, now).map_err(|error| Error::Row(error.to_string()))?;
