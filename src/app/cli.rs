@@ -124,7 +124,7 @@ pub struct ListDeadLetters {
     #[arg(long)]
     pub sink: Option<String>,
     /// At most so many.
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub limit: u32,
     /// One JSON object a line.
     #[arg(long)]
