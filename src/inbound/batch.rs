@@ -78,18 +78,18 @@ pub fn session_name(site: &str, agent: &str) -> String {
     format!("{site}/{agent}")
 }
 
-/// When the process that wrote this checkpoint last had the session.
+/// Until when the process that wrote this checkpoint has everything.
 pub fn covered_until(checkpoint: &Checkpoint) -> Option<Millis> {
     serde_json::from_str::<serde_json::Value>(&checkpoint.body).ok()?.get("at")?.as_i64()
 }
 
 /// Where the session will stand once this batch is on disk.
-pub fn checkpoint(session: &Session, machine: &Machine, pending: &Pending, now: Millis) -> Checkpoint {
+pub fn checkpoint(session: &Session, machine: &Machine, pending: &Pending) -> Checkpoint {
     let body = serde_json::json!({
         "clientId": machine.client_id(),
         "ack": machine.ack_once_stored(),
         "pending": pending.hex(),
-        "at": now,
+        "at": machine.covered(),
     });
     let session = session_name(&session.site.config.name, &session.agent.key);
     Checkpoint { session, body: body.to_string() }

@@ -147,7 +147,7 @@ impl Held {
         if machine.client_id().is_none() {
             return;
         }
-        let checkpoint = batch::checkpoint(&self.session, machine, &self.pending, self.session.clock.now());
+        let checkpoint = batch::checkpoint(&self.session, machine, &self.pending);
         if let Err(error) = self.store(Vec::new(), Some(checkpoint)).await {
             tracing::debug!(agent = %self.session.agent.key, %error, "the checkpoint was not stored");
         }
@@ -246,7 +246,7 @@ impl Held {
         let now = self.session.clock.now();
         let received = batch::build(&self.session, messages, &self.pending, now);
         self.pending.stored(&received.digests, unacknowledged);
-        let checkpoint = batch::checkpoint(&self.session, machine, &self.pending, now);
+        let checkpoint = batch::checkpoint(&self.session, machine, &self.pending);
         match self.store(received.candidates, Some(checkpoint)).await {
             Ok(()) => Some(Input::Committed),
             Err(error) => {

@@ -83,7 +83,11 @@ pub struct Machine {
     pub(super) logins_failed: u32,
     pub(super) lost_in_a_row: u32,
     ids: u64,
-    pub(super) last_good: Option<Millis>,
+    /// When the connect left that is out, or was last.
+    asked: Option<Millis>,
+    /// What was published until then is in hand: when the connect left whose answer came last. Not when that
+    /// answer was dealt with, as more may have been queued behind it by then.
+    pub(super) covered: Option<Millis>,
     pub(super) gap: Option<Gap>,
     /// The journal has lost its end, and this session's share of it was not yet named.
     pub(super) shortened: bool,
@@ -106,7 +110,8 @@ impl Machine {
             logins_failed: 0,
             lost_in_a_row: 0,
             ids: 0,
-            last_good: before.covered,
+            asked: None,
+            covered: before.covered,
             shortened: before.shortened,
             gap: None,
         }
@@ -130,9 +135,9 @@ impl Machine {
         }
     }
 
-    /// When the server last answered a connect well.
-    pub fn last_good(&self) -> Option<Millis> {
-        self.last_good
+    /// Everything published until then is stored, or is in the batch in hand.
+    pub fn covered(&self) -> Option<Millis> {
+        self.covered
     }
 
     /// One input in, the actions it causes out. The last action is the one whose end gives the next input.
@@ -176,6 +181,9 @@ impl Machine {
                 // An input that does not belong to this step: the loop never produces it; stay as we are.
                 self.step = step;
             }
+        }
+        if let Some(Action::Send { request: Request::Connect { .. }, .. }) = out.last() {
+            self.asked = Some(at.now);
         }
         (self, out)
     }
@@ -285,7 +293,7 @@ impl Machine {
         self.failures = 0;
         self.unreadable = 0;
         self.lost_in_a_row = 0;
-        self.last_good = Some(at.now);
+        self.covered = self.asked.or(Some(at.now));
         out.push(Action::Say(Note::ConnectOk));
         out.push(Action::Report(Phase::Connected));
         if let Some(Gap { from, cause, certainty }) = self.gap.take() {

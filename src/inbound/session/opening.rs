@@ -86,6 +86,8 @@ impl Machine {
             return self.back_off(at, "handshake", &failure(FailureKind::Http, &text), next, out);
         }
         self.client_id.clone_from(&reply.client_id);
+        // Of an agent never held before, nothing is missing until now.
+        self.covered = self.covered.or(Some(at.now));
         let (acks, first) = match reply.ack {
             Ack::None => (false, None),
             Ack::Enabled => (true, Some(0)),

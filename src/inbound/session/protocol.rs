@@ -19,7 +19,7 @@ pub struct Rules {
 /// What earlier processes left of this agent's session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Before {
-    /// When one of them last had it, if one had: since then nobody listened.
+    /// Until when they have everything, if one of them held it: what came later may be missing.
     pub covered: Option<Millis>,
     /// The journal has lost its end: what was stored after `covered` may be gone with it.
     pub shortened: bool,

@@ -49,13 +49,13 @@ impl Machine {
     }
 
     pub(super) fn open_gap(&mut self, cause: &'static str, certainty: Certainty, out: &mut Vec<Action>) {
-        if self.gap.is_none() && self.last_good.is_some() {
+        if self.gap.is_none() && self.covered.is_some() {
             self.begin_gap(cause, certainty, out);
         }
     }
 
     fn begin_gap(&mut self, cause: &'static str, certainty: Certainty, out: &mut Vec<Action>) {
-        let gap = Gap { from: self.last_good, cause, certainty };
+        let gap = Gap { from: self.covered, cause, certainty };
         out.push(Action::Say(Note::GapOpened { from: gap.from, cause, certainty }));
         self.gap = Some(gap);
     }

@@ -2,13 +2,17 @@
 
 use super::seen::Seen;
 use super::story::{State, Story};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A notification may wait on the server for a moment while the session takes in the one before it; the gap
-/// begins with the latter.
-const IN_QUEUE: SignedDuration = SignedDuration::from_secs(2);
+/// The bridge's own events, on stdout beside the others.
+pub const GAPS: &str = "[sink.stdout.gaps]\nmatch = { medium = [\"bridge\"] }\nprivacy = \"full\"\n";
+
+/// Those of stdout that are the bridge's own, and the others.
+pub fn apart(events: Vec<Value>) -> (Vec<Value>, Vec<Value>) {
+    events.into_iter().partition(|event| event["medium"] == "bridge")
+}
 
 /// From when nobody listened, and until when, by agent.
 #[derive(Default)]
@@ -18,7 +22,9 @@ impl Gaps {
     /// Takes in the bridge's own events, in order.
     pub fn take(events: impl IntoIterator<Item = Value>) -> Gaps {
         let mut gaps = Gaps::default();
-        for event in events {
+        let mut ids = BTreeSet::new();
+        // Without those that came again after a kill.
+        for event in events.into_iter().filter(|event| ids.insert(event["id"].to_string())) {
             let data = &event["data"];
             let time = |name: &str| data[name].as_str().map(|text| text.parse::<Timestamp>().unwrap());
             let of_agent = gaps.0.entry(data["agent"].as_str().unwrap().to_owned()).or_default();
@@ -45,7 +51,7 @@ impl Gaps {
         let next_begins = gaps.iter().skip(1).map(|gap| Some(gap.0)).chain([None]);
         gaps.iter().zip(next_begins).any(|((from, to), next)| {
             let end = to.or(next);
-            *from <= state.at + IN_QUEUE && end.is_none_or(|end| state.at <= end)
+            *from <= state.told && end.is_none_or(|end| state.begun <= end)
         })
     }
 

@@ -1,6 +1,6 @@
 //! Kill -9 at random moments of a steady run, the daemon started again on the same state each time.
 
-use super::gaps::Gaps;
+use super::gaps::{GAPS, Gaps, apart};
 use super::seed;
 use super::seen::{Seen, from_stdout};
 use super::story::Story;
@@ -20,9 +20,6 @@ use std::time::Duration;
 const LIFE: std::ops::Range<u64> = 100..4_500;
 /// After so many kills the conversations are over and new ones begin.
 const GENERATION: u64 = 20;
-
-/// The bridge's own events, on stdout beside the others.
-const GAPS: &str = "[sink.stdout.gaps]\nmatch = { medium = [\"bridge\"] }\nprivacy = \"full\"\n";
 
 struct Size {
     kills: u64,
@@ -77,12 +74,6 @@ async fn all_delivered(daemon: &mut Daemon, story: &Story, receiver: &Receiver, 
     for sink in ["events", "crm", "console", "gaps"] {
         daemon.until(&format!("cometbridge_sink_lag_events{{sink=\"{sink}\"}}"), limit, |n| n == 0.0).await;
     }
-}
-
-/// Without those that came again after a kill.
-fn first_of_each(events: Vec<Value>) -> Vec<Value> {
-    let mut ids = BTreeSet::new();
-    events.into_iter().filter(|event| ids.insert(event["id"].to_string())).collect()
 }
 
 fn check(story: &Story, seen: &[Seen], acked: &std::collections::HashSet<String>, last_window: u64) {
@@ -148,16 +139,15 @@ async fn kills_at_random_moments_lose_nothing_acknowledged_and_repeat_nothing_un
 
     // How often an event came again is not known before: read until nothing more comes.
     let records = kafka.read("gws.events", usize::MAX >> 1, Duration::from_secs(5)).await;
-    let (own, events): (Vec<Value>, Vec<Value>) =
-        from_stdout(&home).into_iter().partition(|event| event["medium"] == "bridge");
+    let (own, events) = apart(from_stdout(&home));
     let seen = [
         Seen::take("kafka", records.iter().map(event_of)),
         Seen::take("webhook", receiver.received().into_iter().map(|received| received.event)),
         Seen::take("stdout", events),
     ];
-    let gaps = Gaps::take(first_of_each(own));
+    check(&story, &seen, &acked, kills + 1);
+    let gaps = Gaps::take(own);
     gaps.name_all_that_is_missing(&story, &seen[0], agents);
     println!("{} gaps published", gaps.count());
-    check(&story, &seen, &acked, kills + 1);
     assert!(!home.log().contains("panicked"), "{}", home.log());
 }

@@ -1,6 +1,7 @@
 //! Who may have a state directory, and what a start says of a journal that lost its end.
 
 use super::Stage;
+use super::gaps::GAPS;
 use super::seen::{Seen, from_stdout};
 use crate::harness::daemon::{Daemon, Home, SECRET, command_with};
 use crate::harness::eventually;
@@ -119,8 +120,7 @@ async fn an_older_journal_is_refused_unless_accepted_and_sequences_do_not_come_t
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_accepted_loss_is_published_as_a_gap_of_every_agent() {
-    let gaps = "[sink.stdout.gaps]\nprivacy = \"full\"\nmatch = { medium = [\"bridge\"] }\n";
-    let stage = Stage::set(4, &[], gaps).await;
+    let stage = Stage::set(4, &[], GAPS).await;
     let first = started(&stage, 1, &[]).await;
     assert!(first.stop().await.success());
     let older = copy_of_the_journal(&stage.home);

@@ -1,6 +1,7 @@
 //! Stops under load: in order within the grace, and at once when asked twice.
 
 use super::Stage;
+use super::gaps::{GAPS, Gaps, apart};
 use super::seen::{Seen, from_stdout};
 use crate::harness::eventually;
 use std::time::Duration;
@@ -9,7 +10,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_under_load_ends_well_and_keeps_everything_acknowledged() {
-    let stage = Stage::set(20, &[], "").await;
+    let stage = Stage::set(20, &[], GAPS).await;
     let story = &stage.story;
     let telling = story.steady();
     for window in 1..=3 {
@@ -37,13 +38,14 @@ async fn a_stop_under_load_ends_well_and_keeps_everything_acknowledged() {
         stage.webhook_ids().is_superset(&wanted).then_some(())
     })
     .await;
-    for sink in ["crm", "console"] {
+    for sink in ["crm", "console", "gaps"] {
         daemon.until(&format!("cometbridge_sink_lag_events{{sink=\"{sink}\"}}"), LIMIT, |n| n == 0.0).await;
     }
     let acked = stage.server.acked().await;
     assert!(daemon.stop().await.success());
-    let seen =
-        [Seen::take("webhook", stage.webhook_events()), Seen::take("stdout", from_stdout(&stage.home))];
+    let (own, events) = apart(from_stdout(&stage.home));
+    let seen = [Seen::take("webhook", stage.webhook_events()), Seen::take("stdout", events)];
+    Gaps::take(own).name_all_that_is_missing(story, &seen[0], stage.agents);
     for each in &seen {
         each.holds_acknowledged(story, &acked);
         each.holds_the_logs(story);

@@ -33,8 +33,9 @@ pub struct State {
     pub step: usize,
     /// `None`: nobody listened, or somebody came or went in that moment.
     pub window: Option<u64>,
-    /// Before it was told.
-    pub at: Timestamp,
+    /// Before and after it was told.
+    pub begun: Timestamp,
+    pub told: Timestamp,
 }
 
 #[derive(Default)]
@@ -94,21 +95,26 @@ impl Story {
 
     /// One round: a new message and a new state in about a quarter of the open conversations.
     pub async fn round(&self) {
-        let (window, at) = (self.window.load(Ordering::SeqCst), Timestamp::now());
-        let (batch, told) = self.compose(at);
+        let window = self.window.load(Ordering::SeqCst);
+        let (batch, states) = self.compose();
         let delivered = self.server.publish(&batch).await;
+        let told = Timestamp::now();
         let sure = window != 0 && window == self.window.load(Ordering::SeqCst);
         if sure {
             assert!(delivered.iter().all(|n| *n >= 1), "everything goes to a live session: {delivered:?}");
         }
         let window = sure.then_some(window);
-        self.memory.lock().unwrap().states.extend(told.into_iter().map(|state| State { window, ..state }));
+        self.memory.lock().unwrap().states.extend(states.into_iter().map(|state| State {
+            window,
+            told,
+            ..state
+        }));
     }
 
-    fn compose(&self, at: Timestamp) -> (Vec<Publish>, Vec<State>) {
+    fn compose(&self) -> (Vec<Publish>, Vec<State>) {
         let (mut rng, mut memory) = (self.rng.lock().unwrap(), self.memory.lock().unwrap());
         let Memory { talks, open_from, messages, .. } = &mut *memory;
-        let (mut batch, mut told) = (Vec::new(), Vec::new());
+        let (mut batch, mut told, begun) = (Vec::new(), Vec::new(), Timestamp::now());
         for (number, talk) in talks.iter_mut().skip(*open_from).enumerate() {
             if rng.u8(..4) != 0 {
                 continue;
@@ -124,7 +130,7 @@ impl Story {
             let tag = format!("state/{}/{step}", talk.of.id);
             batch.push(talk.of.to(side, talk.of.state(step), tag.clone()));
             let (agent, interaction) = ((1001 + number * 2 + side).to_string(), talk.of.id.clone());
-            told.push(State { tag, agent, interaction, step, window: None, at });
+            told.push(State { tag, agent, interaction, step, window: None, begun, told: begun });
         }
         (batch, told)
     }

@@ -334,3 +334,30 @@ fn a_journal_that_lost_its_end_is_a_gap_of_every_agent_also_of_one_it_knows_noth
         assert!(driver.notes().iter().any(closed));
     }
 }
+
+#[test]
+fn a_gap_begins_when_the_last_answered_connect_left_as_more_may_have_queued_behind_its_answer() {
+    let mut driver = Driver::connected(Ack::Enabled);
+    driver.now = 5_000;
+    driver.reply_connect(Some(1), 0);
+    assert_eq!(driver.machine.as_ref().unwrap().covered(), Some(1_000));
+    driver.now = 9_000;
+    driver.reply_connect(Some(2), 1).put(Input::Committed);
+    assert_eq!(driver.machine.as_ref().unwrap().covered(), Some(5_000));
+    driver.now = 20_000;
+    let id = connect_id(driver.sent());
+    let unknown = connect_error(&id, "402::session_unknown", Some("handshake"));
+    driver.put(Input::Replied { metas: vec![unknown], data: 0 });
+    assert!(driver.notes().iter().any(|n| matches!(n, Note::GapOpened { from: Some(5_000), .. })));
+}
+
+#[test]
+fn what_a_later_process_is_told_does_not_grow_before_a_connect_is_answered() {
+    let mut driver = Driver::after(Before { covered: Some(500), shortened: false });
+    driver.put(Input::Start).put(Input::LoggedIn).put(handshake_reply(Ack::Enabled));
+    driver.put(subscribe_reply(&driver_subscribe(&driver)));
+    assert_eq!(driver.machine.as_ref().unwrap().covered(), Some(500));
+    let mut first = Driver::new();
+    first.put(Input::Start).put(Input::LoggedIn).put(handshake_reply(Ack::Enabled));
+    assert_eq!(first.machine.as_ref().unwrap().covered(), Some(1_000));
+}
