@@ -79,7 +79,14 @@ pub async fn start(settings: Settings, only: &[String]) -> Result<Service, Fault
         dedup::start(&journal, clock.clone(), metrics.clone(), health.clone(), lanes.intake_paused())?;
     let checkpoints = journal.checkpoints().await?;
     let shortened = recovery.shortened.is_some();
-    let common = Common { intake: &intake, clock: &clock, metrics: &metrics, checkpoints, shortened };
+    let common = Common {
+        intake: &intake,
+        journal: &journal,
+        clock: &clock,
+        metrics: &metrics,
+        checkpoints,
+        shortened,
+    };
     let prepared = fleet::prepare(&settings.sites, only, common).await;
     let (fleet, sessions) = prepared.map_err(|error| Fault::Configuration(error.to_string()))?;
     let stop_admin = CancellationToken::new();

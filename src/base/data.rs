@@ -141,6 +141,8 @@ pub enum Certainty {
 #[serde(rename_all = "camelCase")]
 pub struct GapData {
     pub agent: String,
+    /// The same in `gap_opened`, `gap_closed` and in the `gap` of each interaction it touched.
+    pub gapid: String,
     /// RFC 3339: the last moment known to be covered; absent where none is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
@@ -150,6 +152,82 @@ pub struct GapData {
     /// `session-unknown`, `restart`, `reply-lost`, `journal-shortened`, … (a closed list, see the README).
     pub cause: String,
     pub certainty: Certainty,
+    /// The last event in the journal when the gap opened, as in `sequence`.
+    pub first_sequence: String,
+    /// The last event in the journal when the gap closed; only in `gap_closed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_sequence: Option<String>,
+}
+
+/// `genesys.gws.<medium>.gap.v1`: a gap of one agent's session, in the order of an interaction that it touched.
+/// Once when it opens, and once when what could be had was read again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InteractionGapData {
+    pub interaction_id: String,
+    pub agent: String,
+    pub gapid: String,
+    pub phase: GapPhase,
+    pub cause: String,
+    pub certainty: Certainty,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// The highest index of the log that was known before; absent where none was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_index_before: Option<i64>,
+    /// The lowest index of the log known after it; absent where none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_index_after: Option<i64>,
+    /// Only where `phase` is `closed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovered: Option<Recovered>,
+}
+
+/// Where a gap stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum GapPhase {
+    Opened,
+    Closed,
+}
+
+/// How much of an interaction's log and state could be read again after a gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Recovered {
+    /// The state, and the log from the last index known before.
+    Yes,
+    /// The state or a part of the log.
+    Partly,
+    No,
+}
+
+/// `genesys.gws.<medium>.ended_unseen.v1`: an interaction that was open for this agent is no longer in a list
+/// that the server answered properly; how it ended was not seen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EndedUnseenData {
+    pub interaction_id: String,
+    pub agent: String,
+    /// The last state seen, as GWS wrote it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_state: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_index: Option<i64>,
+}
+
+/// `cometbridge.session.silent.v1`: REST shows changes that this session was never told of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SilentData {
+    pub agent: String,
+    /// RFC 3339: since when no notification came; absent where none ever came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// How many resources differed, by kind (`chat`, `device`, …).
+    pub differing: std::collections::BTreeMap<String, u64>,
 }
 
 /// `cometbridge.sink.lost.v1`: a sink that lagged beyond its limit was moved on over these events.

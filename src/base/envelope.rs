@@ -37,6 +37,9 @@ pub mod event {
     pub const UNKNOWN: &str = "unknown";
     pub const GAP_OPENED: &str = "gap_opened";
     pub const GAP_CLOSED: &str = "gap_closed";
+    pub const GAP: &str = "gap";
+    pub const ENDED_UNSEEN: &str = "ended_unseen";
+    pub const SILENT: &str = "silent";
     pub const SINK_LOST: &str = "sink_lost";
     pub const ITEM_REJECTED: &str = "item_rejected";
     /// Every event that can stand in an envelope or in a `match`.
@@ -50,6 +53,9 @@ pub mod event {
         UNKNOWN,
         GAP_OPENED,
         GAP_CLOSED,
+        GAP,
+        ENDED_UNSEEN,
+        SILENT,
         SINK_LOST,
         ITEM_REJECTED,
     ];

@@ -5,7 +5,8 @@
 //! Deliberately absent: a schema of what GWS sends (`raw` and `context` are anything).
 
 use crate::base::data::{
-    AgentStateData, GapData, InteractionData, ItemRejectedData, MessageData, SinkLostData, UnknownData,
+    AgentStateData, EndedUnseenData, GapData, InteractionData, InteractionGapData, ItemRejectedData,
+    MessageData, SilentData, SinkLostData, UnknownData,
 };
 use crate::base::encode::SPEC_VERSION;
 use crate::base::envelope::{Origin, TimeSource, gws_type, medium, schema_urn};
@@ -21,6 +22,9 @@ enum Shape {
     AgentState,
     Unknown,
     Gap,
+    InteractionGap,
+    EndedUnseen,
+    Silent,
     SinkLost,
     ItemRejected,
 }
@@ -32,20 +36,27 @@ const TABLE: &[(&str, Shape)] = &[
     ("facebooksession.participants_updated", Shape::Interaction),
     ("facebooksession.properties_updated", Shape::Interaction),
     ("facebooksession.error", Shape::Interaction),
+    ("facebooksession.gap", Shape::InteractionGap),
+    ("facebooksession.ended_unseen", Shape::EndedUnseen),
     ("chat.message", Shape::Message),
     ("chat.status_change", Shape::Interaction),
     ("chat.participants_updated", Shape::Interaction),
     ("chat.properties_updated", Shape::Interaction),
     ("chat.error", Shape::Interaction),
+    ("chat.gap", Shape::InteractionGap),
+    ("chat.ended_unseen", Shape::EndedUnseen),
     ("smssession.message", Shape::Message),
     ("smssession.status_change", Shape::Interaction),
     ("smssession.participants_updated", Shape::Interaction),
     ("smssession.properties_updated", Shape::Interaction),
     ("smssession.error", Shape::Interaction),
+    ("smssession.gap", Shape::InteractionGap),
+    ("smssession.ended_unseen", Shape::EndedUnseen),
     ("agent.state_change", Shape::AgentState),
     ("unknown", Shape::Unknown),
     ("session.gap_opened", Shape::Gap),
     ("session.gap_closed", Shape::Gap),
+    ("session.silent", Shape::Silent),
     ("sink.lost", Shape::SinkLost),
     ("item.rejected", Shape::ItemRejected),
 ];
@@ -152,11 +163,14 @@ fn schema(name: &str, shape: Shape) -> Value {
         Shape::AgentState => (generated::<AgentStateData>(), &["agent"]),
         Shape::Unknown => (generated::<UnknownData>(), &["agent"]),
         Shape::Gap => (generated::<GapData>(), &["agent"]),
+        Shape::InteractionGap => (generated::<InteractionGapData>(), &["interaction", "agent"]),
+        Shape::EndedUnseen => (generated::<EndedUnseenData>(), &["interaction", "agent"]),
+        Shape::Silent => (generated::<SilentData>(), &["agent"]),
         Shape::SinkLost => (generated::<SinkLostData>(), &[]),
         Shape::ItemRejected => (generated::<ItemRejectedData>(), &[]),
     };
     without_null(&mut schema);
-    if matches!(shape, Shape::Gap | Shape::SinkLost | Shape::ItemRejected)
+    if !matches!(shape, Shape::Message | Shape::Interaction | Shape::AgentState | Shape::Unknown)
         && let Some(payload) =
             schema.pointer_mut("/properties/data/properties").and_then(Value::as_object_mut)
     {
@@ -190,6 +204,15 @@ fn schema(name: &str, shape: Shape) -> Value {
 fn without_null(schema: &mut Value) {
     match schema {
         Value::Object(members) => {
+            if let Some(Value::Array(either)) = members.get_mut("anyOf") {
+                either.retain(|one| one.get("type") != Some(&json!("null")));
+                if let [only] = either.as_slice()
+                    && let Some(only) = only.as_object().cloned()
+                {
+                    members.remove("anyOf");
+                    members.extend(only);
+                }
+            }
             if let Some(Value::Array(types)) = members.get_mut("type") {
                 types.retain(|name| name != "null");
                 if let [only] = types.as_slice() {
@@ -208,7 +231,9 @@ fn without_null(schema: &mut Value) {
 fn words(name: &str, shape: Shape) -> (String, String, String) {
     let (first, second) = name.split_once('.').unwrap_or((name, name));
     match shape {
-        Shape::Gap => (format!("cometbridge.{name}.v1"), medium::BRIDGE.to_owned(), second.to_owned()),
+        Shape::Gap | Shape::Silent => {
+            (format!("cometbridge.{name}.v1"), medium::BRIDGE.to_owned(), second.to_owned())
+        }
         Shape::SinkLost | Shape::ItemRejected => {
             (format!("cometbridge.{name}.v1"), medium::BRIDGE.to_owned(), name.replace('.', "_"))
         }

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 #[serde(deny_unknown_fields)]
 pub(super) struct Raw {
     pub state_dir: String,
+    pub state_key: Option<Secret>,
     pub stop_grace: Duration,
     pub log: Log,
     pub admin: Admin,
@@ -96,9 +97,29 @@ pub(super) struct Site {
     pub max_reply: Size,
     pub max_message: Size,
     pub max_backoff: Duration,
+    pub compression: bool,
+    pub server_window: Duration,
+    pub ask_window: Duration,
+    pub stall_hold: Duration,
+    pub keep_alive: Duration,
+    pub reconcile_every: Duration,
+    pub max_handshakes: u32,
+    pub settle_after_outage: Duration,
+    pub max_disturbed: u32,
     #[serde(default)]
+    pub group: BTreeMap<String, Group>,
     pub roster: Roster,
     pub collect: Collect,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Group {
+    pub base_url: Option<String>,
+    #[serde(default)]
+    pub headers: BTreeMap<String, TextOrSecret>,
+    #[serde(default)]
+    pub cookies: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -116,11 +137,13 @@ pub(super) enum Charset {
     Latin1,
 }
 
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Roster {
     pub file: Option<String>,
     pub passwords: Option<Secret>,
+    pub watch: Duration,
+    pub max_removed_percent: u32,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -4,12 +4,14 @@
 
 use crate::base::metrics::Metrics;
 use crate::base::time::{Clock, Millis};
+use crate::inbound::accounts::Accounts;
 use crate::inbound::dedup::Intake;
+use crate::inbound::reconcile::Finding;
 use crate::inbound::session::protocol::{Before, Phase};
 use crate::inbound::settings::SiteConfig;
 use crate::inbound::site::{self, Site};
 use crate::inbound::{Session, batch, roster};
-use crate::journal::Checkpoint;
+use crate::journal::{Checkpoint, Journal};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -59,6 +61,21 @@ impl View {
     pub fn good(&self, now: Millis) {
         self.last_good.store(now, Ordering::Relaxed);
     }
+
+    /// A notification came.
+    pub fn heard(&self, _now: Millis) {}
+
+    /// A reading over REST ended.
+    pub fn read(&self, _now: Millis, _finding: &Finding) {}
+
+    /// The session waits for storage, or no longer.
+    pub fn stalled(&self, _stalled: bool) {}
+
+    /// The node that answers, as a short hash; what an operator can compare, and nobody can use.
+    pub fn node(&self, _hash: Option<String>) {}
+
+    /// Why the session is not connected, in words without personal data; empty where it is.
+    pub fn cause(&self, _text: &str) {}
 }
 
 /// A site's sessions in numbers.
@@ -92,6 +109,7 @@ pub enum Error {
 /// What every session is given.
 pub struct Common<'a> {
     pub intake: &'a Intake,
+    pub journal: &'a Journal,
     pub clock: &'a Clock,
     pub metrics: &'a Metrics,
     /// What earlier processes noted of their sessions.
@@ -106,7 +124,7 @@ pub async fn prepare(
     only: &[String],
     common: Common<'_>,
 ) -> Result<(Fleet, Vec<Session>), Error> {
-    let Common { intake, clock, metrics, checkpoints, shortened } = common;
+    let Common { intake, journal, clock, metrics, checkpoints, shortened } = common;
     let covered: HashMap<String, Millis> = checkpoints
         .iter()
         .filter_map(|checkpoint| Some((checkpoint.session.clone(), batch::covered_until(checkpoint)?)))
@@ -118,6 +136,7 @@ pub async fn prepare(
         let agents = roster::read(&config.roster)
             .map_err(|source| Error::Roster { site: config.name.clone(), source })?;
         let site = Arc::new(Site::new(config.clone()).await?);
+        let accounts = Arc::new(Accounts::default());
         let mut of_site = Vec::new();
         for agent in agents {
             if !only.is_empty() && !only.contains(&agent.key) {
@@ -132,6 +151,8 @@ pub async fn prepare(
                 site: site.clone(),
                 agent,
                 intake: intake.clone(),
+                journal: journal.clone(),
+                accounts: accounts.clone(),
                 view,
                 clock: clock.clone(),
                 metrics: metrics.clone(),

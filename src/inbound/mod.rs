@@ -4,6 +4,7 @@
 //! acknowledgement, go out: it sends what the pure machine says, and the machine says so only after
 //! `Committed`. Deliberately absent: any knowledge of sinks.
 
+pub mod accounts;
 pub mod batch;
 pub mod dedup;
 pub mod fleet;
@@ -19,6 +20,7 @@ pub mod site;
 use crate::base::metrics::Metrics;
 use crate::base::retry::Backoff;
 use crate::base::time::Clock;
+use crate::inbound::accounts::Accounts;
 use crate::inbound::dedup::{Batch, Intake, NotStored};
 use crate::inbound::fleet::View;
 use crate::inbound::normalise::Candidate;
@@ -30,9 +32,9 @@ use crate::inbound::session::pending::Pending;
 use crate::inbound::session::protocol::{
     Action, Before, Failure, FailureKind, Input, LoginFailure, Moment, Note, Rules,
 };
-use crate::inbound::session::transport::Transport;
-use crate::inbound::site::Site;
-use crate::journal::Checkpoint;
+use crate::inbound::session::transport::{Pin, Transport};
+use crate::inbound::site::{Errand, Site};
+use crate::journal::{Checkpoint, Journal};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -42,6 +44,8 @@ pub struct Session {
     pub site: Arc<Site>,
     pub agent: Agent,
     pub intake: Intake,
+    pub journal: Journal,
+    pub accounts: Arc<Accounts>,
     pub view: Arc<View>,
     pub clock: Clock,
     pub metrics: Metrics,
@@ -52,7 +56,7 @@ pub struct Session {
 struct Held {
     session: Session,
     site_name: Arc<str>,
-    transport: Transport,
+    transport: Arc<Transport>,
     pending: Pending,
     /// Notifications of the last reply, until they are handed in.
     messages: Vec<Message>,
@@ -71,7 +75,7 @@ pub async fn hold(session: Session, stop: CancellationToken) {
     let mut machine = Machine::new(rules, session.before);
     let mut held = Held {
         site_name: config.name.as_str().into(),
-        transport: Transport::new(session.site.clone()),
+        transport: Arc::new(Transport::new(session.site.clone(), Pin::default())),
         pending: Pending::default(),
         messages: Vec::new(),
         epoch: 0,
@@ -134,7 +138,8 @@ impl Held {
             self.mark(machine).await;
         }
         if let Some(gap) = notes::gap_of(note, now) {
-            let gap = reconcile::gap(&self.session.site.config, &self.session.agent.key, now, &gap);
+            let journal = &self.session.journal;
+            let gap = reconcile::gap(&self.session.site.config, &self.session.agent.key, now, &gap, journal);
             // A journal that can not store it ends the service, and the next start knows of the gap.
             if let Err(error) = self.store(vec![gap], None).await {
                 tracing::error!(agent = %self.session.agent.key, %error, "the gap could not be written down");
@@ -158,13 +163,8 @@ impl Held {
         candidates: Vec<Candidate>,
         checkpoint: Option<Checkpoint>,
     ) -> Result<(), NotStored> {
-        let batch = Batch {
-            site: self.site_name.clone(),
-            agent: self.session.agent.key.clone(),
-            epoch: self.epoch,
-            candidates,
-            checkpoint,
-        };
+        let empty = Batch::of(&self.site_name, &self.session.agent.key, self.epoch);
+        let batch = Batch { candidates, checkpoint, ..empty };
         self.session.intake.store(batch).await.map(|_| ())
     }
 
@@ -174,8 +174,7 @@ impl Held {
         }
         self.epoch += 1;
         let site = &self.session.site;
-        site.requests.take().await;
-        site.logins.take().await;
+        site.admit(Errand::Login).await;
         let password = match passwords::read(&site.config, &self.session.agent).await {
             Ok(password) => password,
             Err(text) => {
@@ -184,7 +183,7 @@ impl Held {
             }
         };
         let (charset, timeout) = (site.config.password_charset, site.config.network_delay);
-        match login(&mut self.transport, &self.session.agent, &password, charset, timeout).await {
+        match login(&self.transport, &self.session.agent, &password, charset, timeout).await {
             Ok(()) => {
                 notes::login(&self.session, "ok");
                 Input::LoggedIn
@@ -206,7 +205,7 @@ impl Held {
     async fn send(&mut self, request: Request, timeout: Duration) -> Input {
         // A held poll paces itself; everything else shares the site's pace.
         if !matches!(request, Request::Connect { immediate: false, .. }) {
-            self.session.site.requests.take().await;
+            self.session.site.admit(Errand::Open).await;
         }
         let answer = self.transport.post(&request, timeout).await;
         let replied = answer.and_then(|body| {

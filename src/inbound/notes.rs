@@ -5,8 +5,8 @@
 
 use crate::base::time::Millis;
 use crate::inbound::Session;
-use crate::inbound::reconcile::Gap;
 use crate::inbound::session::protocol::{FailureKind, Note, certainty_word};
+use crate::journal::Gap;
 
 pub fn say(session: &Session, note: &Note, now: Millis) {
     let site = session.site.config.name.as_str();
@@ -70,11 +70,14 @@ pub fn say(session: &Session, note: &Note, now: Millis) {
 
 /// The gap to publish, where the note is about one.
 pub fn gap_of(note: &Note, now: Millis) -> Option<Gap> {
-    match *note {
-        Note::GapOpened { from, cause, certainty } => Some(Gap { from, to: None, cause, certainty }),
-        Note::GapClosed { from, cause, certainty } => Some(Gap { from, to: Some(now), cause, certainty }),
-        _ => None,
-    }
+    let (from, to, cause, certainty) = match *note {
+        Note::GapOpened { from, cause, certainty } => (from, None, cause, certainty),
+        Note::GapClosed { from, cause, certainty } => (from, Some(now), cause, certainty),
+        _ => return None,
+    };
+    let certainty = certainty_word(certainty).to_owned();
+    let (id, session) = (String::new(), String::new());
+    Some(Gap { id, session, from, opened: now, to, cause: cause.to_owned(), certainty, first: 0 })
 }
 
 pub fn login(session: &Session, result: &str) {

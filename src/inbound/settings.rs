@@ -1,6 +1,7 @@
 //! The checked settings of a site, as `config` hands them over.
 
 use crate::base::secret::SecretRef;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 use url::Url;
@@ -44,6 +45,37 @@ pub struct SiteConfig {
     pub max_message_bytes: u64,
     /// Cap of the wait between tries after failures.
     pub max_backoff: Duration,
+    /// Whether replies may come compressed.
+    pub compression: bool,
+    /// How long the server keeps a session between a connect's reply and the next connect, where nothing more
+    /// was asked for: not announced by servers, CometD's default is 10 s.
+    pub server_window: Duration,
+    /// How much longer we ask the server to keep it (`advice.interval` in every connect); zero asks for nothing.
+    pub ask_window: Duration,
+    /// How long sessions are kept alive while storage stalls or a sink stops the intake; then they are let go.
+    pub stall_hold: Duration,
+    /// A `GET /me` of every session at least so often, so that the HTTP session does not end.
+    pub keep_alive: Duration,
+    /// How often each session's state is compared with REST; zero means never.
+    pub reconcile_every: Duration,
+    /// Handshakes under way at once.
+    pub max_handshakes: u32,
+    /// After an outage of the whole site: how long logins wait so that people get in first.
+    pub settle_after_outage: Duration,
+    /// More agents than this seen logged out within 30 s of our own login or expiry: logins stop.
+    pub max_disturbed: u32,
+    /// Pinning, by the roster's `group`.
+    pub groups: BTreeMap<String, GroupConfig>,
+}
+
+/// What a group of agents is sent with, to reach one node.
+#[derive(Clone, Debug, Default)]
+pub struct GroupConfig {
+    /// In place of the site's `base_url`.
+    pub base_url: Option<Url>,
+    pub headers: Vec<(String, HeaderValue)>,
+    /// Name and value; sent with every request.
+    pub cookies: Vec<(String, String)>,
 }
 
 /// A static header: plain, or a secret by reference.
@@ -58,6 +90,10 @@ pub struct RosterConfig {
     pub file: PathBuf,
     /// One place for all passwords: a bundle file of `username,password` lines, or a command per user.
     pub passwords: Option<SecretRef>,
+    /// How often the file is compared with what is held.
+    pub watch: Duration,
+    /// A change that removes more than this share of the agents is held until it is accepted.
+    pub max_removed_percent: u32,
 }
 
 /// How user name and password become bytes for Basic.

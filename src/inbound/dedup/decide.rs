@@ -5,9 +5,9 @@
 use crate::base::digest::Digest;
 use crate::base::metrics::Metrics;
 use crate::base::time::{Clock, rfc3339};
-use crate::inbound::dedup::Batch;
 use crate::inbound::dedup::cache::Cache;
 use crate::inbound::dedup::references::References;
+use crate::inbound::dedup::{Batch, Hole, Taken};
 use crate::inbound::normalise::{Candidate, Key, base_id, event_id};
 use crate::journal::{self, Append, MarkWrite, StateWrite};
 use std::collections::HashMap;
@@ -55,6 +55,14 @@ pub struct Dedup<M> {
     references: References,
 }
 
+/// What was decided of a batch, beside what is to be written.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    pub forwarded: usize,
+    pub stale: Vec<usize>,
+    pub holes: Vec<Hole>,
+}
+
 /// What became of a candidate.
 enum Verdict {
     Repeat(&'static str),
@@ -74,8 +82,8 @@ impl<M: Memory> Dedup<M> {
     }
 
     /// Decides every candidate of a batch in order; what is new or changed is in the answer.
-    pub fn decide(&mut self, batch: Batch) -> Result<Append, journal::Error> {
-        let mut append = Append { checkpoint: batch.checkpoint, ..Append::default() };
+    pub fn decide(&mut self, _now: Taken, batch: Batch) -> Result<(Append, Outcome), journal::Error> {
+        let mut append = Append { checkpoint: batch.checkpoint, gaps: batch.gaps, ..Append::default() };
         for candidate in batch.candidates {
             let verdict = self.judge(&batch.agent, batch.epoch, &candidate, &mut append)?;
             match verdict {
@@ -90,7 +98,8 @@ impl<M: Memory> Dedup<M> {
                 }
             }
         }
-        Ok(append)
+        let outcome = Outcome { forwarded: append.events.len(), ..Outcome::default() };
+        Ok((append, outcome))
     }
 
     fn judge(

@@ -13,14 +13,15 @@ mod references;
 #[cfg(test)]
 mod tests;
 
-pub use decide::{Dedup, Memory, Seen};
+pub use decide::{Dedup, Memory, Outcome, Seen};
 
 use crate::base::health::Health;
 use crate::base::metrics::Metrics;
 use crate::base::time::Clock;
 use crate::inbound::normalise::Candidate;
-use crate::journal::{self, Checkpoint, Committed, Journal, Pending};
+use crate::journal::{self, Checkpoint, Committed, Gap, Journal, Pending};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -32,14 +33,59 @@ pub struct Batch {
     /// Number of the HTTP session: references are forgotten when it changes.
     pub epoch: u64,
     pub candidates: Vec<Candidate>,
+    pub gaps: Vec<Gap>,
     pub checkpoint: Option<Checkpoint>,
+    /// When the reading left that these candidates come from; absent for notifications and events of the bridge.
+    pub taken: Option<Taken>,
+}
+
+impl Batch {
+    /// A step with nothing in it yet.
+    pub fn of(site: &Arc<str>, agent: &str, epoch: u64) -> Batch {
+        let site = Arc::clone(site);
+        let (candidates, gaps) = (Vec::new(), Vec::new());
+        Batch { site, agent: agent.to_owned(), epoch, candidates, gaps, checkpoint: None, taken: None }
+    }
+}
+
+/// A moment in the order of decisions: a resource decided upon later than this makes a reading of it stale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Taken(pub u64);
+
+/// What became of a batch that is on disk.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    pub committed: Committed,
+    /// How many candidates went on as events.
+    pub forwarded: usize,
+    /// Of a reading: the candidates (by position) that were not decided, because something about their resource
+    /// was committed after the reading left. They are to be read again.
+    pub stale: Vec<usize>,
+    /// Of notifications: indices that the log of a conversation passed over, seen for the first time.
+    pub holes: Vec<Hole>,
+}
+
+/// Indices `from..=to` of a conversation's log that were never seen, between two that were.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hole {
+    pub medium: String,
+    pub interaction: String,
+    pub from: i64,
+    pub to: i64,
 }
 
 /// Where sessions hand in their batches. Cheap to clone.
 #[derive(Clone)]
 pub struct Intake {
-    queue: mpsc::Sender<(Batch, oneshot::Sender<Pending<Committed>>)>,
+    queue: mpsc::Sender<(Batch, oneshot::Sender<Decided>)>,
     paused: watch::Receiver<bool>,
+    decided: Arc<AtomicU64>,
+}
+
+/// The decision, on its way to the disk.
+struct Decided {
+    pending: Pending<Committed>,
+    outcome: Outcome,
 }
 
 /// The batch is not stored and never will be: the service is ending. Nothing may be acknowledged.
@@ -56,16 +102,29 @@ const QUEUE: usize = 4096;
 const BEAT: Duration = Duration::from_secs(30);
 
 impl Intake {
+    /// The present moment, to be taken before a reading leaves.
+    pub fn now(&self) -> Taken {
+        Taken(self.decided.load(Ordering::SeqCst))
+    }
+
+    /// Whether a sink with `on_limit = "stop-intake"` holds everything up now.
+    pub fn paused(&self) -> bool {
+        *self.paused.borrow()
+    }
+
     /// Resolves when the batch is on disk. Waits while a sink with `on_limit = "stop-intake"` lags.
-    pub async fn store(&self, batch: Batch) -> Result<Committed, NotStored> {
+    pub async fn store(&self, batch: Batch) -> Result<Stored, NotStored> {
         let closed = || NotStored("the journal is closed".to_owned());
         let mut paused = self.paused.clone();
         paused.wait_for(|paused| !paused).await.map_err(|_| closed())?;
         let (answer, pending) = oneshot::channel();
         self.queue.send((batch, answer)).await.map_err(|_| closed())?;
-        let pending = pending.await.map_err(|_| closed())?;
+        let Decided { pending, outcome } = pending.await.map_err(|_| closed())?;
         match pending.await {
-            Ok(Ok(committed)) => Ok(committed),
+            Ok(Ok(committed)) => {
+                let Outcome { forwarded, stale, holes } = outcome;
+                Ok(Stored { committed, forwarded, stale, holes })
+            }
             Ok(Err(error)) => Err(NotStored(error.to_string())),
             Err(_) => Err(closed()),
         }
@@ -81,30 +140,35 @@ pub fn start(
     paused: watch::Receiver<bool>,
 ) -> Result<(Intake, Ended), journal::Error> {
     let (queue, batches) = mpsc::channel(QUEUE);
+    let decided = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&decided);
     let (end, ended) = oneshot::channel();
     let mut dedup = Dedup::new(journal.lookup()?, clock, metrics);
     let journal = journal.clone();
     std::thread::Builder::new().name("dedup".to_owned()).spawn(move || {
         health.beat("dedup", BEAT * 2);
-        let result = run(&mut dedup, &journal, batches, &health);
+        let result = run(&mut dedup, &journal, batches, &health, &counter);
         health.quiet("dedup");
         // Nobody listens any more when the whole service is ending.
         let _ = end.send(result);
     })?;
-    Ok((Intake { queue, paused }, ended))
+    Ok((Intake { queue, paused, decided }, ended))
 }
 
 fn run(
     dedup: &mut Dedup<journal::Lookup>,
     journal: &Journal,
-    mut batches: mpsc::Receiver<(Batch, oneshot::Sender<Pending<Committed>>)>,
+    mut batches: mpsc::Receiver<(Batch, oneshot::Sender<Decided>)>,
     health: &Health,
+    counter: &AtomicU64,
 ) -> Result<(), journal::Error> {
     while let Some((batch, answer)) = batches.blocking_recv() {
         health.beat("dedup", BEAT * 2);
-        let append = dedup.decide(batch)?;
+        // Counted before it is decided: a reading that left before this moment is older than what it decides.
+        let now = Taken(counter.fetch_add(1, Ordering::SeqCst) + 1);
+        let (append, outcome) = dedup.decide(now, batch)?;
         // A session that has gone meanwhile does not want to know; its batch is stored all the same.
-        let _ = answer.send(journal.append(append));
+        let _ = answer.send(Decided { pending: journal.append(append), outcome });
         // Idle is alive: only a batch in hand that does not end counts as stuck.
         health.quiet("dedup");
     }

@@ -63,9 +63,8 @@ impl Bench {
     }
 
     fn put(&mut self, agent: &str, candidates: Vec<Candidate>) -> Vec<Event> {
-        let batch =
-            Batch { site: "main".into(), agent: agent.into(), epoch: 1, candidates, checkpoint: None };
-        let append = self.dedup.decide(batch).unwrap();
+        let batch = Batch { candidates, ..Batch::of(&"main".into(), agent, 1) };
+        let (append, _) = self.dedup.decide(Taken(0), batch).unwrap();
         self.marks.commit(&append);
         append.events
     }

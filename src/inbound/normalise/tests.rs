@@ -64,7 +64,12 @@ fn site(options: &Options) -> SiteConfig {
         notifications_path: "/api/v2/notifications".into(),
         append_message_type: true,
         channels: vec!["/v2/me/*".into()],
-        roster: RosterConfig { file: "agents.csv".into(), passwords: None },
+        roster: RosterConfig {
+            file: "agents.csv".into(),
+            passwords: None,
+            watch: Duration::from_secs(5),
+            max_removed_percent: 10,
+        },
         requests_per_second: 15,
         logins_per_second: 5,
         ca: None,
@@ -84,6 +89,16 @@ fn site(options: &Options) -> SiteConfig {
         max_reply_bytes: 1 << 24,
         max_message_bytes: 1 << 20,
         max_backoff: Duration::from_secs(60),
+        compression: true,
+        server_window: Duration::from_secs(10),
+        ask_window: Duration::from_secs(60),
+        stall_hold: Duration::from_secs(300),
+        keep_alive: Duration::from_secs(600),
+        reconcile_every: Duration::from_secs(1800),
+        max_handshakes: 50,
+        settle_after_outage: Duration::from_secs(60),
+        max_disturbed: 3,
+        groups: std::collections::BTreeMap::new(),
     }
 }
 

@@ -33,7 +33,7 @@ struct User {
 
 /// Logs in; the transport keeps cookies, CSRF token and the Basic header from here on.
 pub async fn login(
-    transport: &mut Transport,
+    transport: &Transport,
     agent: &Agent,
     password: &SecretString,
     charset: Charset,
@@ -42,10 +42,7 @@ pub async fn login(
     transport.authorize(basic(&agent.username, password, charset)?);
     let answer = match transport.get(ME, timeout).await {
         Ok(answer) => answer,
-        Err(failure) => {
-            transport.fail_over();
-            return Err(LoginFailure::Passing(failure));
-        }
+        Err(failure) => return Err(LoginFailure::Passing(failure)),
     };
     judge(&answer, &agent.username)
 }

@@ -6,20 +6,35 @@
 use crate::base::retry::retry_after;
 use crate::inbound::session::bayeux::Request;
 use crate::inbound::session::protocol::{Failure, FailureKind};
-use crate::inbound::site::Site;
+use crate::inbound::site::{Heard, Site};
 use cookie_store::CookieStore;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use url::Url;
 
-/// What one session sends with each request.
+/// What one session sends with each request. Shared by the poll and by what runs beside it.
 pub struct Transport {
     site: Arc<Site>,
+    pin: Pin,
+    mine: Mutex<Mine>,
+}
+
+/// What changes in the life of an HTTP session.
+struct Mine {
+    base: Url,
     jar: CookieStore,
     csrf: Option<(HeaderName, HeaderValue)>,
     authorization: Option<HeaderValue>,
-    base: usize,
+}
+
+/// What keeps an agent at one node; empty for most.
+#[derive(Clone, Default)]
+pub struct Pin {
+    pub base: Option<Url>,
+    pub headers: HeaderMap,
+    /// `name=value` each.
+    pub cookies: Vec<String>,
 }
 
 /// An answer read whole.
@@ -30,51 +45,58 @@ pub struct Answer {
 }
 
 impl Transport {
-    pub fn new(site: Arc<Site>) -> Transport {
-        Transport { site, jar: CookieStore::new(), csrf: None, authorization: None, base: 0 }
+    pub fn new(site: Arc<Site>, pin: Pin) -> Transport {
+        let base = pin.base.clone().unwrap_or_else(|| site.base());
+        let mine = Mine { base, jar: CookieStore::new(), csrf: None, authorization: None };
+        Transport { site, pin, mine: Mutex::new(mine) }
     }
 
-    /// Forgets cookies and token: the next login starts from nothing.
-    pub fn forget(&mut self) {
-        self.jar = CookieStore::new();
-        self.csrf = None;
+    /// Forgets cookies and token: the next login starts from nothing, at the base URL that is in use now.
+    pub fn forget(&self) {
+        let base = self.pin.base.clone().unwrap_or_else(|| self.site.base());
+        let mut mine = self.mine();
+        mine.base = base;
+        mine.jar = CookieStore::new();
+        mine.csrf = None;
     }
 
-    /// The next base URL in order, where there is more than one.
-    pub fn fail_over(&mut self) {
-        self.base = (self.base + 1) % self.site.config.base_urls.len().max(1);
+    pub fn authorize(&self, value: HeaderValue) {
+        self.mine().authorization = Some(value);
     }
 
-    pub fn authorize(&mut self, value: HeaderValue) {
-        self.authorization = Some(value);
+    fn mine(&self) -> MutexGuard<'_, Mine> {
+        self.mine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `<base><path>`, the base's own path kept.
-    fn url(&self, path: &str) -> Result<Url, Failure> {
-        let urls = &self.site.config.base_urls;
-        let base = urls.get(self.base).or(urls.first()).ok_or_else(|| network("no base_url".into()))?;
-        let mut url = base.clone();
-        url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
-        Ok(url)
+    /// `<base><path>`, the base's own path kept; `path` may end in a query.
+    fn url(&self, path: &str) -> Url {
+        let mut url = self.mine().base.clone();
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        url.set_path(&format!("{}{path}", url.path().trim_end_matches('/')));
+        url.set_query(query);
+        url
     }
 
-    pub async fn get(&mut self, path: &str, timeout: Duration) -> Result<Answer, Failure> {
-        let url = self.url(path)?;
+    /// Gets a path below the base URL, e.g. `/api/v2/me?subresources=*`; any status is an answer. The caller asks
+    /// the site for admission before.
+    pub async fn get(&self, path: &str, timeout: Duration) -> Result<Answer, Failure> {
+        let url = self.url(path);
         let request = self.site.client.get(url.clone()).headers(self.headers(&url, false));
-        let answer = self.exchange(request, &url, timeout).await?;
+        let answer = self.exchange(request, &url, timeout, false).await?;
         self.take_csrf(&answer.headers);
         Ok(answer)
     }
 
     /// Posts a Bayeux request; only status 200 with a body is a reply.
-    pub async fn post(&mut self, request: &Request, timeout: Duration) -> Result<Vec<u8>, Failure> {
+    pub async fn post(&self, request: &Request, timeout: Duration) -> Result<Vec<u8>, Failure> {
         let mut path = self.site.config.notifications_path.clone();
         if self.site.config.append_message_type {
             path.push_str(request.suffix());
         }
-        let url = self.url(&path)?;
+        let url = self.url(&path);
         let post = self.site.client.post(url.clone()).headers(self.headers(&url, true)).body(request.body());
-        let answer = self.exchange(post, &url, timeout).await?;
+        let held = matches!(request, Request::Connect { immediate: false, .. });
+        let answer = self.exchange(post, &url, timeout, held).await?;
         if answer.status == StatusCode::OK {
             return Ok(answer.body);
         }
@@ -83,19 +105,21 @@ impl Transport {
 
     fn headers(&self, url: &Url, post: bool) -> HeaderMap {
         let mut headers = self.site.headers.clone();
+        headers.extend(self.pin.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
+        let mine = self.mine();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         if post {
             let json = HeaderValue::from_static("application/json;charset=UTF-8");
             headers.insert(header::CONTENT_TYPE, json);
-            if let Some((name, value)) = &self.csrf {
+            if let Some((name, value)) = &mine.csrf {
                 headers.insert(name.clone(), value.clone());
             }
         }
-        if let Some(value) = &self.authorization {
+        if let Some(value) = &mine.authorization {
             headers.insert(header::AUTHORIZATION, value.clone());
         }
-        let cookies: Vec<String> =
-            self.jar.get_request_values(url).map(|(name, value)| format!("{name}={value}")).collect();
+        let jar = mine.jar.get_request_values(url).map(|(name, value)| format!("{name}={value}"));
+        let cookies: Vec<String> = self.pin.cookies.iter().cloned().chain(jar).collect();
         if !cookies.is_empty()
             && let Ok(mut value) = HeaderValue::from_str(&cookies.join("; "))
         {
@@ -106,26 +130,30 @@ impl Transport {
     }
 
     async fn exchange(
-        &mut self,
+        &self,
         request: reqwest::RequestBuilder,
         url: &Url,
         timeout: Duration,
+        held: bool,
     ) -> Result<Answer, Failure> {
         let started = tokio::time::Instant::now();
-        let deadline = started + timeout;
-        let mut response = match tokio::time::timeout_at(deadline, request.send()).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(network(describe(&error, url))),
-            Err(_) => return Err(silent(url, timeout)),
+        let began = self.begin(request, url, started + timeout, timeout).await;
+        let heard = Heard {
+            result: began.as_ref().map(|response| response.status().as_u16()).map_err(|failure| failure.kind),
+            took: started.elapsed(),
+            retry_after: began.as_ref().ok().and_then(|response| asked_wait(response.headers())),
+            held,
         };
-        for value in response.headers().get_all(header::SET_COOKIE) {
-            if let Ok(text) = value.to_str() {
-                // A cookie the jar does not take (another domain's) is none of ours.
-                let _ = self.jar.parse(text, url);
+        let mut response = match began {
+            Ok(response) => response,
+            Err(failure) => {
+                self.site.heard(url, heard);
+                return Err(failure);
             }
-        }
+        };
+        self.site.heard(url, heard);
         let mut body = Vec::new();
-        let mut until = deadline;
+        let mut until = started + timeout;
         loop {
             match tokio::time::timeout_at(until, response.chunk()).await {
                 Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
@@ -144,14 +172,38 @@ impl Transport {
         Ok(Answer { status: response.status(), headers: response.headers().clone(), body })
     }
 
+    /// Sends, and waits for the head of the answer; cookies count whatever its status.
+    async fn begin(
+        &self,
+        request: reqwest::RequestBuilder,
+        url: &Url,
+        deadline: tokio::time::Instant,
+        timeout: Duration,
+    ) -> Result<reqwest::Response, Failure> {
+        let response = match tokio::time::timeout_at(deadline, request.send()).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(network(describe(&error, url))),
+            Err(_) => return Err(silent(url, timeout)),
+        };
+        let mut mine = self.mine();
+        for value in response.headers().get_all(header::SET_COOKIE) {
+            if let Ok(text) = value.to_str() {
+                // A cookie the jar does not take (another domain's) is none of ours.
+                let _ = mine.jar.parse(text, url);
+            }
+        }
+        drop(mine);
+        Ok(response)
+    }
+
     /// The server names the header and gives its value; both live as long as the HTTP session.
-    fn take_csrf(&mut self, headers: &HeaderMap) {
+    fn take_csrf(&self, headers: &HeaderMap) {
         let name =
             headers.get("x-csrf-header").and_then(|value| HeaderName::from_bytes(value.as_bytes()).ok());
         if let (Some(name), Some(value)) = (name, headers.get("x-csrf-token")) {
             let mut value = value.clone();
             value.set_sensitive(true);
-            self.csrf = Some((name, value));
+            self.mine().csrf = Some((name, value));
         }
     }
 }

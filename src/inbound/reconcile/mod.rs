@@ -1,7 +1,11 @@
-//! Continuity lost: an interval without coverage, as events in the stream.
+//! Continuity lost: an interval without coverage as events in the stream, and what REST can repair of it.
 //!
-//! Thin for now: the gap of one agent's session opens and closes. Deliberately absent: re-reading the agent's
-//! state over REST, and the gap of each interaction.
+//! `run` reads an agent's state and publishes what differs. Deliberately absent: when a gap opens (the session
+//! machine knows), and when to read.
+
+mod run;
+
+pub use run::{Finding, Occasion, Reader, reconcile};
 
 use crate::base::data::{Certainty, GapData};
 use crate::base::digest::Digest;
@@ -9,32 +13,32 @@ use crate::base::envelope::{Event, Origin, event, medium, partition_key, schema_
 use crate::base::time::{Millis, rfc3339};
 use crate::inbound::normalise::{Candidate, Identity, Key};
 use crate::inbound::settings::SiteConfig;
+use crate::journal::{Gap, Journal};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
-/// One end of a gap.
-pub struct Gap {
-    pub from: Option<Millis>,
-    /// Set where the gap closes.
-    pub to: Option<Millis>,
-    pub cause: &'static str,
-    pub certainty: Certainty,
-}
-
-/// `cometbridge.session.gap_opened.v1` or `.gap_closed.v1`.
-pub fn gap(site: &SiteConfig, agent: &str, now: Millis, gap: &Gap) -> Candidate {
+/// `cometbridge.session.gap_opened.v1` or, where it has an end, `.gap_closed.v1`. `last` is the last event in the
+/// journal now.
+pub fn gap(site: &SiteConfig, agent: &str, now: Millis, gap: &Gap, journal: &Journal) -> Candidate {
     let (word, kind) = match gap.to {
         None => (event::GAP_OPENED, "cometbridge.session.gap_opened.v1"),
         Some(_) => (event::GAP_CLOSED, "cometbridge.session.gap_closed.v1"),
     };
     let data = GapData {
         agent: agent.to_owned(),
+        gapid: gap.id.clone(),
         from: gap.from.map(rfc3339),
         to: gap.to.map(rfc3339),
-        cause: gap.cause.to_owned(),
-        certainty: gap.certainty,
+        cause: gap.cause.clone(),
+        certainty: certainty(gap),
+        first_sequence: journal.sequence_text(gap.first),
+        last_sequence: gap.to.map(|_| journal.sequence_text(journal.head().borrow().last)),
     };
     of_bridge(site, agent, now, kind, word, &format!("session.{word}"), &data)
+}
+
+fn certainty(gap: &Gap) -> Certainty {
+    if gap.certainty == "possible" { Certainty::Possible } else { Certainty::Certain }
 }
 
 /// An event of the bridge about one agent's session.

@@ -3,12 +3,14 @@
 //! Deliberately absent: anything of one agent (cookies, tokens, state).
 
 use crate::base::secret;
+use crate::inbound::session::protocol::FailureKind;
 use crate::inbound::settings::{HeaderValue as HeaderSource, SiteConfig};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use std::sync::Mutex;
 use std::time::Duration;
 use tokio::time::Instant;
+use url::Url;
 
 /// Shared by every session of a site.
 pub struct Site {
@@ -18,7 +20,11 @@ pub struct Site {
     /// All requests but held polls.
     pub requests: Pace,
     pub logins: Pace,
+    nowhere: Url,
 }
+
+/// A place among the handshakes under way; given back when dropped.
+pub struct Opening;
 
 /// Why a site can not be used.
 #[derive(Debug, thiserror::Error)]
@@ -29,13 +35,64 @@ pub enum Error {
     Secret { site: String, source: secret::Error },
 }
 
+/// What a request is for: decides which budgets it shares. Held polls ask nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Errand {
+    /// `GET /me` with Basic: the logins' pace within the site's.
+    Login,
+    /// Handshake, subscription, a connect that is not held, a farewell.
+    Open,
+    /// A request that keeps an HTTP session or a CometD session alive.
+    KeepAlive,
+    /// Reading state over REST: at most a fifth of the site's pace.
+    Read,
+}
+
+/// What came of one exchange, whatever its kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Heard {
+    /// The HTTP status, or why there was none.
+    pub result: Result<u16, FailureKind>,
+    /// Until the answer began.
+    pub took: Duration,
+    pub retry_after: Option<Duration>,
+    /// A poll that the server could hold: its time says nothing.
+    pub held: bool,
+}
+
 impl Site {
+    /// Waits until a request of this kind may leave.
+    pub async fn admit(&self, errand: Errand) {
+        self.requests.take().await;
+        if errand == Errand::Login {
+            self.logins.take().await;
+        }
+    }
+
+    /// Waits for one of the places for opening a session; held until the session stands or has failed.
+    pub async fn opening(&self) -> Opening {
+        Opening
+    }
+
+    /// Told of every exchange with a host.
+    pub fn heard(&self, _base: &Url, _heard: Heard) {}
+
+    /// The base URL that a session without a pin is to be opened at now.
+    pub fn base(&self) -> Url {
+        self.config.base_urls.first().cloned().unwrap_or_else(|| self.nowhere.clone())
+    }
+
     pub async fn new(config: SiteConfig) -> Result<Site, Error> {
         let client = client(&config).await?;
         let headers = headers(&config).await?;
         let requests = Pace::new(config.requests_per_second);
         let logins = Pace::new(config.logins_per_second);
-        Ok(Site { config, client, headers, requests, logins })
+        let nowhere = Url::parse("http://127.0.0.1:1").map_err(|e| Error::Setting {
+            site: config.name.clone(),
+            key: "base_url",
+            reason: e.to_string(),
+        })?;
+        Ok(Site { config, client, headers, requests, logins, nowhere })
     }
 }
 
@@ -48,7 +105,7 @@ async fn client(config: &SiteConfig) -> Result<reqwest::Client, Error> {
         // A repeated poll is a duplicate connect for the server: nothing is ever sent twice by itself.
         .retry(reqwest::retry::never())
         .redirect(reqwest::redirect::Policy::none())
-        .gzip(true)
+        .gzip(config.compression)
         .no_proxy()
         .connect_timeout(config.connect_timeout)
         .tcp_keepalive(Duration::from_secs(30))
