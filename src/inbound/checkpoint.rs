@@ -94,7 +94,11 @@ pub fn write(
         timeout: saved.as_ref().map_or(0, |saved| u64::try_from(saved.timeout.as_millis()).unwrap_or(0)),
         granted: saved.as_ref().is_some_and(|saved| saved.granted),
         ids: saved.as_ref().map_or(0, |saved| saved.ids),
-        channels: channels(config),
+        channels: if saved.as_ref().is_some_and(|saved| saved.same_channels) {
+            channels(config)
+        } else {
+            String::new()
+        },
         pending: pending.hex(),
         access,
     };

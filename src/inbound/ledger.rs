@@ -55,7 +55,9 @@ impl Held {
         let gap = self.gap.take();
         if std::mem::take(&mut self.fresh) {
             self.upkeep.want(Occasion::NewSession { gap });
-        } else if let Some(gap) = gap {
+            return self.mark(machine);
+        }
+        if let Some(gap) = gap {
             self.upkeep.want(Occasion::Continued { gap });
         }
         self.renew(machine);

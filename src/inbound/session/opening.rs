@@ -60,7 +60,8 @@ impl Machine {
         self.client_id = None;
         self.ack = None;
         self.granted = false;
-        self.same_channels = true;
+        // Until the subscriptions are taken: a later process that goes on with this session has to ask for them.
+        self.same_channels = false;
         self.interval = Duration::ZERO;
         self.timeout = DEFAULT_TIMEOUT;
         let id = self.next_id();
@@ -104,8 +105,6 @@ impl Machine {
         }
         self.client_id.clone_from(&reply.client_id);
         self.answered = Some(at.now);
-        // Of an agent never held before, nothing is missing until now.
-        self.covered = self.covered.or(Some(at.now));
         let (acks, first) = match reply.ack {
             Ack::None => (false, None),
             Ack::Enabled => (true, Some(0)),
@@ -157,6 +156,8 @@ impl Machine {
             return self.back_off(at, "subscribe", &failure, Next::Subscribe, out);
         }
         self.subscribed = Some(at.now);
+        // Of an agent never held before, nothing is missing until now.
+        self.covered = self.covered.or(Some(at.now));
         self.same_channels = true;
         self.store_then(at, data, None, Next::Connect { after: Duration::ZERO, hold: Hold::None }, out);
     }

@@ -204,3 +204,14 @@ fn the_echo_of_the_window_asked_for_is_a_grant_and_no_wish_to_be_left_alone() {
     driver.put(Input::Replied { metas: vec![reply], data: 0 });
     assert_eq!(driver.waits(), Duration::from_secs(2));
 }
+
+#[test]
+fn a_session_that_ended_before_its_subscriptions_were_taken_asks_for_them_when_it_goes_on() {
+    let mut driver = Driver::new();
+    driver.put(Input::Start).put(Input::LoggedIn).put(handshake_reply(Ack::Enabled));
+    let machine = driver.machine.as_ref().unwrap();
+    assert_eq!((machine.saved().unwrap().same_channels, machine.covered()), (false, None));
+    driver.put(subscribe_reply(&driver_subscribe(&driver)));
+    let machine = driver.machine.as_ref().unwrap();
+    assert_eq!((machine.saved().unwrap().same_channels, machine.covered()), (true, Some(1_000)));
+}

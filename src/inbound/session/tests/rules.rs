@@ -365,5 +365,6 @@ fn what_a_later_process_is_told_does_not_grow_before_a_connect_is_answered() {
     assert_eq!(driver.machine.as_ref().unwrap().covered(), Some(500));
     let mut first = Driver::new();
     first.put(Input::Start).put(Input::LoggedIn).put(handshake_reply(Ack::Enabled));
+    first.put(subscribe_reply(&driver_subscribe(&first)));
     assert_eq!(first.machine.as_ref().unwrap().covered(), Some(1_000));
 }
