@@ -258,8 +258,9 @@ impl Held {
     async fn sign_of_life(&mut self, request: Request, timeout: Duration) -> Option<Input> {
         let Some(storing) = &mut self.storing else { return Some(Input::Committed) };
         let (site, transport) = (Arc::clone(&self.session.site), Arc::clone(&self.transport));
+        let parked = matches!(request, Request::Connect { .. });
         let work = async move {
-            if !matches!(request, Request::Connect { .. }) {
+            if !parked {
                 site.admit(Errand::KeepAlive).await;
             }
             transport.post(&request, timeout).await
@@ -270,7 +271,14 @@ impl Held {
             answer = work => answer,
             () = self.stop.cancelled() => return Some(Input::Stop),
         };
-        Some(self.answered(answer, false))
+        // What a parked connect brings comes again; what comes with another reply does not, and waits its turn.
+        let waiting = std::mem::take(&mut self.messages);
+        let input = self.answered(answer, false);
+        let came = std::mem::replace(&mut self.messages, waiting);
+        if !parked {
+            self.messages.extend(came);
+        }
+        Some(input)
     }
 
     fn stored(&mut self, stored: Result<Stored, NotStored>) -> Option<Input> {

@@ -24,14 +24,17 @@ pub(super) struct Storing {
     sign: Option<(String, Sign)>,
     /// When the server heard of the session last, and by what.
     heard: Option<(Millis, Sign)>,
-    /// Notifications came with a sign of life: they are stored next.
-    more: bool,
+    /// Notifications that came with signs of life: they are stored next.
+    more: usize,
     /// Why the session is given up once the batch is stored.
     let_go: Option<&'static str>,
     shown: bool,
     /// The last sign of life failed: the other kind is tried next.
     other: bool,
 }
+
+/// More notifications than this are not taken from a server while nothing can be written.
+const MAX_MORE: usize = 10_000;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Sign {
@@ -47,7 +50,7 @@ impl Storing {
             since,
             sign: None,
             heard: None,
-            more: false,
+            more: 0,
             let_go: None,
             shown: false,
             other: false,
@@ -90,15 +93,12 @@ impl Machine {
             self.ack = storing.ack;
         }
         if let Some(cause) = storing.let_go {
-            return self.lost(at, usize::from(storing.more), cause, Certainty::Certain, out);
+            return self.lost(at, storing.more, cause, Certainty::Certain, out);
         }
         if storing.shown {
             out.push(Action::Report(Phase::Connected));
         }
-        match storing.more {
-            true => self.store_then(at, 1, None, storing.next, out),
-            false => self.go(at, storing.next, out),
-        }
+        self.store_then(at, storing.more, None, storing.next, out);
     }
 
     /// The batch waits still: says so, and gives a sign of life where it is time.
@@ -116,7 +116,7 @@ impl Machine {
         let heard = storing.heard.map_or(self.answered.unwrap_or(storing.since), |(heard, _)| heard);
         let quiet = Duration::from_millis(u64::try_from(at.now - heard).unwrap_or_default());
         let due = quiet + self.beat() >= self.sign_window(storing).mul_f64(0.6);
-        if self.client_id.is_none() || storing.let_go.is_some() || storing.more || !due {
+        if self.client_id.is_none() || storing.let_go.is_some() || storing.more > MAX_MORE || !due {
             return out.push(await_store);
         }
         let id = self.next_id();
@@ -154,7 +154,9 @@ impl Machine {
             Sign::Repeated => "/meta/subscribe",
         };
         // What a parked connect brings is not acknowledged and comes again; with a subscription's reply it does not.
-        storing.more = sign == Sign::Repeated && data > 0;
+        if sign == Sign::Repeated {
+            storing.more = storing.more.saturating_add(data);
+        }
         match metas.iter().find(|meta| is_reply(meta, channel, &id)) {
             Some(reply) if session_unknown(reply) || told_to_handshake(reply) => {
                 storing.let_go = Some("session-unknown");
