@@ -15,6 +15,7 @@ mod login;
 pub mod normalise;
 mod notes;
 pub mod passwords;
+pub mod pilot;
 mod quarantine;
 pub mod reconcile;
 pub mod roster;

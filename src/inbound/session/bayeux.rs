@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::time::Duration;
 
+/// The longest client id taken; servers use some dozen characters.
+const MAX_CLIENT_ID: usize = 1024;
+
 /// One message of a reply body.
 #[derive(Debug)]
 pub enum Message {
@@ -148,7 +151,7 @@ fn message(raw: &RawValue) -> Message {
     Message::Meta(Meta {
         channel,
         id: wire.id,
-        client_id: wire.client_id,
+        client_id: wire.client_id.filter(|id| id.len() <= MAX_CLIENT_ID),
         successful: wire.successful.unwrap_or(false),
         error: wire.error.map(|text| text.chars().take(200).collect()),
         advice: wire.advice,

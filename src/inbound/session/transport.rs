@@ -47,6 +47,9 @@ pub struct SavedJar {
     csrf: Option<(String, String)>,
 }
 
+/// Cookies of one session, and the length of each: a server may not fill our memory.
+const MAX_COOKIES: usize = 50;
+const MAX_COOKIE: usize = 4096;
 /// Redirects followed for one request.
 const MAX_REDIRECTS: usize = 3;
 
@@ -168,6 +171,11 @@ impl Transport {
         true
     }
 
+    /// Whether the server gave a CSRF token.
+    pub fn has_csrf(&self) -> bool {
+        self.mine().csrf.is_some()
+    }
+
     /// Every cookie of the session: name and value.
     pub fn cookies(&self) -> Vec<(String, String)> {
         let mine = self.mine();
@@ -258,7 +266,11 @@ impl Transport {
         };
         let mut mine = self.mine();
         for value in response.headers().get_all(header::SET_COOKIE) {
-            if let Ok(text) = value.to_str() {
+            let room = mine.jar.iter_any().count() < MAX_COOKIES;
+            if let Ok(text) = value.to_str()
+                && text.len() <= MAX_COOKIE
+                && (room || mine.jar.iter_any().any(|known| text.starts_with(&format!("{}=", known.name()))))
+            {
                 // A cookie the jar does not take (another domain's) is none of ours.
                 let _ = mine.jar.parse(text, url);
             }
