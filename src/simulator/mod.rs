@@ -9,28 +9,41 @@
 
 mod connect;
 mod control;
+mod damage;
+mod day;
 mod exchange;
 mod faults;
 mod http;
 mod hub;
+mod ledger;
 mod login;
 mod options;
+mod oracle;
+mod peaks;
 mod queue;
+mod rest;
 mod roster;
+mod scenario;
 mod script;
 mod server;
 mod session;
+mod strike;
 mod wire;
+mod world;
 
 #[cfg(test)]
 mod tests;
 
-pub use faults::{Fault, LoginMode, On};
+pub use faults::{CookieLoss, Fault, LoginMode, On};
 pub use hub::{Stats, UserSessions};
+pub use ledger::{Damaged, Destroyed, Published, Struck, Uncovered};
 pub use options::{Options, Script, User, demo_users, numbered_users};
+pub use peaks::Maxima;
 pub use roster::{RosterFiles, passwords_csv, roster_csv, write_roster};
+pub use scenario::{Error as ScenarioError, Scenario};
 
 use hub::Hub;
+use ledger::Label;
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
@@ -38,6 +51,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use world::World;
 
 /// How often expired sessions are looked for, at most; CometD's own sweep period.
 const SWEEP: Duration = Duration::from_millis(997);
@@ -81,14 +95,19 @@ pub async fn start(options: Options) -> Result<Handle, Error> {
     let hub = Arc::new(Hub::new(options));
     let router = axum::Router::new()
         .merge(http::router())
-        .nest("/simulator", control::router())
+        .nest("/simulator", control::router().merge(oracle::router()))
         .nest("/control", control::router())
         .fallback(http::nothing)
         .with_state(Arc::clone(&hub));
     let mut tasks = JoinSet::new();
-    tasks.spawn(server::run(listener, router));
+    tasks.spawn(server::run(listener, router, Arc::clone(&hub)));
     tasks.spawn(sweep(Arc::clone(&hub)));
-    if let Some(script) = hub.options.script {
+    if let Some(scenario) = hub.options.scenario.clone() {
+        let keep = scenario.server.ended_limit;
+        let world = World::new(&format!("http://{address}"), &hub.options.users, scenario.seed, keep);
+        hub.state().world = Some(world);
+        tasks.spawn(day::run(Arc::clone(&hub), scenario));
+    } else if let Some(script) = hub.options.script {
         tasks.spawn(script::run(Arc::clone(&hub), script, format!("http://{address}")));
     }
     Ok(Handle { address, hub, tasks })
@@ -140,12 +159,13 @@ impl Handle {
 
     /// Publishes to the user's sessions that subscribed the channel; to how many it went.
     pub fn publish(&self, user: &str, channel: &str, data: &RawValue) -> usize {
-        self.hub.state().publish(user, channel, data, None)
+        self.hub.state().publish(user, channel, data, Label::default())
     }
 
     /// As `publish`; `acked` will name the tag once for each session that acknowledged the message.
     pub fn publish_tagged(&self, user: &str, channel: &str, data: &RawValue, tag: &str) -> usize {
-        self.hub.state().publish(user, channel, data, Some(tag))
+        let label = Label { tag: Some(tag.into()), ..Label::default() };
+        self.hub.state().publish(user, channel, data, label)
     }
 
     /// The tags of acknowledged messages, in the order of acknowledgement.

@@ -1,0 +1,1 @@
+//! Scenario files: what is read, and what is refused where.
