@@ -23,7 +23,8 @@ pub async fn simulate(arguments: Simulate) -> Result<(), Fault> {
 fn options(arguments: &Simulate) -> Result<Options, Fault> {
     let mut options = match &arguments.scenario {
         Some(path) => {
-            let mut scenario = Scenario::load(path).map_err(|error| Fault::Configuration(error.to_string()))?;
+            let mut scenario =
+                Scenario::load(path).map_err(|error| Fault::Configuration(error.to_string()))?;
             scenario.seed = arguments.seed.unwrap_or(scenario.seed);
             scenario.options()
         }

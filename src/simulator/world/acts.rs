@@ -45,11 +45,9 @@ impl World {
         let (last, present) = (conversation.log.len(), conversation.chatting());
         let mut notes: Vec<Note> =
             self.change(id, agent, "StatusChange", "Chatting", true).into_iter().collect();
-        notes.extend(
-            present.iter().filter_map(|one| self.change(id, *one, "ParticipantsUpdated", "Chatting", false)),
-        );
-        let others = present.iter().filter(|one| **one != agent);
+        notes.extend(self.update(id, "ParticipantsUpdated", None));
         notes.extend(self.tell(id, agent, 1));
+        let others = present.iter().filter(|one| **one != agent);
         notes.extend(others.filter_map(|other| self.tell(id, *other, last)));
         notes
     }
@@ -81,14 +79,8 @@ impl World {
     pub fn attach(&mut self, id: &str) -> Vec<Note> {
         let Some(conversation) = self.conversations.get_mut(id) else { return Vec::new() };
         conversation.changes += 1;
-        let present = conversation.chatting();
-        let first = present.first().copied();
-        present
-            .iter()
-            .filter_map(|agent| {
-                self.change(id, *agent, "PropertiesUpdated", "Chatting", first == Some(*agent))
-            })
-            .collect()
+        let first = conversation.chatting().first().copied();
+        self.update(id, "PropertiesUpdated", first)
     }
 
     /// One agent leaves; the last one ends the conversation.
@@ -99,10 +91,7 @@ impl World {
         let mut notes = self.say(id, item(Kind::Left, Speaker::Agent(agent), at));
         notes.extend(self.change(id, agent, "StatusChange", "Completed", true));
         self.part(id, agent, at);
-        let rest = self.present(id);
-        notes.extend(
-            rest.iter().filter_map(|one| self.change(id, *one, "ParticipantsUpdated", "Chatting", false)),
-        );
+        notes.extend(self.update(id, "ParticipantsUpdated", None));
         notes
     }
 
@@ -158,6 +147,16 @@ impl World {
                 self.ended_forgotten += 1;
             }
         }
+    }
+
+    /// A change that all parties see, the invited ones too; `own` is the agent whose request caused it.
+    fn update(&mut self, id: &str, kind: &'static str, own: Option<usize>) -> Vec<Note> {
+        let Some(conversation) = self.conversations.get(id) else { return Vec::new() };
+        let parties = conversation.chatting().into_iter().chain(conversation.invited());
+        let seen: Vec<(usize, &str)> = parties.map(|agent| (agent, conversation.state(agent))).collect();
+        seen.into_iter()
+            .filter_map(|(agent, state)| self.change(id, agent, kind, state, own == Some(agent)))
+            .collect()
     }
 
     /// A change of state as one agent sees it; `own` says that the agent's own request caused it.

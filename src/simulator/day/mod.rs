@@ -241,7 +241,10 @@ impl Day {
             0 => Kind::Notice,
             1 => Kind::PushUrl,
             2 => Kind::TypingStopped,
-            3 => return world.attach(id),
+            3 => {
+                notes.extend(world.attach(id));
+                return notes;
+            }
             _ => Kind::Text,
         };
         notes.extend(world.say(id, item(kind, speaker, at)));
@@ -331,3 +334,6 @@ fn whole(millis: f64) -> u64 {
     Duration::try_from_secs_f64(millis / 1_000.0)
         .map_or(u64::MAX / 4, |time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX / 4))
 }
+
+#[cfg(test)]
+mod tests;
