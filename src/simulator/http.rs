@@ -98,6 +98,10 @@ fn struck(
         let user = state.ledger.name(&of.user);
         let Carried { ack, messages } = carried;
         state.ledger.damaged(Damaged { at: now(), user, fault, ack, messages });
+    } else {
+        for number in carried.messages {
+            state.ledger.sent(number);
+        }
     }
     let cookie = match after {
         Some(After::RenameCookie) => Some(random_id()),

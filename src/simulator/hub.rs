@@ -51,6 +51,8 @@ pub struct Stats {
     pub delivered: u64,
     pub acked: u64,
     pub faults: u64,
+    /// Of the scenario, because too many waited already.
+    pub faults_refused: u64,
     pub max_held: u64,
     pub live_sessions: u64,
     pub held: u64,

@@ -30,6 +30,7 @@ pub struct Row {
     pub channel: Arc<str>,
     pub label: Label,
     pub delivered: u16,
+    pub sent: u16,
     pub acked: u16,
 }
 
@@ -51,7 +52,11 @@ pub struct Published {
     /// First and last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub indices: Option<(u32, u32)>,
+    /// Sessions whose queue it went into.
     pub delivered_to: u16,
+    /// Replies that carried it and that no fault damaged.
+    pub sent: u16,
+    /// Sessions that acknowledged it.
     pub acked: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tag: Option<Arc<str>>,
@@ -174,12 +179,18 @@ impl Ledger {
     /// Writes a notification down before it is queued; its number.
     pub fn published(&mut self, at: i64, user: &str, channel: &str, label: Label) -> u64 {
         let (user, channel) = (self.name(user), self.name(channel));
-        self.rows.push(Row { at, user, channel, label, delivered: 0, acked: 0 })
+        self.rows.push(Row { at, user, channel, label, delivered: 0, sent: 0, acked: 0 })
     }
 
     pub fn delivered(&mut self, number: u64, sessions: usize) {
         if let Some(row) = self.rows.get_mut(number) {
             row.delivered = u16::try_from(sessions).unwrap_or(u16::MAX);
+        }
+    }
+
+    pub fn sent(&mut self, number: u64) {
+        if let Some(row) = self.rows.get_mut(number) {
+            row.sent = row.sent.saturating_add(1);
         }
     }
 
@@ -229,6 +240,7 @@ impl Ledger {
             conversation: row.label.conversation.clone(),
             indices: (row.label.indices.0 > 0).then_some(row.label.indices),
             delivered_to: row.delivered,
+            sent: row.sent,
             acked: row.acked,
             tag: row.label.tag.clone(),
         })

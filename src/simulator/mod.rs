@@ -1,11 +1,66 @@
-//! A stand-in GWS server: logins, CometD long polling with the ack extension, scripted agents, faults on demand.
+//! A stand-in GWS server: logins, CometD long polling with the ack extension, REST, a contact centre with agents
+//! at work, faults on demand, and the truth beside it all.
 //!
 //! For the demo, for faults no real server can be made to show, and for users' own CI. It imports `base` alone
 //! and has wire types of its own, so that a client's mistake is not mirrored by the server. Deliberately absent:
-//! TLS, WebSocket, operations on interactions (counted and refused), a lock-out after wrong passwords.
+//! TLS, WebSocket, operations on interactions (counted and refused).
 //!
-//! A request goes `server` → `http` → (`login` | `exchange` → `connect`), all on one `hub`; `control` and
-//! [`Handle`] steer the same hub from outside; `script` publishes into it.
+//! A request goes `server` → `http` → (`login` | `rest` | `exchange` → `connect`), all on one `hub`; `control`,
+//! `oracle` and [`Handle`] steer and question the same hub from outside. What happens by itself: `day` plays a
+//! [`Scenario`] on the `world` (or `script`, without one), and `strike` does its faults.
+//!
+//! # Steering: `/simulator/…`
+//!
+//! Whoever reaches the port may steer. Held polls are the only requests that budgets do not count.
+//!
+//! | Route | Body or query | Answer |
+//! |---|---|---|
+//! | `POST faults` | a [`Fault`] or a list: `{"fault":"cut","user":"agent-1","after":10}` | `{"hit":[n,…]}`: sessions, logins or messages struck at once |
+//! | `POST publish` | `[{user, channel, data, tag?}]` | `{"delivered":[sessions,…]}` |
+//! | `POST resources` | `{user, path, value}`: shown at `GET /api/v2/me/{path}` before the world's own | `{}` |
+//! | `POST pause` | `{"paused":true}`: the day and its faults stand still, so that states can be compared | `{"paused":true}` |
+//! | `POST reset-peaks` | | `{}` |
+//! | `POST drop`, `expire`, `login` | `{user}`, `{user, mode}` | as the faults of these names |
+//! | `GET stats` | | [`Stats`]: counters, and the [`Maxima`] |
+//! | `GET sessions`, `acked` | | live sessions by user; tags in order of acknowledgement |
+//!
+//! # The truth for an oracle
+//!
+//! All times are Unix milliseconds. Lists have numbers from 1; `after=N` gives what follows, `limit=N` at most
+//! so many (50,000 unless fewer). `forgotten` counts what fell off the front of a bounded list: above zero, the
+//! truth is no longer whole.
+//!
+//! `GET truth?user=&after=&limit=` (here `after` skips users): the state now, as REST shows it.
+//! ```text
+//! {"at":0, "paused":true, "dayOver":false, "users":{"agent-1":{"agent":"1", "devices":[…], "channels":[…],
+//!   "open":[{"medium":"chat", "id":"…", "state":"Chatting", "changes":2, "log":[{"index":1,"type":"Text","text":"…","…":"…"}]}]}}}
+//! ```
+//! `GET ended?after=&limit=`: conversations that are over, with their last log.
+//! ```text
+//! {"forgotten":0, "conversations":[{"medium":"chat", "id":"…", "agents":["agent-1"], "at":0, "log":[…]}]}
+//! ```
+//! `GET published?after=&limit=`: every notification in order, each to one user. `deliveredTo`: sessions whose
+//! queue it went into; `sent`: replies that carried it and that no fault damaged; `acked`: sessions that
+//! acknowledged it. `indices`: first and last log index of a `MessageLogUpdated`. What was acked and is missing
+//! downstream is *acknowledged and lost*.
+//! ```text
+//! {"forgotten":0, "rows":[{"n":1, "at":0, "user":"agent-1", "channel":"/v2/me/chats", "messageType":"MessageLogUpdated",
+//!   "notificationType":"NewMessages", "conversation":"…", "indices":[1,4], "deliveredTo":1, "sent":1, "acked":1, "tag":"…"}]}
+//! ```
+//! `GET losses?user=`: where a true loss can lie. `uncovered`: times without a subscribed session (`to` missing
+//! while it lasts). `queues`: sessions that ended, with the published numbers still in their queue, `sent` in a
+//! reply already or not; cause `expired`, `dropped`, `restart`, `disconnect`, `overflow`, `advice none`.
+//! `replies`: replies that a fault kept from arriving whole; with `ack` false their messages are gone.
+//! ```text
+//! {"forgotten":0, "uncovered":[{"user":"agent-1","from":0,"to":9}],
+//!  "queues":[{"at":0,"user":"agent-1","cause":"expired","ack":true,"sent":[3],"unsent":[4]}],
+//!  "replies":[{"at":0,"user":"agent-1","fault":"cut","ack":false,"messages":[5]}]}
+//! ```
+//! `GET struck?after=&limit=`: faults that have struck. `GET logins`: attempts by account.
+//! ```text
+//! {"faults":[{"n":1,"at":0,"fault":"cut","user":"agent-1"}]}
+//! {"users":{"agent-1":{"attempts":1,"refused":0,"maxRefusedInARow":0,"locked":false}}}
+//! ```
 
 mod connect;
 mod control;

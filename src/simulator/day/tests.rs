@@ -70,7 +70,7 @@ fn what_an_agent_was_told_last_is_what_rest_shows() {
         if ["Completed", "Revoked"].contains(&told["state"].as_str().unwrap()) {
             assert!(shown.is_empty(), "{user} {told}");
         } else {
-            assert_eq!(shown, [told.clone()], "{user}");
+            assert_eq!(shown, std::slice::from_ref(told), "{user}");
             open += 1;
         }
     }

@@ -74,7 +74,7 @@ async fn what_was_published_says_to_whom_it_went_and_whether_it_was_acknowledged
         logs.iter().map(|row| row["indices"].clone()).collect::<Vec<_>>(),
         [json!([1, 2]), json!([3, 3]), json!([4, 4])]
     );
-    assert!(logs.iter().all(|row| row["deliveredTo"] == 1 && row["acked"] == 1));
+    assert!(logs.iter().all(|row| row["deliveredTo"] == 1 && row["sent"] == 1 && row["acked"] == 1));
     let missed = of("agent-2", "MessageLogUpdated");
     assert!(missed.iter().all(|row| row["deliveredTo"] == 0 && row["acked"] == 0) && missed.len() == 2);
     assert!(body.iter().any(|message| message["data"]["messages"][0]["text"].is_string()));
