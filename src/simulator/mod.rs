@@ -30,7 +30,8 @@
 //! so many (50,000 unless fewer). `forgotten` counts what fell off the front of a bounded list: above zero, the
 //! truth is no longer whole.
 //!
-//! `GET truth?user=&after=&limit=` (here `after` skips users): the state now, as REST shows it.
+//! `GET truth?user=&after=&limit=` (here `after` skips users): the state now, as REST shows it; of one moment
+//! for all users only while the day is paused.
 //! ```text
 //! {"at":0, "paused":true, "dayOver":false, "users":{"agent-1":{"agent":"1", "devices":[…], "channels":[…],
 //!   "open":[{"medium":"chat", "id":"…", "state":"Chatting", "changes":2, "log":[{"index":1,"type":"Text","text":"…","…":"…"}]}]}}}

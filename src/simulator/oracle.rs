@@ -57,15 +57,16 @@ async fn truth(State(hub): Shared, Query(asked): Query<Asked>) -> Response {
     let all = hub.options.users.iter();
     let chosen = all.filter(|user| asked.user.as_ref().is_none_or(|name| *name == user.username));
     let mut users = Map::new();
-    let state = hub.state();
     for user in chosen.skip(skip).take(asked.limit()) {
-        let world = state.world.as_ref().and_then(|world| world.truth(&user.username));
+        // The lock is taken for each, so that thousands do not hold requests up; one moment for all needs a pause.
+        let world = hub.state().world.as_ref().and_then(|world| world.truth(&user.username));
         let mut shown = world.unwrap_or_else(|| json!({}));
         if let Some(members) = shown.as_object_mut() {
             members.insert("agent".to_owned(), user.agent.clone().into());
         }
         users.insert(user.username.clone(), shown);
     }
+    let state = hub.state();
     answer(json!({"at": now(), "paused": state.paused, "dayOver": state.day_over, "users": users}))
 }
 
