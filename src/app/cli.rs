@@ -118,9 +118,15 @@ pub struct Demo {
 
 #[derive(Args)]
 pub struct Simulate {
-    /// Address to listen on; port 0 takes a free one.
-    #[arg(long, default_value = "127.0.0.1:0")]
-    pub listen: SocketAddr,
+    /// A busy day with faults, from a file; see config/examples/scenario.toml.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["agents", "rate", "no_ack", "timeout", "max_interval"])]
+    pub scenario: Option<PathBuf>,
+    /// In place of the scenario's own: another seed is another day.
+    #[arg(long, value_name = "N", requires = "scenario")]
+    pub seed: Option<u64>,
+    /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:0, or the scenario's].
+    #[arg(long)]
+    pub listen: Option<SocketAddr>,
     /// Number of agents: keys 1, 2, …, user names agent-1, agent-2, …
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub agents: u32,

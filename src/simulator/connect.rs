@@ -52,7 +52,7 @@ pub async fn connect(hub: &Arc<Hub>, asker: Asker<'_>, request: &Request, alone:
 fn begin(state: &mut State, hub: &Hub, asker: Asker<'_>, request: &Request, alone: bool) -> Option<Turn> {
     state.stats.connects += 1;
     let client = request.client_id.clone()?;
-    let session = state.session(Some(&client), asker.user, asker.browser)?;
+    let session = state.session(Some(&client), asker)?;
     let overtakes = session.held.is_some();
     let number = session.begin_connect(request.asked_interval().unwrap_or_default());
     let acknowledged = request.acknowledged();
@@ -90,26 +90,33 @@ fn finish(state: &mut State, hub: &Hub, request: &Request, turn: &Turn) -> Ended
     let advised = std::mem::replace(&mut session.advised, true);
     let tell = !advised || request.advice.is_some() || turn.multiple;
     let mut reply = Reply {
-        advice: tell.then(|| Advice {
-            multiple_clients: turn.multiple,
-            ..Advice::retry(hub.options.timeout, session.interval)
-        }),
+        advice: tell.then(|| Advice::retry(hub.options.timeout, session.interval, turn.multiple)),
         ext: batch.map(|batch| ReplyExt { ack: batch.into() }),
         ..Reply::to(request)
     };
     let user = session.user.clone();
-    if state.faults.within(&user, Within::NoId) {
+    spoil(state, &user, &turn.client, &mut reply);
+    state.note_struck();
+    Ended::Reply(Box::new(reply), data)
+}
+
+/// The faults within a connect reply.
+fn spoil(state: &mut State, user: &str, client: &str, reply: &mut Reply) {
+    if state.faults.within(user, &Within::NoId) {
         reply.id = None;
     }
-    if state.faults.within(&user, Within::NoReplyAck) {
+    if state.faults.within(user, &Within::NoReplyAck) {
         reply.ext = None;
     }
-    if state.faults.within(&user, Within::AdviceNone) {
+    if let Some(value) = state.faults.advice(user) {
+        reply.advice = value.map(Advice::Given);
+    }
+    if state.faults.within(user, &Within::AdviceNone) {
         reply.advice = Some(Advice::only("none"));
-        state.remove(&turn.client);
+        state.remove(client, "advice none");
         state.stats.sessions_removed += 1;
     }
-    Ended::Reply(Box::new(reply), data)
+    reply.first = state.faults.within(user, &Within::ReplyFirst);
 }
 
 /// Counts a held connect, also one whose client hangs up: then the request is dropped where it waits, and the
@@ -146,12 +153,13 @@ impl Drop for Held {
 #[cfg(test)]
 mod tests {
     use super::super::exchange::{Answer, exchange};
+    use super::super::ledger::Label;
     use super::super::options::Options;
     use super::super::wire;
     use super::*;
     use serde_json::{Value, json};
 
-    const ASKER: Asker<'static> = Asker { user: "u", browser: Some("b") };
+    const ASKER: Asker<'static> = Asker { user: "u", browser: Some("b"), node: 0 };
 
     async fn ask(hub: &Arc<Hub>, message: Value) -> Vec<Value> {
         let requests = wire::parse(message.to_string().as_bytes()).unwrap();
@@ -220,7 +228,7 @@ mod tests {
         for n in 0..1_000 {
             let (hub, name) = (Arc::clone(&hub), n.to_string());
             waiting.push(tokio::spawn(async move {
-                let asker = Asker { user: &name, browser: Some(&name) };
+                let asker = Asker { user: &name, browser: Some(&name), node: 0 };
                 let say = async |message: Value| {
                     let requests = wire::parse(message.to_string().as_bytes()).unwrap();
                     match exchange(&hub, asker, &requests).await {
@@ -240,7 +248,7 @@ mod tests {
         }
         let data = serde_json::value::to_raw_value(&json!({"n": 1})).unwrap();
         for n in 0..10_000 {
-            hub.state().publish(&(n % 1_000).to_string(), "/a", &data, None);
+            hub.state().publish(&(n % 1_000).to_string(), "/a", &data, Label::default());
         }
         for task in waiting {
             assert_eq!(task.await.unwrap(), 11, "ten messages and the reply");

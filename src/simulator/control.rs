@@ -6,6 +6,7 @@
 
 use super::faults::{Fault, LoginMode};
 use super::hub::Hub;
+use super::ledger::Label;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{StatusCode, header};
@@ -82,7 +83,10 @@ async fn publish(State(hub): Shared, body: Bytes) -> Response {
     let mut state = hub.state();
     let delivered: Vec<usize> = items
         .iter()
-        .map(|item| state.publish(&item.user, &item.channel, &item.data, item.tag.as_deref()))
+        .map(|item| {
+            let label = Label { tag: item.tag.as_deref().map(Into::into), ..Label::default() };
+            state.publish(&item.user, &item.channel, &item.data, label)
+        })
         .collect();
     axum::Json(json!({"delivered": delivered})).into_response()
 }

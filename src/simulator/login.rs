@@ -1,10 +1,9 @@
 //! Who is logged in: Basic credentials, `JSESSIONID`s and CSRF tokens.
 //!
-//! Deliberately absent: single sign-on, lock-out after wrong passwords, expiry (only the fault `expire` ends a login).
+//! Deliberately absent: single sign-on, expiry (only a fault ends a login).
 
 use super::faults::LoginMode;
-use super::hub::{State, random_id};
-use super::options::Options;
+use super::hub::{Hub, State, random_id};
 use base64::Engine;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, COOKIE};
@@ -19,6 +18,7 @@ const MAX_LOGINS: usize = 16;
 pub struct Login {
     pub user: String,
     pub csrf: String,
+    pub node: usize,
 }
 
 #[derive(Debug, Default)]
@@ -32,9 +32,10 @@ impl Logins {
         self.by_id.get(&cookie(headers, "JSESSIONID")?)
     }
 
-    fn add(&mut self, user: &str) -> (String, Login) {
-        let id = random_id();
-        let login = Login { user: user.to_owned(), csrf: random_id() };
+    /// A new login; the id names its node where there are several.
+    fn add(&mut self, user: &str, node: usize, nodes: usize) -> (String, Login) {
+        let id = if nodes > 1 { format!("{}.node{}", random_id(), node + 1) } else { random_id() };
+        let login = Login { user: user.to_owned(), csrf: random_id(), node };
         self.by_id.insert(id.clone(), login.clone());
         let ids = self.by_user.entry(user.to_owned()).or_default();
         ids.push_back(id.clone());
@@ -44,6 +45,12 @@ impl Logins {
             self.by_id.remove(&oldest);
         }
         (id, login)
+    }
+
+    /// Gives all logins of a user new CSRF tokens; how many.
+    pub fn new_csrf(&mut self, user: &str) -> usize {
+        let ids = self.by_user.get(user).map(|ids| ids.iter()).into_iter().flatten();
+        ids.filter_map(|id| self.by_id.get_mut(id).map(|login| login.csrf = random_id())).count()
     }
 
     /// Ends all logins of a user.
@@ -65,33 +72,53 @@ pub enum Outcome {
     Refused(LoginMode),
 }
 
-/// Logs in, or finds the login the cookie names.
-pub fn login(state: &mut State, options: &Options, headers: &HeaderMap) -> Outcome {
+/// The login a request's cookie names, where the node it came to knows it.
+pub fn known(state: &State, hub: &Hub, headers: &HeaderMap, node: usize) -> Option<Login> {
+    let login = state.logins.get(headers)?;
+    (login.node == node || hub.options.shared_logins).then(|| login.clone())
+}
+
+/// Logs in on a node, or finds the login the cookie names.
+pub fn login(state: &mut State, hub: &Hub, headers: &HeaderMap, node: usize) -> Outcome {
     state.stats.me_requests += 1;
-    let current = state.logins.get(headers).cloned();
+    let current = known(state, hub, headers, node);
     let Some((name, password)) = basic(headers) else {
         return match current {
             Some(login) => Outcome::Welcome { login, cookie: None },
             None => refuse(state, LoginMode::Forbidden),
         };
     };
-    if !options
-        .users
-        .iter()
-        .any(|user| user.username == name && same(user.password.expose_secret(), &password))
-    {
+    state.peaks.login();
+    let Some(user) = hub.user(&name) else { return refuse(state, LoginMode::Forbidden) };
+    state.peaks.attempt(&name);
+    let lock_after = hub.options.lock_after;
+    if let Some(status) = state.faults.outage() {
+        state.peaks.refused(&name, false, lock_after);
+        return refuse(state, if status == 401 { LoginMode::Unauthorised } else { LoginMode::Forbidden });
+    }
+    let right = same(user.password.expose_secret(), &password);
+    if !right || state.peaks.locked(&name) {
+        state.peaks.refused(&name, !right, lock_after);
         return refuse(state, LoginMode::Forbidden);
     }
-    let name = match state.faults.login(&name) {
-        LoginMode::Ok | LoginMode::Slow => name,
+    let known_as = match state.faults.login(&name) {
+        LoginMode::Ok | LoginMode::Slow => name.clone(),
         LoginMode::OtherUser => format!("other-{name}"),
-        mode => return refuse(state, mode),
+        mode => {
+            state.peaks.refused(
+                &name,
+                matches!(mode, LoginMode::Forbidden | LoginMode::Unauthorised),
+                lock_after,
+            );
+            return refuse(state, mode);
+        }
     };
-    if let Some(login) = current.filter(|login| login.user == name) {
+    state.peaks.succeeded(&name);
+    if let Some(login) = current.filter(|login| login.user == known_as) {
         return Outcome::Welcome { login, cookie: None };
     }
     state.stats.logins += 1;
-    let (id, login) = state.logins.add(&name);
+    let (id, login) = state.logins.add(&known_as, node, hub.options.nodes);
     Outcome::Welcome { login, cookie: Some(id) }
 }
 
@@ -131,6 +158,13 @@ pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     })
 }
 
+/// The node that `JSESSIONID` names, where there are several.
+pub fn node_of(headers: &HeaderMap, nodes: usize) -> Option<usize> {
+    let id = cookie(headers, "JSESSIONID")?;
+    let node: usize = id.rsplit_once(".node")?.1.parse().ok()?;
+    node.checked_sub(1).filter(|node| *node < nodes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,7 +190,7 @@ mod tests {
     fn a_user_can_not_pile_up_logins() {
         let mut logins = Logins::default();
         for _ in 0..100 {
-            logins.add("u");
+            logins.add("u", 0, 1);
         }
         assert_eq!(logins.by_id.len(), MAX_LOGINS);
         logins.forget("u");

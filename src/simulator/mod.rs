@@ -1,36 +1,105 @@
-//! A stand-in GWS server: logins, CometD long polling with the ack extension, scripted agents, faults on demand.
+//! A stand-in GWS server: logins, CometD long polling with the ack extension, REST, a contact centre with agents
+//! at work, faults on demand, and the truth beside it all.
 //!
 //! For the demo, for faults no real server can be made to show, and for users' own CI. It imports `base` alone
 //! and has wire types of its own, so that a client's mistake is not mirrored by the server. Deliberately absent:
-//! TLS, WebSocket, operations on interactions (counted and refused), a lock-out after wrong passwords.
+//! TLS, WebSocket, operations on interactions (counted and refused).
 //!
-//! A request goes `server` → `http` → (`login` | `exchange` → `connect`), all on one `hub`; `control` and
-//! [`Handle`] steer the same hub from outside; `script` publishes into it.
+//! A request goes `server` → `http` → (`login` | `rest` | `exchange` → `connect`), all on one `hub`; `control`,
+//! `oracle` and [`Handle`] steer and question the same hub from outside. What happens by itself: `day` plays a
+//! [`Scenario`] on the `world` (or `script`, without one), and `strike` does its faults.
+//!
+//! # Steering: `/simulator/…`
+//!
+//! Whoever reaches the port may steer. Held polls are the only requests that budgets do not count.
+//!
+//! | Route | Body or query | Answer |
+//! |---|---|---|
+//! | `POST faults` | a [`Fault`] or a list: `{"fault":"cut","user":"agent-1","after":10}` | `{"hit":[n,…]}`: sessions, logins or messages struck at once |
+//! | `POST publish` | `[{user, channel, data, tag?}]` | `{"delivered":[sessions,…]}` |
+//! | `POST resources` | `{user, path, value}`: shown at `GET /api/v2/me/{path}` before the world's own | `{}` |
+//! | `POST pause` | `{"paused":true}`: the day and its faults stand still, so that states can be compared | `{"paused":true}` |
+//! | `POST reset-peaks` | | `{}` |
+//! | `POST drop`, `expire`, `login` | `{user}`, `{user, mode}` | as the faults of these names |
+//! | `GET stats` | | [`Stats`]: counters, and the [`Maxima`] |
+//! | `GET sessions`, `acked` | | live sessions by user; tags in order of acknowledgement |
+//!
+//! # The truth for an oracle
+//!
+//! All times are Unix milliseconds. Lists have numbers from 1; `after=N` gives what follows, `limit=N` at most
+//! so many (50,000 unless fewer). `forgotten` counts what fell off the front of a bounded list: above zero, the
+//! truth is no longer whole.
+//!
+//! `GET truth?user=&after=&limit=` (here `after` skips users): the state now, as REST shows it; of one moment
+//! for all users only while the day is paused.
+//! ```text
+//! {"at":0, "paused":true, "dayOver":false, "users":{"agent-1":{"agent":"1", "devices":[…], "channels":[…],
+//!   "open":[{"medium":"chat", "id":"…", "state":"Chatting", "changes":2, "log":[{"index":1,"type":"Text","text":"…","…":"…"}]}]}}}
+//! ```
+//! `GET ended?after=&limit=`: conversations that are over, with their last log.
+//! ```text
+//! {"forgotten":0, "conversations":[{"medium":"chat", "id":"…", "agents":["agent-1"], "at":0, "log":[…]}]}
+//! ```
+//! `GET published?after=&limit=`: every notification in order, each to one user. `deliveredTo`: sessions whose
+//! queue it went into; `sent`: replies that carried it and that no fault damaged; `acked`: sessions that
+//! acknowledged it. `indices`: first and last log index of a `MessageLogUpdated`. What was acked and is missing
+//! downstream is *acknowledged and lost*.
+//! ```text
+//! {"forgotten":0, "rows":[{"n":1, "at":0, "user":"agent-1", "channel":"/v2/me/chats", "messageType":"MessageLogUpdated",
+//!   "notificationType":"NewMessages", "conversation":"…", "indices":[1,4], "deliveredTo":1, "sent":1, "acked":1, "tag":"…"}]}
+//! ```
+//! `GET losses?user=`: where a true loss can lie. `uncovered`: times without a subscribed session (`to` missing
+//! while it lasts). `queues`: sessions that ended, with the published numbers still in their queue, `sent` in a
+//! reply already or not; cause `expired`, `dropped`, `restart`, `disconnect`, `overflow`, `advice none`.
+//! `replies`: replies that a fault kept from arriving whole; with `ack` false their messages are gone.
+//! ```text
+//! {"forgotten":0, "uncovered":[{"user":"agent-1","from":0,"to":9}],
+//!  "queues":[{"at":0,"user":"agent-1","cause":"expired","ack":true,"sent":[3],"unsent":[4]}],
+//!  "replies":[{"at":0,"user":"agent-1","fault":"cut","ack":false,"messages":[5]}]}
+//! ```
+//! `GET struck?after=&limit=`: faults that have struck. `GET logins`: attempts by account.
+//! ```text
+//! {"faults":[{"n":1,"at":0,"fault":"cut","user":"agent-1"}]}
+//! {"users":{"agent-1":{"attempts":1,"refused":0,"maxRefusedInARow":0,"locked":false}}}
+//! ```
 
 mod connect;
 mod control;
+mod damage;
+mod day;
 mod exchange;
 mod faults;
 mod http;
 mod hub;
+mod ledger;
 mod login;
 mod options;
+mod oracle;
+mod peaks;
 mod queue;
+mod rest;
 mod roster;
+mod scenario;
 mod script;
 mod server;
 mod session;
+mod strike;
 mod wire;
+mod world;
 
 #[cfg(test)]
 mod tests;
 
-pub use faults::{Fault, LoginMode, On};
+pub use faults::{CookieLoss, Fault, LoginMode, On};
 pub use hub::{Stats, UserSessions};
+pub use ledger::{Damaged, Destroyed, Published, Struck, Uncovered};
 pub use options::{Options, Script, User, demo_users, numbered_users};
+pub use peaks::Maxima;
 pub use roster::{RosterFiles, passwords_csv, roster_csv, write_roster};
+pub use scenario::{Error as ScenarioError, Scenario};
 
 use hub::Hub;
+use ledger::Label;
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
@@ -38,6 +107,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use world::World;
 
 /// How often expired sessions are looked for, at most; CometD's own sweep period.
 const SWEEP: Duration = Duration::from_millis(997);
@@ -81,14 +151,19 @@ pub async fn start(options: Options) -> Result<Handle, Error> {
     let hub = Arc::new(Hub::new(options));
     let router = axum::Router::new()
         .merge(http::router())
-        .nest("/simulator", control::router())
+        .nest("/simulator", control::router().merge(oracle::router()))
         .nest("/control", control::router())
         .fallback(http::nothing)
         .with_state(Arc::clone(&hub));
     let mut tasks = JoinSet::new();
-    tasks.spawn(server::run(listener, router));
+    tasks.spawn(server::run(listener, router, Arc::clone(&hub)));
     tasks.spawn(sweep(Arc::clone(&hub)));
-    if let Some(script) = hub.options.script {
+    if let Some(scenario) = hub.options.scenario.clone() {
+        let keep = scenario.server.ended_limit;
+        let world = World::new(&format!("http://{address}"), &hub.options.users, scenario.seed, keep);
+        hub.state().world = Some(world);
+        tasks.spawn(day::run(Arc::clone(&hub), scenario));
+    } else if let Some(script) = hub.options.script {
         tasks.spawn(script::run(Arc::clone(&hub), script, format!("http://{address}")));
     }
     Ok(Handle { address, hub, tasks })
@@ -140,12 +215,13 @@ impl Handle {
 
     /// Publishes to the user's sessions that subscribed the channel; to how many it went.
     pub fn publish(&self, user: &str, channel: &str, data: &RawValue) -> usize {
-        self.hub.state().publish(user, channel, data, None)
+        self.hub.state().publish(user, channel, data, Label::default())
     }
 
     /// As `publish`; `acked` will name the tag once for each session that acknowledged the message.
     pub fn publish_tagged(&self, user: &str, channel: &str, data: &RawValue, tag: &str) -> usize {
-        self.hub.state().publish(user, channel, data, Some(tag))
+        let label = Label { tag: Some(tag.into()), ..Label::default() };
+        self.hub.state().publish(user, channel, data, label)
     }
 
     /// The tags of acknowledged messages, in the order of acknowledgement.

@@ -2,9 +2,11 @@
 //!
 //! Deliberately absent: what can be changed while it runs (see `faults`).
 
+use super::scenario::Scenario;
 use secrecy::SecretString;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One account of the simulated contact centre.
@@ -55,6 +57,18 @@ pub struct Options {
     pub denied_channels: Vec<String>,
     /// Messages a session may have waiting; one more and the session is dropped, as CometD's `maxQueue` does.
     pub max_queue: usize,
+    /// Nodes behind one address; each knows its own logins and sessions only.
+    pub nodes: usize,
+    /// The balancer honours the node in `JSESSIONID`; else requests go to the nodes in turn.
+    pub sticky: bool,
+    /// Any node knows the logins of all; the sessions stay where they are.
+    pub shared_logins: bool,
+    /// Wrong passwords in a row that lock an account.
+    pub lock_after: Option<u32>,
+    /// Notifications remembered for `GET /simulator/published`.
+    pub published_limit: usize,
+    /// A busy day with faults; takes the place of `script`.
+    pub scenario: Option<Arc<Scenario>>,
     pub script: Option<Script>,
     /// Where `agents.csv` and `passwords.csv` for the bridge are written at the start.
     pub roster_dir: Option<PathBuf>,
@@ -71,6 +85,12 @@ impl Default for Options {
             csrf: false,
             denied_channels: Vec::new(),
             max_queue: 50_000,
+            nodes: 1,
+            sticky: true,
+            shared_logins: false,
+            lock_after: None,
+            published_limit: 200_000,
+            scenario: None,
             script: None,
             roster_dir: None,
         }

@@ -12,6 +12,8 @@ use std::sync::Arc;
 pub struct Message {
     pub json: Arc<str>,
     pub tag: Option<Arc<str>>,
+    /// Its number in the ledger.
+    pub number: u64,
 }
 
 /// The queue holds `max` messages already.
@@ -75,6 +77,15 @@ impl Queue {
         (Some(closed), self.waiting.iter().map(|(_, message)| message.clone()).collect())
     }
 
+    /// The numbers of what waits: in a reply already, and in none yet.
+    pub fn remains(&self) -> (Vec<u64>, Vec<u64>) {
+        let of = |sent: bool| {
+            let chosen = self.waiting.iter().filter(move |(batch, _)| (*batch < self.batch) == sent);
+            chosen.map(|(_, message)| message.number).collect()
+        };
+        (of(true), of(false))
+    }
+
     /// Takes everything, without a batch: for sessions without ack.
     pub fn drain(&mut self) -> Vec<Message> {
         self.waiting.drain(..).map(|(_, message)| message).collect()
@@ -87,7 +98,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn message(text: &str) -> Message {
-        Message { json: text.into(), tag: None }
+        Message { json: text.into(), tag: None, number: 0 }
     }
 
     fn texts(messages: &[Message]) -> Vec<&str> {

@@ -42,6 +42,8 @@ pub struct Session {
     pub user: String,
     /// The `BAYEUX_BROWSER` cookie it is tied to.
     pub browser: String,
+    /// The node it lives on.
+    pub node: usize,
     pub queue: Queue,
     pub channels: BTreeSet<String>,
     /// Grows with each connect; a connect that finds another number has been overtaken.
@@ -53,6 +55,8 @@ pub struct Session {
     pub interval: Duration,
     /// A connect reply has told the timeout.
     pub advised: bool,
+    /// It expires as soon as no connect is here.
+    pub doomed: bool,
 }
 
 impl Session {
@@ -60,6 +64,7 @@ impl Session {
         Session {
             user: user.to_owned(),
             browser: browser.to_owned(),
+            node: 0,
             queue,
             channels: BTreeSet::new(),
             connect: 0,
@@ -67,6 +72,7 @@ impl Session {
             expires: None,
             interval: Duration::ZERO,
             advised: false,
+            doomed: false,
         }
     }
 
@@ -108,7 +114,8 @@ impl Session {
     /// The connect's reply is on its way, or nobody waits for it any more.
     pub fn end_connect(&mut self, max_interval: Duration) {
         self.held = None;
-        self.expires = Some(Instant::now() + self.interval + max_interval);
+        let window = if self.doomed { Duration::ZERO } else { self.interval + max_interval };
+        self.expires = Some(Instant::now() + window);
     }
 
     /// Another valid message came.

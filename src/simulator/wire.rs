@@ -50,6 +50,11 @@ impl Request {
         matches!(self.ext.as_ref().and_then(|ext| ext.ack.as_ref()), Some(Value::Bool(true)))
     }
 
+    /// The server answers it at once by its own words; else a connect may be held.
+    pub fn asks_no_hold(&self) -> bool {
+        self.asked_timeout().is_some_and(|hold| hold.is_zero())
+    }
+
     /// The batch acknowledged (connect); a negative number acknowledges nothing.
     pub fn acknowledged(&self) -> Option<u64> {
         let ack = self.ext.as_ref()?.ack.as_ref()?;
@@ -120,6 +125,12 @@ pub struct Reply {
     pub advice: Option<Advice>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ext: Option<ReplyExt>,
+    /// Messages that follow a handshake reply in its body.
+    #[serde(rename = "x-messages", skip_serializing_if = "Option::is_none")]
+    pub messages: Option<usize>,
+    /// It stands before the data.
+    #[serde(skip)]
+    pub first: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -129,7 +140,15 @@ pub struct ReplyExt {
 
 /// Times in milliseconds.
 #[derive(Debug, Serialize)]
-pub struct Advice {
+#[serde(untagged)]
+pub enum Advice {
+    Own(OwnAdvice),
+    /// As a fault has it.
+    Given(Value),
+}
+
+#[derive(Debug, Serialize)]
+pub struct OwnAdvice {
     pub reconnect: &'static str,
     pub interval: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -139,17 +158,17 @@ pub struct Advice {
 }
 
 impl Advice {
-    pub fn retry(timeout: Duration, interval: Duration) -> Advice {
-        Advice {
+    pub fn retry(timeout: Duration, interval: Duration, multiple_clients: bool) -> Advice {
+        Advice::Own(OwnAdvice {
             reconnect: "retry",
             interval: millis(interval),
             timeout: Some(millis(timeout)),
-            multiple_clients: false,
-        }
+            multiple_clients,
+        })
     }
 
     pub fn only(reconnect: &'static str) -> Advice {
-        Advice { reconnect, interval: 0, timeout: None, multiple_clients: false }
+        Advice::Own(OwnAdvice { reconnect, interval: 0, timeout: None, multiple_clients: false })
     }
 }
 
@@ -182,16 +201,23 @@ impl Reply {
     }
 }
 
-/// A response body in CometD's order: handshake reply, data, other replies, connect reply last.
+/// A response body in CometD's order: handshake reply, data, other replies, connect reply last; or, as other
+/// servers have it, the connect reply ahead of the data.
 pub fn body(replies: &[Reply], data: &[Message]) -> Vec<u8> {
     let of = |wanted: fn(&str) -> bool| {
         let chosen = replies.iter().filter(move |reply| wanted(&reply.channel));
         chosen.filter_map(|reply| serde_json::to_string(reply).ok())
     };
     let mut parts: Vec<String> = of(|channel| channel == HANDSHAKE).collect();
+    let ahead = replies.iter().any(|reply| reply.first);
+    if ahead {
+        parts.extend(of(|channel| channel == CONNECT));
+    }
     parts.extend(data.iter().map(|message| message.json.to_string()));
     parts.extend(of(|channel| channel != HANDSHAKE && channel != CONNECT));
-    parts.extend(of(|channel| channel == CONNECT));
+    if !ahead {
+        parts.extend(of(|channel| channel == CONNECT));
+    }
     format!("[{}]", parts.join(",")).into_bytes()
 }
 

@@ -5,6 +5,7 @@
 
 use super::shapes::{self, FACEBOOK};
 use crate::simulator::hub::Hub;
+use crate::simulator::ledger::Label;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -40,7 +41,7 @@ fn publish(hub: &Hub, url: &str, born: u64, sent: u64) {
     let id = conversation_id(born, turn / LOG_LENGTH, place);
     let data = item(url, &id, turn % LOG_LENGTH + 1, sent);
     if let Ok(data) = serde_json::value::to_raw_value(&data) {
-        hub.state().publish(&user.username, FACEBOOK, &data, None);
+        hub.state().publish(&user.username, FACEBOOK, &data, Label::default());
     }
 }
 

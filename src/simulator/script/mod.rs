@@ -6,7 +6,10 @@ mod conversation;
 mod load;
 mod shapes;
 
+pub use shapes::{CHANNELS, DEVICES, FACEBOOK, base36, stamp};
+
 use super::hub::Hub;
+use super::ledger::Label;
 use super::options::Script;
 use conversation::Conversation;
 use jiff::Timestamp;
@@ -59,7 +62,7 @@ fn apply(hub: &Hub, acts: Vec<conversation::Act>) {
         match act {
             Act::Publish { agent, channel, data } => {
                 if let (Some(user), Ok(data)) = (user_of(agent), serde_json::value::to_raw_value(&data)) {
-                    state.publish(user, channel, &data, None);
+                    state.publish(user, channel, &data, Label::default());
                 }
             }
             Act::Show { agent, path, value: Some(value) } => {

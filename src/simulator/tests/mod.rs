@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 mod control;
 mod faults;
 mod protocol;
+mod scenario;
+mod wire;
 
 const CHANNEL: &str = "/v2/me/facebooksession";
 
