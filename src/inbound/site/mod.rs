@@ -25,7 +25,9 @@ use crate::inbound::settings::SiteConfig;
 use breaker::Change;
 use gate::{Changed, Gate, To};
 use http::HeaderMap;
+use pace::Slots;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
@@ -37,6 +39,8 @@ use url::Url;
 const VERSION: &str = "/api/v2/diagnostics/version";
 /// How often a base URL that is not in use is asked whether it is back; a fifth more or less.
 const PROBE_EVERY: Duration = Duration::from_secs(30);
+/// Sessions that go on after a restart, each second: all of a large site within its window.
+const RESUMES_PER_SECOND: u32 = 500;
 /// Nobody is due: only news can change that.
 const LONG: Duration = Duration::from_secs(3_600);
 
@@ -53,6 +57,8 @@ pub struct Site {
     news: Notify,
     handshakes: Arc<Semaphore>,
     metrics: Option<Metrics>,
+    resumes: Slots,
+    said_without_ack: AtomicBool,
     nowhere: Url,
 }
 
@@ -130,6 +136,8 @@ impl Site {
             news: Notify::new(),
             handshakes: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
             metrics: None,
+            resumes: Slots::new(RESUMES_PER_SECOND),
+            said_without_ack: AtomicBool::new(false),
             nowhere,
             config,
         })
@@ -198,6 +206,17 @@ impl Site {
     /// Waits for one of the places for opening a session; held until the session stands or has failed.
     pub async fn opening(&self) -> Opening {
         Opening { _place: self.handshakes.clone().acquire_owned().await.ok() }
+    }
+
+    /// Waits for the turn of one session that goes on after a restart: its poll shares no budget, but not all
+    /// come at once.
+    pub async fn resume_turn(&self) {
+        self.resumes.take().await;
+    }
+
+    /// True once: what it means that the server has no ack extension is said once for the site.
+    pub fn first_without_ack(&self) -> bool {
+        !self.said_without_ack.swap(true, Ordering::Relaxed)
     }
 
     /// Told of every exchange with a host.

@@ -1,9 +1,10 @@
 //! How often something may happen: a pace with a hard limit over any second, and the logins' pace, which gives way
 //! to an overloaded site.
 //!
-//! Pure: every function is told the time. Deliberately absent: queues and waiting (see `gate`).
+//! Pure but for [`Slots`]: every function is told the time. Deliberately absent: queues and waiting (see `gate`).
 
 use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -71,6 +72,31 @@ impl Pace {
 
 fn step(per_second: f64) -> Duration {
     Duration::from_secs_f64(1.0 / per_second.max(0.001))
+}
+
+/// Evenly spaced turns that are asked for by waiting; first come, first served.
+#[derive(Debug)]
+pub struct Slots {
+    step: Duration,
+    next: Mutex<Option<Instant>>,
+}
+
+impl Slots {
+    pub fn new(per_second: u32) -> Slots {
+        Slots { step: SECOND / per_second.max(1), next: Mutex::new(None) }
+    }
+
+    /// Waits for the next turn. Dropping the future gives no turn back.
+    pub async fn take(&self) {
+        let turn = {
+            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = Instant::now();
+            let turn = next.map_or(now, |next| next.max(now));
+            *next = Some(turn + self.step);
+            turn
+        };
+        tokio::time::sleep_until(turn).await;
+    }
 }
 
 /// The logins' rate: halves at a sign of overload, rises evenly afterwards.
@@ -160,6 +186,15 @@ mod tests {
         assert_eq!(pace.ready_at(late), late);
         pace.take(late);
         assert!(pace.ready_at(late) >= after(late, 480));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slots_are_spaced() {
+        let (slots, start) = (Slots::new(5), Instant::now());
+        for _ in 0..11 {
+            slots.take().await;
+        }
+        assert_eq!(start.elapsed(), Duration::from_secs(2));
     }
 
     #[tokio::test]
