@@ -385,3 +385,17 @@ async fn a_pin_takes_the_lines_url_before_the_groups() {
     let none = site.pin(Some("other"), None);
     assert!(none.base.is_none() && none.headers.is_empty() && none.cookies.is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nobody_is_forgotten_where_many_threads_ask_and_leave() {
+    let site = site_of(SiteConfig { requests_per_second: 2_000, logins_per_second: 2_000, ..config() }).await;
+    let (gone, start) = (Gone::default(), Instant::now());
+    let tasks: Vec<_> = (0..1_500).map(|n| ask(&site, &gone, start, KINDS[n % 3], n)).collect();
+    for (n, task) in tasks.into_iter().enumerate() {
+        if n % 7 == 0 {
+            task.abort();
+        } else {
+            task.await.unwrap();
+        }
+    }
+}
