@@ -83,3 +83,31 @@ pub async fn pin(site: &str, group: &GroupConfig) -> Result<Pin, Error> {
     let cookies = group.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
     Ok(Pin { base: group.base_url.clone(), headers: headers(site, &group.headers).await?, cookies })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inbound::site::Site;
+    use crate::inbound::site::tests::config;
+    use std::collections::BTreeMap;
+    use url::Url;
+
+    #[tokio::test]
+    async fn a_pin_takes_the_lines_url_before_the_groups() {
+        let group = GroupConfig {
+            base_url: Some("https://node1.example.com".parse().unwrap()),
+            headers: vec![("X-Node".into(), HeaderSource::Plain("1".into()))],
+            cookies: vec![("SERVERID".into(), "s1".into())],
+        };
+        let groups = BTreeMap::from([("one".into(), group.clone())]);
+        let site = Site::new(SiteConfig { groups, ..config() }).await.unwrap();
+        let pin = site.pin(Some("one"), None);
+        assert_eq!(pin.base, group.base_url);
+        assert_eq!(pin.headers["x-node"], "1");
+        assert_eq!(pin.cookies, ["SERVERID=s1"]);
+        let own: Url = "https://node2.example.com".parse().unwrap();
+        assert_eq!(site.pin(Some("one"), Some(&own)).base, Some(own));
+        let none = site.pin(Some("other"), None);
+        assert!(none.base.is_none() && none.headers.is_empty() && none.cookies.is_empty());
+    }
+}

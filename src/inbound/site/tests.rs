@@ -1,7 +1,7 @@
 //! Tests of a whole site under paused time: the budget, its queues, pauses, breakers, fail-over.
 
 use super::*;
-use crate::inbound::settings::{Charset, GroupConfig, HeaderValue, RosterConfig, Scope};
+use crate::inbound::settings::{Charset, RosterConfig, Scope};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -365,25 +365,6 @@ async fn where_all_are_gone_nobody_moves_and_the_first_that_answers_is_used() {
     assert_eq!(site.gate().to_probe(Instant::now()), [0]);
     site.heard(&a, heard(Ok(401)));
     assert_eq!(site.base(), a);
-}
-
-#[tokio::test]
-async fn a_pin_takes_the_lines_url_before_the_groups() {
-    let group = GroupConfig {
-        base_url: Some("https://node1.example.com".parse().unwrap()),
-        headers: vec![("X-Node".into(), HeaderValue::Plain("1".into()))],
-        cookies: vec![("SERVERID".into(), "s1".into())],
-    };
-    let site =
-        site_of(SiteConfig { groups: BTreeMap::from([("one".into(), group.clone())]), ..config() }).await;
-    let pin = site.pin(Some("one"), None);
-    assert_eq!(pin.base, group.base_url);
-    assert_eq!(pin.headers["x-node"], "1");
-    assert_eq!(pin.cookies, ["SERVERID=s1"]);
-    let own: Url = "https://node2.example.com".parse().unwrap();
-    assert_eq!(site.pin(Some("one"), Some(&own)).base, Some(own));
-    let none = site.pin(Some("other"), None);
-    assert!(none.base.is_none() && none.headers.is_empty() && none.cookies.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
