@@ -1,41 +1,71 @@
-//! What all sessions of one site share: the HTTP client, the static headers, and the pace of requests.
+//! What all sessions of one site share: the HTTP client, the static headers, the budget of requests, and what is
+//! known of its hosts.
 //!
-//! Deliberately absent: anything of one agent (cookies, tokens, state).
+//! One budget for all requests but held polls; logins and readings have paces of their own within it (see
+//! `gate`). A `Retry-After` pauses its host, repeated failures open its breaker: who asks then waits, and is never told
+//! no. Of several base URLs the first whose host is there is used by new logins; sessions that stand on a later one stay
+//! there until they next log in, since a move would cost each a gap. Deliberately absent: anything of one
+//! agent (cookies, tokens, state), and whether an account may log in (see `accounts`).
 
+mod breaker;
+mod client;
+mod gate;
+mod node;
+mod pace;
+#[cfg(test)]
+pub mod tests;
+
+pub use node::node_of;
+
+use crate::base::metrics::Metrics;
 use crate::base::secret;
 use crate::inbound::session::protocol::FailureKind;
-use crate::inbound::session::transport::Pin;
-use crate::inbound::settings::{HeaderValue as HeaderSource, SiteConfig};
-use http::{HeaderMap, HeaderName, HeaderValue};
-use secrecy::ExposeSecret;
-use std::sync::Mutex;
+use crate::inbound::session::transport::{Pin, asked_wait, host};
+use crate::inbound::settings::SiteConfig;
+use breaker::Change;
+use gate::{Changed, Gate, To};
+use http::HeaderMap;
+use pace::Slots;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use url::Url;
+
+/// Answers without a login; any node has it.
+const VERSION: &str = "/api/v2/diagnostics/version";
+/// How often a base URL that is not in use is asked whether it is back; a fifth more or less.
+const PROBE_EVERY: Duration = Duration::from_secs(30);
+/// Sessions that go on after a restart, each second: all of a large site within its window.
+const RESUMES_PER_SECOND: u32 = 500;
+/// Nobody is due: only news can change that.
+const LONG: Duration = Duration::from_secs(3_600);
 
 /// Shared by every session of a site.
 pub struct Site {
     pub config: SiteConfig,
     pub client: reqwest::Client,
     pub headers: HeaderMap,
-    /// All requests but held polls.
-    pub requests: Pace,
-    pub logins: Pace,
-    resumes: Pace,
-    said_without_ack: std::sync::atomic::AtomicBool,
+    groups: HashMap<String, Pin>,
+    gate: Mutex<Gate>,
+    /// Of those who wait one keeps the time for all.
+    seat: tokio::sync::Mutex<()>,
+    /// Something may have changed who is next.
+    news: Notify,
+    handshakes: Arc<Semaphore>,
+    metrics: Option<Metrics>,
+    resumes: Slots,
+    said_without_ack: AtomicBool,
     nowhere: Url,
 }
 
-/// Sessions that go on after a restart, each second: all of a large site within its window.
-const RESUMES_PER_SECOND: u32 = 500;
-
-/// The node that cookies name, as a short hash.
-pub fn node_of<'a>(_cookies: impl Iterator<Item = (&'a str, &'a str)>) -> Option<String> {
-    None
-}
-
 /// A place among the handshakes under way; given back when dropped.
-pub struct Opening;
+pub struct Opening {
+    _place: Option<OwnedSemaphorePermit>,
+}
 
 /// Why a site can not be used.
 #[derive(Debug, thiserror::Error)]
@@ -71,18 +101,111 @@ pub struct Heard {
     pub held: bool,
 }
 
-impl Site {
-    /// Waits until a request of this kind may leave.
-    pub async fn admit(&self, errand: Errand) {
-        self.requests.take().await;
-        if errand == Errand::Login {
-            self.logins.take().await;
+impl Errand {
+    fn as_str(self) -> &'static str {
+        match self {
+            Errand::Login => "login",
+            Errand::Open => "open",
+            Errand::KeepAlive => "keep-alive",
+            Errand::Read => "read",
         }
+    }
+}
+
+impl Site {
+    /// Reads what the settings refer to (certificates, secret headers).
+    pub async fn new(config: SiteConfig) -> Result<Site, Error> {
+        let client = client::client(&config).await?;
+        let headers = client::headers(&config.name, &config.headers).await?;
+        let mut groups = HashMap::new();
+        for (name, group) in &config.groups {
+            groups.insert(name.clone(), client::pin(&config.name, group).await?);
+        }
+        let nowhere = Url::parse("http://127.0.0.1:1").map_err(|e| Error::Setting {
+            site: config.name.clone(),
+            key: "base_url",
+            reason: e.to_string(),
+        })?;
+        let places = usize::try_from(config.max_handshakes.max(1)).unwrap_or(1);
+        Ok(Site {
+            gate: Mutex::new(Gate::new(&config, Instant::now())),
+            client,
+            headers,
+            groups,
+            seat: tokio::sync::Mutex::new(()),
+            news: Notify::new(),
+            handshakes: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
+            metrics: None,
+            resumes: Slots::new(RESUMES_PER_SECOND),
+            said_without_ack: AtomicBool::new(false),
+            nowhere,
+            config,
+        })
+    }
+
+    /// Counts in these metrics from here on.
+    pub fn counted(mut self, metrics: &Metrics) -> Site {
+        self.metrics = Some(metrics.clone());
+        self.show(&mut self.gate());
+        self
+    }
+
+    /// Waits until a request of this kind may leave for the host in use. Never refuses; dropping the future gives its
+    /// turn to the next.
+    pub async fn admit(&self, errand: Errand) {
+        self.turn(errand, To::Current).await;
+    }
+
+    /// The same for a host that need not be the one in use: a session that is pinned, or stands on a fallback.
+    pub async fn admit_at(&self, errand: Errand, base: &Url) {
+        let to = self.gate().host(base).map_or(To::Anyway, To::Host);
+        self.turn(errand, to).await;
+    }
+
+    async fn turn(&self, errand: Errand, to: To) {
+        let mut told = self.gate().enter(errand, to);
+        self.pump();
+        if told.try_recv().is_err() {
+            // Boxed: a session at rest is not to carry the room for it.
+            Box::pin(self.wait(told)).await;
+        }
+    }
+
+    async fn wait(&self, mut told: oneshot::Receiver<()>) {
+        // Who keeps the time may now have to wake earlier.
+        self.news.notify_one();
+        let _seat = tokio::select! {
+            biased;
+            _ = &mut told => return,
+            seat = self.seat.lock() => seat,
+        };
+        loop {
+            let next = self.pump();
+            let due = next.unwrap_or_else(|| Instant::now() + LONG);
+            tokio::select! {
+                biased;
+                _ = &mut told => return,
+                () = self.news.notified() => {}
+                () = tokio::time::sleep_until(due) => {}
+            }
+        }
+    }
+
+    /// Lets all go whose time has come; says when the next may.
+    fn pump(&self) -> Option<Instant> {
+        let (gone, next) = self.gate().pump(Instant::now());
+        if let Some(metrics) = &self.metrics {
+            for errand in gone {
+                let labels = [self.config.name.as_str(), errand.as_str()];
+                metrics.site_requests_total.with_label_values(&labels).inc();
+            }
+        }
+        next
     }
 
     /// Waits for one of the places for opening a session; held until the session stands or has failed.
     pub async fn opening(&self) -> Opening {
-        Opening
+        Opening { _place: self.handshakes.clone().acquire_owned().await.ok() }
     }
 
     /// Waits for the turn of one session that goes on after a restart: its poll shares no budget, but not all
@@ -93,151 +216,119 @@ impl Site {
 
     /// True once: what it means that the server has no ack extension is said once for the site.
     pub fn first_without_ack(&self) -> bool {
-        !self.said_without_ack.swap(true, std::sync::atomic::Ordering::Relaxed)
-    }
-
-    /// What keeps an agent at one node.
-    pub fn pin(&self, _group: Option<&str>, _base_url: Option<&Url>) -> Pin {
-        Pin::default()
+        !self.said_without_ack.swap(true, Ordering::Relaxed)
     }
 
     /// Told of every exchange with a host.
-    pub fn heard(&self, _base: &Url, _heard: Heard) {}
+    pub fn heard(&self, base: &Url, heard: Heard) {
+        let mut gate = self.gate();
+        let changed = gate.heard(base, &heard, Instant::now(), fastrand::f64());
+        self.show(&mut gate);
+        drop(gate);
+        if changed != Changed::default() {
+            self.say(base, &heard, &changed);
+        }
+        if !heard.held || changed != Changed::default() {
+            self.news.notify_one();
+        }
+    }
+
+    fn say(&self, base: &Url, heard: &Heard, changed: &Changed) {
+        let (site, host) = (self.config.name.as_str(), host(base));
+        match changed.host {
+            Some(Change::Opened) => {
+                tracing::warn!(
+                    site,
+                    host,
+                    "the host fails again and again: it is tried only now and then until it answers"
+                );
+            }
+            Some(Change::Closed) => tracing::info!(site, host, "the host answers again"),
+            None => {}
+        }
+        if let Some((from, to)) = changed.moved {
+            let at =
+                |place: usize| self.config.base_urls.get(place).map(crate::inbound::session::transport::host);
+            let (from, to) = (at(from), at(to));
+            tracing::warn!(site, from, to, "new logins use another base URL; sessions stay where they stand");
+            if let Some(metrics) = &self.metrics {
+                metrics.site_failovers_total.with_label_values(&[site]).inc();
+            }
+        }
+        if let Some(wait) = changed.settling {
+            let seconds = wait.as_secs();
+            tracing::info!(
+                site,
+                seconds,
+                "the site is back after an outage: logins wait, so that people get in first"
+            );
+        }
+        if changed.paused
+            && let Some(wait) = heard.retry_after
+        {
+            tracing::warn!(site, host, seconds = wait.as_secs(), "the host asked for a pause (Retry-After)");
+        }
+    }
+
+    fn show(&self, gate: &mut Gate) {
+        if let Some(metrics) = &self.metrics {
+            let site = self.config.name.as_str();
+            metrics.site_logins_per_second.with_label_values(&[site]).set(gate.login_rate(Instant::now()));
+            let open = i64::try_from(gate.open_breakers()).unwrap_or(i64::MAX);
+            metrics.site_breaker_open.with_label_values(&[site]).set(open);
+        }
+    }
 
     /// The base URL that a session without a pin is to be opened at now.
     pub fn base(&self) -> Url {
-        self.config.base_urls.first().cloned().unwrap_or_else(|| self.nowhere.clone())
+        let current = self.gate().current();
+        self.config.base_urls.get(current).cloned().unwrap_or_else(|| self.nowhere.clone())
     }
 
-    pub async fn new(config: SiteConfig) -> Result<Site, Error> {
-        let client = client(&config).await?;
-        let headers = headers(&config).await?;
-        let requests = Pace::new(config.requests_per_second);
-        let logins = Pace::new(config.logins_per_second);
-        let nowhere = Url::parse("http://127.0.0.1:1").map_err(|e| Error::Setting {
-            site: config.name.clone(),
-            key: "base_url",
-            reason: e.to_string(),
-        })?;
-        Ok(Site {
-            config,
-            client,
-            headers,
-            requests,
-            logins,
-            resumes: Pace::new(RESUMES_PER_SECOND),
-            said_without_ack: false.into(),
-            nowhere,
-        })
-    }
-}
-
-async fn client(config: &SiteConfig) -> Result<reqwest::Client, Error> {
-    let fault = |key, reason: String| Error::Setting { site: config.name.clone(), key, reason };
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("cometbridge/", env!("CARGO_PKG_VERSION")))
-        // Held polls would use up the streams of an HTTP/2 connection.
-        .http1_only()
-        // A repeated poll is a duplicate connect for the server: nothing is ever sent twice by itself.
-        .retry(reqwest::retry::never())
-        .redirect(reqwest::redirect::Policy::none())
-        .gzip(config.compression)
-        .no_proxy()
-        .connect_timeout(config.connect_timeout)
-        .tcp_keepalive(Duration::from_secs(30))
-        .pool_idle_timeout(Duration::from_secs(20));
-    if let Some(path) = &config.ca {
-        let pem = std::fs::read(path).map_err(|e| fault("ca", format!("{}: {e}", path.display())))?;
-        let certificates = reqwest::Certificate::from_pem_bundle(&pem)
-            .map_err(|e| fault("ca", format!("{}: {e}", path.display())))?;
-        builder = builder.tls_certs_merge(certificates);
-    }
-    if let Some(reference) = &config.client_certificate {
-        let pem = reference
-            .read(None)
-            .await
-            .map_err(|source| Error::Secret { site: config.name.clone(), source })?;
-        let identity = reqwest::Identity::from_pem(pem.expose_secret().as_bytes()).map_err(|_| {
-            fault("client_certificate", format!("{reference}: expected a PEM certificate and its key"))
-        })?;
-        builder = builder.identity(identity);
-    }
-    if let Some(url) = &config.proxy {
-        let mut proxy = reqwest::Proxy::all(url.clone()).map_err(|e| fault("proxy", e.to_string()))?;
-        if let Some(reference) = &config.proxy_password {
-            let password = reference
-                .read(None)
-                .await
-                .map_err(|source| Error::Secret { site: config.name.clone(), source })?;
-            proxy = proxy.basic_auth(url.username(), password.expose_secret());
+    /// What keeps an agent at one node: its group's settings; `base_url` of its roster line goes before the
+    /// group's. A group that the settings do not name pins nothing.
+    pub fn pin(&self, group: Option<&str>, base_url: Option<&Url>) -> Pin {
+        let mut pin = group.and_then(|name| self.groups.get(name)).cloned().unwrap_or_default();
+        if base_url.is_some() {
+            pin.base = base_url.cloned();
         }
-        builder = builder.proxy(proxy);
+        pin
     }
-    builder.build().map_err(|e| fault("base_url", format!("the HTTP client can not be built: {e}")))
-}
 
-async fn headers(config: &SiteConfig) -> Result<HeaderMap, Error> {
-    let fault = |reason: String| Error::Setting { site: config.name.clone(), key: "headers", reason };
-    let mut out = HeaderMap::new();
-    for (name, source) in &config.headers {
-        let parsed = HeaderName::from_bytes(name.as_bytes())
-            .map_err(|_| fault(format!("{name}: not a header name")))?;
-        let value = match source {
-            HeaderSource::Plain(text) => HeaderValue::from_str(text),
-            HeaderSource::Secret(reference) => {
-                let secret = reference
-                    .read(None)
-                    .await
-                    .map_err(|source| Error::Secret { site: config.name.clone(), source })?;
-                HeaderValue::from_str(secret.expose_secret()).map(|mut value| {
-                    value.set_sensitive(true);
-                    value
-                })
+    /// Asks the base URLs that are not in use and count as gone whether they are back, until told to stop. For a
+    /// site with several: without it a preferred one that failed would not be returned to.
+    pub async fn probe(&self, stop: CancellationToken) {
+        loop {
+            let pause = PROBE_EVERY.mul_f64(0.8 + 0.4 * fastrand::f64());
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
             }
-        };
-        out.insert(parsed, value.map_err(|_| fault(format!("{name}: the value can not stand in a header")))?);
-    }
-    Ok(out)
-}
-
-/// A steady pace: each taker gets a slot, in order, `1 / per_second` after the one before; a short rest earns
-/// a burst of up to one second's worth.
-pub struct Pace {
-    step: Duration,
-    next: Mutex<Option<Instant>>,
-}
-
-impl Pace {
-    pub fn new(per_second: u32) -> Pace {
-        Pace { step: Duration::from_secs(1) / per_second.max(1), next: Mutex::new(None) }
-    }
-
-    /// Waits for the next slot. Dropping the future gives no slot back.
-    pub async fn take(&self) {
-        let slot = {
-            let mut next = self.next.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let now = Instant::now();
-            let earliest = now.checked_sub(Duration::from_secs(1)).unwrap_or(now);
-            let slot = next.map_or(earliest, |next| next.max(earliest));
-            *next = Some(slot + self.step);
-            slot
-        };
-        tokio::time::sleep_until(slot).await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn takers_pass_at_the_pace_after_the_first_burst() {
-        let pace = Pace::new(5);
-        let start = Instant::now();
-        for _ in 0..16 {
-            pace.take().await;
+            let places = self.gate().to_probe(Instant::now());
+            for url in places.into_iter().filter_map(|place| self.config.base_urls.get(place)) {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = self.ask_version(url) => {}
+                }
+            }
         }
-        // Six slots lie within the second before the start, ten follow at 200 ms.
-        assert_eq!(start.elapsed().as_millis(), 2_000);
+    }
+
+    async fn ask_version(&self, base: &Url) {
+        self.turn(Errand::KeepAlive, To::Anyway).await;
+        let mut url = base.clone();
+        url.set_path(&format!("{}{VERSION}", base.path().trim_end_matches('/')));
+        let started = Instant::now();
+        let request = self.client.get(url).headers(self.headers.clone()).send();
+        let (result, retry_after) = match tokio::time::timeout(self.config.network_delay, request).await {
+            Ok(Ok(answer)) => (Ok(answer.status().as_u16()), asked_wait(answer.headers())),
+            Ok(Err(_)) => (Err(FailureKind::Network), None),
+            Err(_) => (Err(FailureKind::Timeout), None),
+        };
+        self.heard(base, Heard { result, took: started.elapsed(), retry_after, held: false });
+    }
+
+    fn gate(&self) -> MutexGuard<'_, Gate> {
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

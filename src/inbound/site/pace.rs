@@ -1,0 +1,241 @@
+//! How often something may happen: a pace with a hard limit over any second, and the logins' pace, which gives way
+//! to an overloaded site.
+//!
+//! Pure but for [`Slots`]: every function is told the time. Deliberately absent: queues and waiting (see `gate`).
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+const SECOND: Duration = Duration::from_secs(1);
+/// How much of a late start is made good: timers are late by a millisecond or two each time.
+const SLACK: Duration = Duration::from_millis(20);
+/// The shortest time between two halvings: answers that were under way together are one sign.
+const BETWEEN: Duration = Duration::from_secs(3);
+/// How long no trouble must be heard of before the pace rises again.
+const QUIET: Duration = Duration::from_secs(5);
+/// From nothing to the configured rate in this time.
+const RECOVERY: f64 = 30.0;
+/// Latency says nothing below this.
+const SLOW: f64 = 0.5;
+/// This much above its floor, latency is a sign of overload.
+const RISEN: f64 = 3.0;
+
+/// Evenly spaced turns, and never more than the limit within any second.
+#[derive(Debug)]
+pub struct Pace {
+    step: Duration,
+    limit: usize,
+    /// When the next turn would come if all came in time.
+    next: Option<Instant>,
+    /// The last `limit` turns.
+    taken: VecDeque<Instant>,
+}
+
+impl Pace {
+    /// `per_second` may be below one; the limit over a second is then one.
+    pub fn new(per_second: f64) -> Pace {
+        let limit = (per_second.floor() as usize).max(1);
+        Pace { step: step(per_second), limit, next: None, taken: VecDeque::new() }
+    }
+
+    /// A lower or higher pace from now on; the hard limit stays.
+    pub fn set(&mut self, per_second: f64, now: Instant) {
+        self.step = step(per_second);
+        self.next = self.next.map(|next| next.min(now + self.step + self.slack()));
+    }
+
+    /// When the next turn may be taken; what lies in the past means now.
+    pub fn ready_at(&self, now: Instant) -> Instant {
+        let spaced = self
+            .next
+            .and_then(|next| next.checked_sub(SLACK.min(self.step / 2)))
+            .map_or(now, |at| at.max(now));
+        let full = self.taken.len() >= self.limit;
+        let window = self.taken.front().filter(|_| full).map_or(now, |oldest| *oldest + SECOND);
+        spaced.max(window)
+    }
+
+    fn slack(&self) -> Duration {
+        SLACK.min(self.step / 2)
+    }
+
+    pub fn take(&mut self, now: Instant) {
+        self.next = Some(self.next.map_or(now, |next| next.max(now)) + self.step);
+        self.taken.push_back(now);
+        while self.taken.len() > self.limit {
+            self.taken.pop_front();
+        }
+    }
+}
+
+fn step(per_second: f64) -> Duration {
+    Duration::from_secs_f64(1.0 / per_second.max(0.001))
+}
+
+/// Evenly spaced turns that are asked for by waiting; first come, first served.
+#[derive(Debug)]
+pub struct Slots {
+    step: Duration,
+    next: Mutex<Option<Instant>>,
+}
+
+impl Slots {
+    pub fn new(per_second: u32) -> Slots {
+        Slots { step: SECOND / per_second.max(1), next: Mutex::new(None) }
+    }
+
+    /// Waits for the next turn. Dropping the future gives no turn back.
+    pub async fn take(&self) {
+        let turn = {
+            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = Instant::now();
+            let turn = next.map_or(now, |next| next.max(now));
+            *next = Some(turn + self.step);
+            turn
+        };
+        tokio::time::sleep_until(turn).await;
+    }
+}
+
+/// The logins' rate: halves at a sign of overload, rises evenly afterwards.
+#[derive(Debug)]
+pub struct Giving {
+    configured: f64,
+    rate: f64,
+    /// When `rate` was last brought up to date.
+    at: Instant,
+    trouble: Option<Instant>,
+    /// Seconds: a moving mean, and the lowest it was (which rises slowly, as sites do get slower for good).
+    latency: Option<f64>,
+    floor: f64,
+}
+
+impl Giving {
+    pub fn new(configured: u32, now: Instant) -> Giving {
+        let configured = f64::from(configured.max(1));
+        Giving { configured, rate: configured, at: now, trouble: None, latency: None, floor: f64::MAX }
+    }
+
+    /// The rate now.
+    pub fn rate(&mut self, now: Instant) -> f64 {
+        let from = self.trouble.map_or(self.at, |trouble| (trouble + QUIET).max(self.at));
+        let quiet = now.saturating_duration_since(from).as_secs_f64();
+        self.rate = (self.rate + quiet * self.configured / RECOVERY).min(self.configured);
+        self.at = now;
+        self.rate
+    }
+
+    /// The site asked for less (429, 503).
+    pub fn overloaded(&mut self, now: Instant) {
+        let rate = self.rate(now);
+        let again = self.trouble.is_none_or(|last| now.saturating_duration_since(last) >= BETWEEN);
+        if again {
+            self.rate = (rate / 2.0).max(self.configured / 16.0).max(0.1).min(self.configured);
+            self.trouble = Some(now);
+        }
+    }
+
+    /// An exchange that the server could not hold was answered after this time.
+    pub fn answered(&mut self, took: Duration, now: Instant) {
+        let took = took.as_secs_f64();
+        let mean = self.latency.map_or(took, |mean| mean + (took - mean) * 0.2);
+        self.latency = Some(mean);
+        self.floor = (self.floor * 1.0005).min(mean);
+        if mean > SLOW && mean > RISEN * self.floor {
+            self.overloaded(now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(start: Instant, millis: u64) -> Instant {
+        start + Duration::from_millis(millis)
+    }
+
+    #[tokio::test]
+    async fn turns_are_spaced_and_lateness_is_made_good_within_the_limit() {
+        let start = Instant::now();
+        let mut pace = Pace::new(10.0);
+        let mut now = start;
+        let mut taken = Vec::new();
+        while taken.len() < 40 {
+            now = pace.ready_at(now).max(now);
+            // A timer that is late by 7 ms.
+            now += Duration::from_millis(7);
+            pace.take(now);
+            taken.push(now);
+        }
+        for pair in taken.windows(11) {
+            assert!(pair[10] - pair[0] >= SECOND, "{pair:?}");
+        }
+        let whole = taken[39] - taken[0];
+        assert!(whole < Duration::from_millis(4_100), "lateness adds up: {whole:?}");
+    }
+
+    #[tokio::test]
+    async fn a_rest_earns_no_more_than_the_second_allows() {
+        let start = Instant::now();
+        let mut pace = Pace::new(2.0);
+        pace.take(start);
+        let late = after(start, 60_000);
+        assert_eq!(pace.ready_at(late), late);
+        pace.take(late);
+        assert!(pace.ready_at(late) >= after(late, 480));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slots_are_spaced() {
+        let (slots, start) = (Slots::new(5), Instant::now());
+        for _ in 0..11 {
+            slots.take().await;
+        }
+        assert_eq!(start.elapsed(), Duration::from_secs(2));
+    }
+
+    #[tokio::test]
+    async fn overload_halves_the_rate_once_per_sign_and_it_comes_back_evenly() {
+        let start = Instant::now();
+        let mut giving = Giving::new(8, start);
+        giving.overloaded(start);
+        giving.overloaded(after(start, 100));
+        assert_eq!(giving.rate(after(start, 200)), 4.0);
+        giving.overloaded(after(start, 3_000));
+        assert_eq!(giving.rate(after(start, 8_000)), 2.0);
+        let later = giving.rate(after(start, 11_000));
+        assert!(later > 2.0 && later < 4.0, "{later}");
+        assert_eq!(giving.rate(after(start, 60_000)), 8.0);
+    }
+
+    #[tokio::test]
+    async fn the_rate_never_falls_to_nothing() {
+        let start = Instant::now();
+        let mut giving = Giving::new(5, start);
+        for n in 0..100 {
+            giving.overloaded(after(start, n * 3_000));
+        }
+        assert!(giving.rate(after(start, 297_000)) >= 5.0 / 16.0);
+    }
+
+    #[tokio::test]
+    async fn rising_latency_is_a_sign_and_steady_slowness_is_none() {
+        let start = Instant::now();
+        let mut steady = Giving::new(5, start);
+        for n in 0..200 {
+            steady.answered(Duration::from_millis(900), after(start, n * 100));
+        }
+        assert_eq!(steady.rate(after(start, 20_000)), 5.0);
+        let mut rising = Giving::new(5, start);
+        for n in 0..20 {
+            rising.answered(Duration::from_millis(50), after(start, n * 100));
+        }
+        for n in 20..40 {
+            rising.answered(Duration::from_secs(2), after(start, n * 100));
+        }
+        assert!(rising.rate(after(start, 4_000)) < 5.0);
+    }
+}
