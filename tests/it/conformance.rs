@@ -7,3 +7,4 @@ mod replies;
 mod sessions;
 mod stage;
 mod table;
+mod window;

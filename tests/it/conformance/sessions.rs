@@ -105,6 +105,32 @@ async fn a_server_that_starts_again_is_found_and_every_gap_is_named(#[case] kind
     stage.end().await;
 }
 
+/// Longer than the server waits for a client that it hears nothing of.
+#[rstest]
+#[case::java(Kind::Java)]
+#[case::node(Kind::Node)]
+#[case::simulator(Kind::Simulator)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_swept_while_nothing_got_through_is_begun_anew_and_its_gap_named(#[case] kind: Kind) {
+    let like = Like { timeout: 1_000, max_interval: 1_000, ..Like::default() };
+    // No longer window is asked for: it would keep the session.
+    let keys = ["network_delay=1s", "ask_window=0s"];
+    let mut stage = Stage::start(kind, like, 4, 20, &keys).await;
+    stage.rounds(6, 6).await;
+    stage.proxy.hush();
+    let swept = || async { (stage.scene.server.stats().await["liveSessions"] == 0).then_some(()) };
+    eventually("all sessions are swept", LIMIT, swept).await;
+    stage.proxy.speak();
+    stage.closed(4).await;
+    stage.subscribed().await;
+    let gaps = stage.gaps();
+    assert_eq!(gaps.len(), 4, "{gaps:?}");
+    assert!(gaps.iter().all(|(_, cause, certainty)| cause == "session-unknown" && certainty == "certain"));
+    stage.scene.publish(14).await;
+    stage.complete().await;
+    stage.end().await;
+}
+
 /// Messages in the reply to the handshake count, before there is any subscription. Only Java has the option.
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_that_come_with_the_handshake_are_kept_and_acknowledged() {

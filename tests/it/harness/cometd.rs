@@ -156,9 +156,14 @@ impl Cometd {
         answer["delivered"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).collect()
     }
 
+    /// Sessions, channels and held connects by user.
+    pub async fn sessions(&self) -> Value {
+        self.get("/control/sessions").await
+    }
+
     /// Users that have a session subscribed to something.
     pub async fn subscribed(&self) -> usize {
-        let users = self.get("/control/sessions").await;
+        let users = self.sessions().await;
         users["users"].as_object().map_or(0, |users| {
             users.values().filter(|user| user["channels"].as_array().is_some_and(|c| !c.is_empty())).count()
         })
@@ -198,7 +203,7 @@ impl Cometd {
 
     /// Users with a connect that is held now.
     pub async fn held(&self) -> usize {
-        let users = self.get("/control/sessions").await;
+        let users = self.sessions().await;
         let held = |user: &&Value| user["held"].as_u64() == Some(1) && user["sessions"].as_u64() == Some(1);
         users["users"].as_object().map_or(0, |users| users.values().filter(held).count())
     }
