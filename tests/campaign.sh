@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # campaign.sh CARGO [FEATURES...]: the full sizes of the tests and the idle benchmark, in a release build, and the
-# fuzz targets for three minutes each. What they printed, with date, commit and machine, becomes a section at the end of CAMPAIGN.md, whether they passed or not.
+# fuzz targets for three minutes each. What they printed, with date, commit and machine, becomes a section at the end
+# of CAMPAIGN.md, whether they passed or not.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
