@@ -45,11 +45,13 @@ release: ## The program for others: OpenSSL and zlib linked in, target/release/c
 .PHONY: fmt
 fmt: ## Formats the sources
 	$(CARGO) fmt --all
+	$(CARGO) fmt --manifest-path tests/fuzz/Cargo.toml
 
 .PHONY: fmt-check
 fmt-check: ## Whether the sources are formatted
 	$(call step,format)
 	$(CARGO) fmt --all -- --check
+	$(CARGO) fmt --manifest-path tests/fuzz/Cargo.toml -- --check
 
 .PHONY: lint
 lint: fmt-check ## Formatting, clippy and shellcheck, each without a warning
@@ -104,6 +106,13 @@ deploy-check: build ## What is under deploy/, and the Dockerfile, against the to
 test: ## Everything that must pass before a change is taken
 	@for target in lint deny peers unit deploy-check; do $(MAKE) --no-print-directory "$$target" || { echo "make test: $$target failed" >&2; exit 1; }; done
 	@printf '\nmake test: all passed\n'
+
+# Its first build takes as long as a release build: it is no part of `make test`.
+FUZZ_SECONDS ?= 180
+.PHONY: fuzz
+fuzz: ## Fuzzes the parsers of what others write, FUZZ_SECONDS=180 each (needs a C++ compiler)
+	$(call step,fuzz)
+	CARGO='$(CARGO)' FUZZ_FEATURES='$(FEATURES)' tests/fuzz/run.sh '$(FUZZ_SECONDS)'
 
 # Tests read COMETBRIDGE_CAMPAIGN and take their full size. One at a time: each of them wants the machine for itself.
 .PHONY: campaign

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# campaign.sh CARGO [FEATURES...]: the full sizes of the tests and the idle benchmark, in a release build. What they
-# printed, with date, commit and machine, becomes a section at the end of CAMPAIGN.md, whether they passed or not.
+# campaign.sh CARGO [FEATURES...]: the full sizes of the tests and the idle benchmark, in a release build, and the
+# fuzz targets for three minutes each. What they printed, with date, commit and machine, becomes a section at the end
+# of CAMPAIGN.md, whether they passed or not.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -27,6 +28,7 @@ run() {
 
 run "$cargo" test --release --locked "$@" --test it -- --nocapture --test-threads=1
 run "$cargo" bench --locked "$@" --bench idle
+run env CARGO="$cargo" FUZZ_FEATURES="$*" tests/fuzz/run.sh 180
 
 [[ -f $results ]] || printf '# Campaigns\n\nWhat "make campaign" printed, the latest last.\n' >"$results"
 {

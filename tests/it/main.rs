@@ -8,6 +8,7 @@
 
 mod cli;
 mod config_errors;
+mod conformance;
 mod crash;
 mod data_path;
 mod harness;

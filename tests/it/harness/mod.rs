@@ -3,6 +3,7 @@
 pub mod cometd;
 pub mod daemon;
 pub mod kafka;
+pub mod proxy;
 pub mod receiver;
 pub mod scene;
 pub mod sinks;

@@ -18,7 +18,7 @@ const LOGIN_MODES = ['ok', '401', '403', 'other', '500', '503'];
 // ---- command line -------------------------------------------------------------------------------------------
 
 function parseArgs(args) {
-    const options = { port: 0, ack: true, timeout: 20000, maxInterval: 10000, csrf: false, denied: [], context: '' };
+    const options = { port: 0, ack: true, timeout: 20000, interval: 0, maxInterval: 10000, csrf: false, denied: [], context: '' };
     for (let i = 0; i < args.length; i += 2) {
         const value = args[i + 1];
         if (value === undefined) {
@@ -28,6 +28,7 @@ function parseArgs(args) {
             case '--port': options.port = Number(value); break;
             case '--ack': options.ack = value === 'true'; break;
             case '--timeout': options.timeout = Number(value); break;
+            case '--interval': options.interval = Number(value); break;
             case '--max-interval': options.maxInterval = Number(value); break;
             case '--csrf': options.csrf = value === 'true'; break;
             case '--deny-channel': options.denied.push(value); break;
@@ -160,6 +161,7 @@ class Tagged {
 
 const cometd = createCometDServer({
     timeout: options.timeout,
+    interval: options.interval,
     maxInterval: options.maxInterval,
     browserCookiePath: '/'
 });

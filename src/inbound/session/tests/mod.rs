@@ -8,6 +8,7 @@ use crate::inbound::session::protocol::{
 };
 use std::time::Duration;
 
+mod book;
 mod model;
 mod resume;
 mod rules;

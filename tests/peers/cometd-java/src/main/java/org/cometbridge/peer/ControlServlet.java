@@ -48,6 +48,8 @@ final class ControlServlet extends HttpServlet {
         switch (what) {
             case "POST /publish":
                 return Map.of("delivered", publish(body));
+            case "POST /welcome":
+                return Map.of("waiting", welcome(body));
             case "GET /sessions":
                 return notifier.describeSessions();
             case "GET /stats":
@@ -82,11 +84,28 @@ final class ControlServlet extends HttpServlet {
         return user.asText();
     }
 
+    /** As /publish, but for the user's next session, which has the messages when its handshake is answered. */
+    private int welcome(String body) throws IOException {
+        List<Item> items = items(body);
+        for (Item item : items) {
+            notifier.welcome(item.user(), item.channel(), item.data(), item.tag());
+        }
+        return items.size();
+    }
+
     private record Item(String user, String channel, String data, String tag) {
     }
 
     private List<Integer> publish(String body) throws IOException {
-        // Read all before sending any, so that a bad body sends nothing.
+        List<Integer> delivered = new ArrayList<>();
+        for (Item item : items(body)) {
+            delivered.add(notifier.publish(item.user(), item.channel(), item.data(), item.tag()));
+        }
+        return delivered;
+    }
+
+    /** All of a body before any of it is sent, so that a bad body sends nothing. */
+    private static List<Item> items(String body) throws IOException {
         List<Item> items = new ArrayList<>();
         try (JsonParser parser = JSON.getFactory().createParser(body)) {
             if (parser.nextToken() != JsonToken.START_ARRAY) {
@@ -96,11 +115,7 @@ final class ControlServlet extends HttpServlet {
                 items.add(item(parser, body));
             }
         }
-        List<Integer> delivered = new ArrayList<>();
-        for (Item item : items) {
-            delivered.add(notifier.publish(item.user(), item.channel(), item.data(), item.tag()));
-        }
-        return delivered;
+        return items;
     }
 
     private static Item item(JsonParser parser, String body) throws IOException {

@@ -37,7 +37,10 @@ public final class Main {
         ServletContextHandler api = new ServletContextHandler(options.contextPath(), ServletContextHandler.SESSIONS);
         ServletHolder notifications = new ServletHolder(new NotificationsServlet(options, notifier, stats));
         notifications.setInitParameter("timeout", String.valueOf(options.timeout()));
+        notifications.setInitParameter("interval", String.valueOf(options.interval()));
         notifications.setInitParameter("maxInterval", String.valueOf(options.maxInterval()));
+        notifications.setInitParameter("allowMessageDeliveryDuringHandshake",
+            String.valueOf(options.handshakeDelivery()));
         notifications.setAsyncSupported(true);
         notifications.setInitOrder(1);
         api.addServlet(notifications, "/api/v2/notifications/*");

@@ -1,6 +1,7 @@
 package org.cometbridge.peer;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -33,6 +34,8 @@ final class Notifier {
     private final Map<String, Set<ServerSession>> sessions = new ConcurrentHashMap<>();
     private final Set<String> held = ConcurrentHashMap.newKeySet();
     private final List<String> acked = new ArrayList<>();
+    /** User name to what the user's next session finds waiting. */
+    private final Map<String, List<Waiting>> welcomes = new ConcurrentHashMap<>();
     private BayeuxServerImpl bayeux;
 
     /** One message for one session: the data as the text it was given in, and the tag of the publisher. */
@@ -76,6 +79,16 @@ final class Notifier {
             }
         }
         return count;
+    }
+
+    private record Waiting(String channel, Tagged data) {
+    }
+
+    /** Keeps a message for the handshake of the user's next session. */
+    void welcome(String user, String channel, String json, String tag) {
+        stats.add("published");
+        welcomes.computeIfAbsent(user, u -> Collections.synchronizedList(new ArrayList<>()))
+            .add(new Waiting(channel, new Tagged(json, tag)));
     }
 
     private static boolean subscribed(ServerSession session, ChannelId channel) {
@@ -181,6 +194,13 @@ final class Notifier {
             session.setAttribute(EXPORTED, new LinkedHashMap<Tagged, Long>());
             session.addListener(new HoldWatch());
             sessions.computeIfAbsent(user, u -> ConcurrentHashMap.newKeySet()).add(session);
+            List<Waiting> waiting = welcomes.remove(user);
+            if (waiting != null) {
+                for (Waiting item : waiting) {
+                    session.deliver(null, item.channel(), item.data(), Promise.noop());
+                    stats.add("delivered");
+                }
+            }
         }
 
         @Override

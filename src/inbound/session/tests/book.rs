@@ -1,0 +1,197 @@
+//! Rules of the book beside those in `rules`: what an opening that goes wrong leads to, and which of two words counts.
+
+use super::*;
+
+/// Past the login; the handshake is out.
+fn shaking() -> Driver {
+    let mut driver = Driver::new();
+    driver.put(Input::Start).put(Input::LoggedIn);
+    driver
+}
+
+fn handshake_meta(driver: &Driver) -> Meta {
+    let Request::Handshake { id } = driver.sent() else { panic!("no handshake but {:?}", driver.actions) };
+    Meta { channel: "/meta/handshake".into(), id: Some(id.clone()), ..Meta::default() }
+}
+
+fn advice(word: &str) -> Option<Advice> {
+    Some(Advice { reconnect: Some(word.into()), ..Advice::default() })
+}
+
+fn timeout(driver: &Driver) -> u64 {
+    let Some(Action::Send { timeout, .. }) = driver.actions.last() else { panic!("{:?}", driver.actions) };
+    timeout.as_secs()
+}
+
+#[test]
+fn a_handshake_refused_with_any_advice_comes_back_through_the_login_and_its_wait_grows() {
+    for advised in [None, advice("none"), advice("retry"), advice("handshake")] {
+        let mut driver = shaking();
+        let mut waits = Vec::new();
+        for _ in 0..3 {
+            let refused = Meta {
+                error: Some("403::handshake_denied".into()),
+                advice: advised.clone(),
+                ..handshake_meta(&driver)
+            };
+            driver.put(Input::Replied { metas: vec![refused], data: 0 });
+            assert!(driver.notes().contains(&&Note::HandshakeFailed));
+            waits.push(driver.waits());
+            driver.put(Input::Timer);
+            assert!(matches!(driver.actions.last(), Some(Action::Login { .. })), "{advised:?}");
+            driver.put(Input::LoggedIn);
+        }
+        assert!(waits[0] > Duration::ZERO && waits[0] < waits[1] && waits[1] < waits[2], "{waits:?}");
+    }
+}
+
+#[test]
+fn a_handshake_that_brings_no_reply_is_tried_again_and_its_wait_grows() {
+    let mut driver = shaking();
+    let mut waits = Vec::new();
+    for _ in 0..3 {
+        driver.put(network());
+        waits.push(driver.waits());
+        driver.put(Input::Timer);
+        handshake_meta(&driver);
+    }
+    assert!(waits[0] < waits[1] && waits[1] < waits[2], "{waits:?}");
+}
+
+#[test]
+fn data_of_a_handshake_reply_is_stored_before_the_subscriptions_leave_and_its_batch_is_acknowledged() {
+    let mut driver = shaking();
+    let Input::Replied { metas, .. } = handshake_reply(Ack::Batch(4)) else { panic!() };
+    driver.put(Input::Replied { metas, data: 2 });
+    assert!(matches!(driver.actions.last(), Some(Action::Deliver { .. })), "{:?}", driver.actions);
+    driver.put(Input::Committed);
+    driver.put(subscribe_reply(&driver_subscribe(&driver)));
+    assert!(matches!(driver.sent(), Request::Connect { ack: Some(4), immediate: true, .. }));
+}
+
+#[test]
+fn data_of_a_subscribe_reply_is_stored_before_the_connect_leaves() {
+    let mut driver = shaking();
+    driver.put(handshake_reply(Ack::None));
+    let Input::Replied { metas, .. } = subscribe_reply(&driver_subscribe(&driver)) else { panic!() };
+    driver.put(Input::Replied { metas, data: 1 });
+    assert!(matches!(driver.actions.last(), Some(Action::Deliver { unacknowledged: false })));
+    driver.put(Input::Committed);
+    assert!(matches!(driver.sent(), Request::Connect { ack: None, immediate: true, .. }));
+}
+
+#[test]
+fn an_unsuccessful_connect_that_advises_retry_or_nothing_keeps_the_session() {
+    for advised in [None, Some("retry")] {
+        let mut driver = Driver::connected(Ack::Enabled);
+        driver.reply_connect(Some(3), 0);
+        let id = connect_id(driver.sent());
+        driver.put(Input::Replied { metas: vec![connect_error(&id, "500::busy", advised)], data: 0 });
+        driver.waits();
+        driver.put(Input::Timer);
+        assert!(
+            matches!(driver.sent(), Request::Connect { ack: Some(3), immediate: true, client_id, .. } if client_id == "client")
+        );
+    }
+}
+
+#[test]
+fn the_advice_decides_before_the_code() {
+    // The code says that the session is unknown, and the advice that it is to be tried again.
+    let mut driver = Driver::connected(Ack::Enabled);
+    let id = connect_id(driver.sent());
+    driver.put(Input::Replied { metas: vec![connect_error(&id, "402::x", Some("retry"))], data: 0 });
+    driver.put(Input::Timer);
+    assert!(matches!(driver.sent(), Request::Connect { client_id, .. } if client_id == "client"));
+    // And the other way round.
+    let mut driver = Driver::connected(Ack::Enabled);
+    let id = connect_id(driver.sent());
+    driver.put(Input::Replied { metas: vec![connect_error(&id, "500::x", Some("handshake"))], data: 0 });
+    assert!(matches!(driver.sent(), Request::Handshake { .. }));
+}
+
+#[test]
+fn a_negative_interval_keeps_the_client_away_as_none_does() {
+    let mut driver = Driver::connected(Ack::Enabled);
+    let away = Advice { reconnect: Some("retry".into()), interval: Some(-1), ..Advice::default() };
+    let reply = Meta { advice: Some(away), ..connect_ok(&connect_id(driver.sent()), Some(1)) };
+    driver.put(Input::Replied { metas: vec![reply], data: 0 });
+    assert!(driver.waits() >= Duration::from_secs(1));
+    driver.put(Input::Timer);
+    assert_eq!(driver.actions.last(), Some(&Action::Login { fresh: true }));
+}
+
+#[test]
+fn multiple_clients_are_said_and_their_interval_is_kept() {
+    let mut driver = Driver::connected(Ack::Enabled);
+    let several = Advice { interval: Some(2_000), multiple_clients: Some(true), ..Advice::default() };
+    let reply = Meta { advice: Some(several), ..connect_ok(&connect_id(driver.sent()), Some(1)) };
+    driver.put(Input::Replied { metas: vec![reply], data: 0 });
+    assert!(driver.notes().contains(&&Note::MultipleClients));
+    assert_eq!(driver.waits(), Duration::from_secs(2));
+}
+
+#[test]
+fn no_request_repeats_an_id() {
+    let mut driver = shaking();
+    let mut ids = vec![handshake_meta(&driver).id.unwrap()];
+    driver.put(handshake_reply(Ack::Enabled));
+    ids.extend(driver_subscribe(&driver));
+    driver.put(subscribe_reply(&driver_subscribe(&driver)));
+    for _ in 0..3 {
+        ids.push(connect_id(driver.sent()));
+        driver.put(network()).put(Input::Timer);
+    }
+    let id = connect_id(driver.sent());
+    driver.put(Input::Replied { metas: vec![connect_error(&id, "402::x", None)], data: 0 });
+    ids.extend([id, handshake_meta(&driver).id.unwrap()]);
+    let distinct: std::collections::BTreeSet<&String> = ids.iter().collect();
+    assert!(distinct.len() == ids.len() && !ids.contains(&String::new()), "{ids:?}");
+}
+
+#[test]
+fn an_unknown_session_in_a_subscribe_reply_begins_anew() {
+    let mut driver = shaking();
+    driver.put(handshake_reply(Ack::Enabled));
+    let Input::Replied { mut metas, .. } = subscribe_reply(&driver_subscribe(&driver)) else { panic!() };
+    metas[1].successful = false;
+    metas[1].error = Some("402::session_unknown".into());
+    driver.put(Input::Replied { metas, data: 0 });
+    assert!(driver.notes().contains(&&Note::Lost { reason: "session-unknown" }));
+    handshake_meta(&driver);
+}
+
+#[test]
+fn subscriptions_refused_all_together_are_tried_again_with_a_wait() {
+    let mut driver = shaking();
+    driver.put(handshake_reply(Ack::Enabled));
+    let Input::Replied { mut metas, .. } = subscribe_reply(&driver_subscribe(&driver)) else { panic!() };
+    for meta in &mut metas {
+        meta.successful = false;
+        meta.error = Some("403:denied:subscribe_denied".into());
+    }
+    driver.put(Input::Replied { metas, data: 0 });
+    assert_eq!(
+        driver.notes().iter().filter(|note| matches!(note, Note::SubscriptionRefused { .. })).count(),
+        CHANNELS.len()
+    );
+    assert!(driver.waits() > Duration::ZERO);
+    driver.put(Input::Timer);
+    assert_eq!(driver_subscribe(&driver).len(), CHANNELS.len());
+}
+
+#[test]
+fn a_request_may_take_its_hold_time_and_the_network_delay() {
+    let mut driver = shaking();
+    assert_eq!(timeout(&driver), 10, "handshake");
+    driver.put(handshake_reply(Ack::Enabled));
+    assert_eq!(timeout(&driver), 10, "subscriptions");
+    driver.put(subscribe_reply(&driver_subscribe(&driver)));
+    assert_eq!(timeout(&driver), 10, "a connect that is not held");
+    let held = Advice { timeout: Some(20_000), ..Advice::default() };
+    let reply = Meta { advice: Some(held), ..connect_ok(&connect_id(driver.sent()), Some(1)) };
+    driver.put(Input::Replied { metas: vec![reply], data: 0 });
+    assert_eq!(timeout(&driver), 30, "a connect that is held for 20 s");
+    driver.put(network()).put(Input::Timer);
+    assert_eq!(timeout(&driver), 10, "and the one after a failure");
+}

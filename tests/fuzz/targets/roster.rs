@@ -1,0 +1,26 @@
+//! A roster file: agents, or faults by line that name no user.
+
+#![no_main]
+
+use cometbridge::inbound::roster;
+use cometbridge_fuzz::bounded;
+use libfuzzer_sys::fuzz_target;
+use std::collections::HashSet;
+use std::path::Path;
+
+fuzz_target!(|input: &[u8]| {
+    let Some((first, bytes)) = input.split_first() else { return };
+    bounded(input, 500, || match roster::parse(bytes, Path::new("agents.csv"), first % 2 == 0) {
+        Ok(agents) => {
+            let keys: HashSet<&str> = agents.iter().map(|agent| agent.key.as_str()).collect();
+            assert!(!agents.is_empty() && keys.len() == agents.len(), "keys stand once each");
+            for agent in &agents {
+                assert!(!agent.username.contains(':') && !agent.username.is_empty());
+            }
+        }
+        Err(error) => {
+            let text = error.to_string();
+            assert!(text.lines().all(|line| line.starts_with("agents.csv")), "no place: {text:?}");
+        }
+    });
+});
