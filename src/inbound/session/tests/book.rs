@@ -66,7 +66,7 @@ fn data_of_a_handshake_reply_is_stored_before_the_subscriptions_leave_and_its_ba
     assert!(matches!(driver.actions.last(), Some(Action::Deliver { .. })), "{:?}", driver.actions);
     driver.put(Input::Committed);
     driver.put(subscribe_reply(&driver_subscribe(&driver)));
-    assert!(matches!(driver.sent(), Request::Connect { ack: Some(4), immediate: true, .. }));
+    assert!(matches!(driver.sent(), Request::Connect { ack: Some(4), hold: Hold::None, .. }));
 }
 
 #[test]
@@ -75,9 +75,9 @@ fn data_of_a_subscribe_reply_is_stored_before_the_connect_leaves() {
     driver.put(handshake_reply(Ack::None));
     let Input::Replied { metas, .. } = subscribe_reply(&driver_subscribe(&driver)) else { panic!() };
     driver.put(Input::Replied { metas, data: 1 });
-    assert!(matches!(driver.actions.last(), Some(Action::Deliver { unacknowledged: false })));
+    assert!(matches!(driver.actions.last(), Some(Action::Deliver { unacknowledged: false, .. })));
     driver.put(Input::Committed);
-    assert!(matches!(driver.sent(), Request::Connect { ack: None, immediate: true, .. }));
+    assert!(matches!(driver.sent(), Request::Connect { ack: None, hold: Hold::None, .. }));
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn an_unsuccessful_connect_that_advises_retry_or_nothing_keeps_the_session() {
         driver.waits();
         driver.put(Input::Timer);
         assert!(
-            matches!(driver.sent(), Request::Connect { ack: Some(3), immediate: true, client_id, .. } if client_id == "client")
+            matches!(driver.sent(), Request::Connect { ack: Some(3), hold: Hold::None, client_id, .. } if client_id == "client")
         );
     }
 }
