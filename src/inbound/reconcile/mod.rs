@@ -67,5 +67,5 @@ pub fn of_bridge(
         origin: Origin::Bridge,
         ..Event::bare(data)
     };
-    Candidate { event, identity: Identity::Assigned, dedup: Key::None, resource: None, content }
+    Candidate { event, identity: Identity::Assigned, dedup: Key::None, resource: None, content, sight: None }
 }
