@@ -7,7 +7,7 @@
 
 mod agent;
 mod conversation;
-mod fields;
+pub(in crate::inbound) mod fields;
 mod identity;
 pub mod keys;
 mod message;
@@ -16,7 +16,7 @@ pub mod sight;
 pub mod snapshot;
 mod stamps;
 #[cfg(test)]
-mod tests;
+pub(in crate::inbound) mod tests;
 mod typing;
 
 pub use identity::{Identity, base_id, event_id};

@@ -63,6 +63,15 @@ impl Shadow {
             .any(|(name, value)| other.0.get(name).is_some_and(|known| !known.eq_ignore_ascii_case(value)))
     }
 
+    /// As `differs`, without the fields of which the two forms may show different parts.
+    pub fn differs_told(&self, other: &Shadow) -> bool {
+        let told = |shadow: &Shadow| {
+            let kept = shadow.0.iter().filter(|(name, _)| !["userData", "comment"].contains(&name.as_str()));
+            Shadow(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
+        };
+        told(self).differs(&told(other))
+    }
+
     /// Takes over every field of `newer`; says whether that changed anything.
     pub fn merge(&mut self, newer: &Shadow) -> bool {
         let mut changed = false;

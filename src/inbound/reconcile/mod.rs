@@ -1,10 +1,19 @@
 //! Continuity lost: an interval without coverage as events in the stream, and what REST can repair of it.
 //!
-//! `run` reads an agent's state and publishes what differs. Deliberately absent: when a gap opens (the session
+//! `run` reads an agent's state and publishes what differs: `desk` sends the requests, `lists` and `paging` say
+//! what an answer is worth, `interactions` what differs and what was recovered, `events` tells of it. Deliberately absent: when a gap opens (the session
 //! machine knows), and when to read.
 
+mod desk;
+mod events;
+mod interactions;
+mod lists;
+mod paging;
 mod run;
+#[cfg(test)]
+mod tests;
 
+pub use events::{closed, opened};
 pub use run::{Finding, Occasion, Reader, reconcile};
 
 use crate::base::data::{Certainty, GapData};
