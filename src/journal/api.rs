@@ -18,7 +18,7 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// How long bodies stay after every sink has settled them.
     pub keep_delivered: Duration,
-    /// How long the marks of a conversation stay after its last activity.
+    /// How long the marks of a conversation, and an ended one itself, stay after the last activity.
     pub dedup_window: Duration,
     /// Size of the file that is given up when the disk is full, so that trimming can work.
     pub reserve_bytes: u64,
@@ -49,6 +49,7 @@ impl Append {
             || !self.states.is_empty()
             || !self.known.is_empty()
             || !self.gaps.is_empty()
+            || self.checkpoint.as_ref().is_some_and(Checkpoint::forgets)
     }
 }
 
@@ -74,6 +75,8 @@ pub struct StateWrite {
 
 /// What is known of one resource (a conversation, a device, a media channel) as one agent's session sees it.
 /// The last one written for (`session`, `kind`, `id`) counts.
+///
+/// What is not open goes when the dedup window has passed since `at`, what is open never.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
     /// `<site>/<agent>`.
@@ -91,6 +94,8 @@ pub struct Known {
 }
 
 /// An interval in which one session was blind. The last one written for an `id` counts.
+///
+/// An open gap never expires, a closed one [`KEEP_GAPS`] after its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
     pub id: String,
@@ -108,7 +113,10 @@ pub struct Gap {
     pub first: Sequence,
 }
 
-/// What is known of one agent's secret: only keyed digests of it, never the secret.
+/// How long a gap stays in the journal after it was closed.
+pub const KEEP_GAPS: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+/// What is known of one agent's secret: only keyed digests of it, never the secret. It does not expire.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Account {
     /// `<site>/<agent>`.
@@ -124,13 +132,21 @@ pub struct Account {
 
 /// Where one session stands: stored with each batch, so that a later start can resume from it.
 ///
-/// An empty body forgets the session.
+/// An empty body forgets the session: what is known of its resources, its open gaps and its account go with it.
+/// Its closed gaps stay for their time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     /// `<site>/<agent>`.
     pub session: String,
     /// The session's own JSON (client id, ack, pending digests, …); opaque here.
     pub body: String,
+}
+
+impl Checkpoint {
+    /// Whether it forgets the session.
+    pub fn forgets(&self) -> bool {
+        self.body.is_empty()
+    }
 }
 
 /// Told after the commit.

@@ -5,8 +5,8 @@
 //! and any decision on when to do what (see `writer`, `upkeep`, `stall`).
 
 use super::api::{
-    Checkpoint, ConversationMarks, DeadLetter, Error, Lag, MarkWrite, NewDeadLetter, Read, Sequence,
-    StateWrite,
+    Account, Checkpoint, ConversationMarks, DeadLetter, Error, Gap, Known, Lag, MarkWrite, NewDeadLetter,
+    Read, Sequence, StateWrite,
 };
 use super::fault::Fault;
 use crate::base::digest::Digest;
@@ -25,6 +25,11 @@ pub(super) enum Write {
     },
     Mark(MarkWrite),
     State(StateWrite),
+    /// Replaces what was known of the resource.
+    Known(Known),
+    /// Replaces the gap of that id.
+    Gap(Gap),
+    /// An empty body forgets the session, with all that is known of it.
     Checkpoint(Checkpoint),
     /// Never moves a position back.
     Position {
@@ -44,6 +49,12 @@ pub(super) enum Write {
     /// Removes a dead letter.
     Forget {
         number: u64,
+    },
+    Account(Account),
+    /// Sets or removes a small fact.
+    Note {
+        name: String,
+        value: Option<String>,
     },
 }
 
@@ -79,8 +90,10 @@ pub(super) struct Plan {
     pub floor: Sequence,
     /// Bodies recorded until then may go.
     pub bodies_before: Millis,
-    /// Marks and states without activity since this may go; `None` while expiry is suspended.
+    /// Marks, states and ended resources without activity since this may go; `None` while expiry is suspended.
     pub marks_before: Option<Millis>,
+    /// Gaps closed before this may go; `None` while expiry is suspended.
+    pub gaps_before: Option<Millis>,
     /// Dead letters whose last failure lies before this may go; `None` while expiry is suspended.
     pub dead_before: Option<Millis>,
     pub max_dead: u64,
@@ -92,6 +105,11 @@ pub(super) struct Trimmed {
     pub bodies: u64,
     pub conversations: u64,
     pub states: u64,
+    /// Ended resources that were known.
+    pub known: u64,
+    pub gaps: u64,
+    /// Rows of sessions that were forgotten.
+    pub forgotten: u64,
     pub dead_expired: u64,
     pub dead_over_limit: u64,
     /// The slice ended before the work did.
@@ -123,7 +141,7 @@ pub(super) trait Engine: Send {
     fn commit(&mut self, writes: &[Write], durability: Durability) -> Result<Outcome, Fault>;
     /// One slice of trimming; ends soon after `until`.
     fn trim(&mut self, plan: &Plan, until: Instant) -> Result<Trimmed, Fault>;
-    /// Starts over the search for marks, states and dead letters that have expired.
+    /// Starts over the search for what has expired.
     fn sweep(&mut self);
     /// One slice of giving space back; true if more is to be done.
     fn compact(&mut self, how: Compact, until: Instant) -> Result<bool, Fault>;
@@ -151,6 +169,11 @@ pub(super) trait Reading: Send {
     fn conversation(&self, conversation: &Digest) -> Result<Option<ConversationMarks>, Error>;
     fn state(&self, resource: &Digest) -> Result<Option<Digest>, Error>;
     fn checkpoints(&self) -> Result<Vec<Checkpoint>, Error>;
+    fn known(&self, session: &str) -> Result<Vec<Known>, Error>;
+    fn known_one(&self, session: &str, kind: &str, id: &str) -> Result<Option<Known>, Error>;
+    fn gaps(&self, session: Option<&str>, only_open: bool, limit: usize) -> Result<Vec<Gap>, Error>;
+    fn accounts(&self) -> Result<Vec<Account>, Error>;
+    fn notes(&self, prefix: &str) -> Result<Vec<(String, String)>, Error>;
     fn dead_letters(&self, sink: Option<&str>, limit: usize) -> Result<Vec<DeadLetter>, Error>;
     fn dead_letter(&self, number: u64) -> Result<Option<(DeadLetter, Arc<Event>)>, Error>;
 }

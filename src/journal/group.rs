@@ -47,6 +47,8 @@ pub(super) struct Request {
 pub(super) enum Reply {
     Append(Answer<Committed>),
     Settle(Answer<()>),
+    /// Like an append: on a full disk it waits for room.
+    Fact(Answer<()>),
     Nobody,
 }
 
@@ -55,7 +57,7 @@ impl Reply {
         // A caller that no longer listens is no matter of the writer's.
         match self {
             Reply::Append(answer) => answer.send(Ok(Committed { last })).ok().unwrap_or_default(),
-            Reply::Settle(answer) => answer.send(Ok(())).ok().unwrap_or_default(),
+            Reply::Settle(answer) | Reply::Fact(answer) => answer.send(Ok(())).ok().unwrap_or_default(),
             Reply::Nobody => (),
         }
     }
@@ -63,7 +65,9 @@ impl Reply {
     fn failed(self, error: &Arc<Error>) {
         match self {
             Reply::Append(answer) => answer.send(Err(Arc::clone(error))).ok().unwrap_or_default(),
-            Reply::Settle(answer) => answer.send(Err(Arc::clone(error))).ok().unwrap_or_default(),
+            Reply::Settle(answer) | Reply::Fact(answer) => {
+                answer.send(Err(Arc::clone(error))).ok().unwrap_or_default()
+            }
             Reply::Nobody => (),
         }
     }

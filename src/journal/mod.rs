@@ -1,11 +1,12 @@
-//! The journal: durable events in order, dedup marks, sink positions and dead letters.
+//! The journal: durable events in order, dedup marks, sink positions and dead letters, and what sessions know.
 //!
 //! What enters is committed with a full fsync before anybody is told so; that is the promise everything else
 //! stands on. Deliberately absent: any knowledge of CometD, of sinks, or of how an event came to be.
 //!
 //! `api` says what goes in and out. One thread writes (`writer`, with `group`, `stall` and `upkeep`), two read
-//! (`readers`); both see storage through `engine`, which `sqlite` and its neighbours implement. Around the
-//! database stand the checked directory (`directory`), its `lock`, the `reserve` and the `high_water` mark.
+//! (`readers`); both see storage through `engine`, which `sqlite` and its neighbours implement. `facts` is what
+//! sessions know besides events, from the handle down to its rows. Around the database stand the checked directory
+//! (`directory`), its `lock`, the `reserve` and the `high_water` mark.
 
 mod api;
 mod budget;
@@ -13,6 +14,7 @@ mod compact;
 mod directory;
 mod engine;
 mod expiry;
+mod facts;
 mod fault;
 mod group;
 mod high_water;
@@ -62,6 +64,9 @@ struct Inner {
     readers: Readers,
     opener: Opener,
     clock: Clock,
+    birth: i64,
+    /// Of the digests that stand in the journal.
+    key: [u8; 32],
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -84,14 +89,17 @@ impl Journal {
 
     /// Queues one step; steps are committed in the order of the calls, whole or not at all.
     ///
-    /// An event without `recordedtime` gets the time of this call. A step without [`Append::needs_sync`]
-    /// is answered without waiting for the disk, yet never before those ahead of it are on
-    /// disk. The queue has no limit: every caller waits for its answer before its next step.
+    /// An event without `recordedtime` gets the time of this call. A step without [`Append::needs_sync`] (a
+    /// checkpoint alone) is answered without waiting for the disk, yet never before those ahead of it are on disk.
+    /// It is written with the next commit, at the latest one second after its answer (later by as long as what the
+    /// writer does then takes, and not while the disk is full): from then on the end of the process, kill -9 too,
+    /// leaves it whole; a power cut may still take it until the next full commit.
+    /// The queue has no limit: every caller waits for its answer before its next step.
     pub fn append(&self, append: Append) -> Pending<Committed> {
         let (answer, pending) = oneshot::channel();
         let sync = append.needs_sync();
         let now = self.0.clock.now();
-        let Append { events, marks, states, known: _, gaps: _, checkpoint } = append;
+        let Append { events, marks, states, known, gaps, checkpoint } = append;
         let count = events.len() as u64;
         let mut bytes = 0u64;
         let mut writes = Vec::with_capacity(events.len().saturating_add(marks.len()).saturating_add(2));
@@ -110,10 +118,11 @@ impl Journal {
                 }
             }
         }
-        let small = marks.len().saturating_add(states.len()) as u64;
-        bytes = bytes.saturating_add(small.saturating_mul(SMALL_ROW));
         writes.extend(marks.into_iter().map(Write::Mark));
         writes.extend(states.into_iter().map(Write::State));
+        bytes = bytes.saturating_add(facts::gather(known, gaps, &mut writes));
+        let small = (writes.len() as u64).saturating_sub(count);
+        bytes = bytes.saturating_add(small.saturating_mul(SMALL_ROW));
         writes.extend(checkpoint.map(Write::Checkpoint));
         self.write(Request { writes, events: count, bytes, sync, reply: Reply::Append(answer) });
         pending
@@ -200,51 +209,6 @@ impl Journal {
         self.ask(|reader| reader.checkpoints()).await
     }
 
-    /// Everything known of the resources of one session.
-    pub async fn known(&self, _session: &str) -> Result<Vec<Known>, Error> {
-        Ok(Vec::new())
-    }
-
-    /// Gaps, the newest first: of one session or of all, only those still open or all.
-    pub async fn gaps(
-        &self,
-        _session: Option<&str>,
-        _only_open: bool,
-        _limit: usize,
-    ) -> Result<Vec<Gap>, Error> {
-        Ok(Vec::new())
-    }
-
-    /// What is known of every account.
-    pub async fn accounts(&self) -> Result<Vec<Account>, Error> {
-        Ok(Vec::new())
-    }
-
-    /// Replaces what is known of an account; on disk when it resolves.
-    pub async fn set_account(&self, _account: Account) -> Result<(), Arc<Error>> {
-        Ok(())
-    }
-
-    /// Small facts that must outlive a restart (a paused site, a held roster), by name: those that begin so.
-    pub async fn notes(&self, _prefix: &str) -> Result<Vec<(String, String)>, Error> {
-        Ok(Vec::new())
-    }
-
-    /// Sets or removes a small fact; on disk when it resolves.
-    pub async fn set_note(&self, _name: &str, _value: Option<&str>) -> Result<(), Arc<Error>> {
-        Ok(())
-    }
-
-    /// 32 random bytes made with the journal: the key of digests that stand in it.
-    pub fn digest_key(&self) -> [u8; 32] {
-        [0; 32]
-    }
-
-    /// The `sequence` attribute of a position in this journal.
-    pub fn sequence_text(&self, sequence: Sequence) -> String {
-        sequence_text(0, sequence)
-    }
-
     /// Dead letters, oldest first, of one sink or of all.
     pub async fn dead_letters(&self, sink: Option<&str>, limit: usize) -> Result<Vec<DeadLetter>, Error> {
         let sink = sink.map(str::to_owned);
@@ -313,7 +277,7 @@ impl Journal {
     }
 }
 
-/// What a mark or a state counts for in the size of a commit: a part of a page that others share.
+/// What a mark, a state or a fact counts for in the size of a commit: a part of a page that others share.
 const SMALL_ROW: u64 = 512;
 
 /// Look-ups for dedup: blocking, on a connection of its own; sees what is committed, and nothing else.
@@ -329,11 +293,6 @@ impl Lookup {
     pub fn state(&self, resource: &Digest) -> Result<Option<Digest>, Error> {
         self.0.state(resource)
     }
-
-    /// What is known of one resource as one session sees it.
-    pub fn known(&self, _session: &str, _kind: &str, _id: &str) -> Result<Option<Known>, Error> {
-        Ok(None)
-    }
 }
 
 /// Looks at the state directory as a start would, and leaves everything as it was.
@@ -347,7 +306,7 @@ pub fn inspect(state_dir: &Path) -> Result<(), Error> {
     }
     let _lock = lock::take(state_dir)?;
     if state_dir.join(sqlite::FILE).exists() {
-        read::open(state_dir)?.known(state_dir)?;
+        read::open(state_dir)?.refuse_newer(state_dir)?;
     }
     Ok(())
 }

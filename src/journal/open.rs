@@ -8,6 +8,7 @@ use super::fault::{self, Fault};
 use super::group::Deferred;
 use super::high_water::{self, HighWater, Mark};
 use super::readers::Readers;
+use super::recover::Identity;
 use super::reserve::Reserve;
 use super::shared::Shared;
 use super::sqlite::{self, Sqlite};
@@ -40,7 +41,7 @@ pub(super) fn open(
     let mark = load_mark(&dir)?;
     let budget = Budget::of(config.reserve_bytes);
     let mut engine = open_engine(&dir, &clock, budget)?;
-    let (uuid, birth) = recover::identity(&mut engine.conn, clock.now())?;
+    let Identity { uuid, birth, key } = recover::identity(&mut engine.conn, clock.now())?;
     let shortened = settle_shortened(&config, &mark, &uuid, &mut engine)?;
     set_torn_aside(&mut engine, &metrics)?;
     let reserve = Reserve::open(&dir, config.reserve_bytes)?;
@@ -76,7 +77,8 @@ pub(super) fn open(
         _lock: lock,
     };
     let writer = std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run())?;
-    let inner = Inner { ops, shared, readers, opener, clock, writer: Mutex::new(Some(writer)) };
+    let writer = Mutex::new(Some(writer));
+    let inner = Inner { ops, shared, readers, opener, clock, birth, key, writer };
     let recovery = Recovery { last: tally.last, shortened, birth, uuid };
     Ok((Journal(Arc::new(inner)), recovery))
 }

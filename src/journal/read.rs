@@ -2,8 +2,11 @@
 //!
 //! A statement left open would pin the write-ahead log and let it grow without end.
 
-use super::api::{Checkpoint, ConversationMarks, DeadLetter, Error, Lag, Mark, Sequence};
+use super::api::{
+    Account, Checkpoint, ConversationMarks, DeadLetter, Error, Gap, Known, Lag, Mark, Sequence,
+};
 use super::engine::{RawRead, Reading};
+use super::facts;
 use super::row::{COLUMNS, Parsed, int, parse, uint};
 use super::schema;
 use super::sqlite::FILE;
@@ -29,7 +32,7 @@ pub(super) fn open(dir: &Path) -> Result<SqliteReader, Error> {
 
 impl SqliteReader {
     /// Refuses a journal that a newer release has written.
-    pub(super) fn known(&self, dir: &Path) -> Result<(), Error> {
+    pub(super) fn refuse_newer(&self, dir: &Path) -> Result<(), Error> {
         let (found, known) =
             (schema::version(&self.0)?, i64::try_from(schema::STEPS.len()).unwrap_or(i64::MAX));
         if found > known {
@@ -142,6 +145,26 @@ impl Reading for SqliteReader {
         let mut select = self.0.prepare_cached("SELECT session, body FROM checkpoint ORDER BY session")?;
         let found = select.query_map([], |row| Ok(Checkpoint { session: row.get(0)?, body: row.get(1)? }))?;
         Ok(found.collect::<Result<_, _>>()?)
+    }
+
+    fn known(&self, session: &str) -> Result<Vec<Known>, Error> {
+        facts::read::known(&self.0, session)
+    }
+
+    fn known_one(&self, session: &str, kind: &str, id: &str) -> Result<Option<Known>, Error> {
+        facts::read::known_one(&self.0, session, kind, id)
+    }
+
+    fn gaps(&self, session: Option<&str>, only_open: bool, limit: usize) -> Result<Vec<Gap>, Error> {
+        facts::read::gaps(&self.0, session, only_open, limit)
+    }
+
+    fn accounts(&self) -> Result<Vec<Account>, Error> {
+        facts::read::accounts(&self.0)
+    }
+
+    fn notes(&self, prefix: &str) -> Result<Vec<(String, String)>, Error> {
+        facts::read::notes(&self.0, prefix)
     }
 
     fn dead_letters(&self, sink: Option<&str>, limit: usize) -> Result<Vec<DeadLetter>, Error> {

@@ -6,22 +6,57 @@ use super::row::{COLUMNS, Parsed, parse, uint};
 use super::schema::{meta, set_meta};
 use super::sqlite::kept_tally;
 use rusqlite::Connection;
+use rusqlite::types::Value;
 
 /// Rows looked at when the journal opens: those a crash could have torn.
 const LOOK: i64 = 64;
+/// The key's name in `meta`.
+pub(super) const KEY: &str = "digest_key";
+const DAMAGED_KEY: &str =
+    "the key of its digests is damaged: bring journal.sqlite back from a copy, or begin with a new state_dir";
 
-/// The journal's universally unique name and its birth in Unix seconds, given at the first start.
-pub(super) fn identity(conn: &mut Connection, now: i64) -> Result<(String, i64), Error> {
-    if let (Some(uuid), Some(birth)) = (meta::<String>(conn, "uuid")?, meta::<i64>(conn, "birth")?) {
-        return Ok((uuid, birth));
-    }
-    let uuid = uuid::Uuid::now_v7().to_string();
-    let birth = now.div_euclid(1_000);
+/// Who the journal is.
+pub(super) struct Identity {
+    /// Universally unique.
+    pub uuid: String,
+    /// Unix seconds.
+    pub birth: i64,
+    /// Of the digests that stand in it.
+    pub key: [u8; 32],
+}
+
+/// The journal's name and birth, given at the first start, and its key, given then or when an older one is upgraded.
+pub(super) fn identity(conn: &mut Connection, now: i64) -> Result<Identity, Error> {
     let tx = conn.transaction()?;
-    set_meta(&tx, "uuid", &uuid)?;
-    set_meta(&tx, "birth", birth)?;
+    let (uuid, birth) = match (meta::<String>(&tx, "uuid")?, meta::<i64>(&tx, "birth")?) {
+        (Some(uuid), Some(birth)) => (uuid, birth),
+        _ => {
+            let (uuid, birth) = (uuid::Uuid::now_v7().to_string(), now.div_euclid(1_000));
+            set_meta(&tx, "uuid", &uuid)?;
+            set_meta(&tx, "birth", birth)?;
+            (uuid, birth)
+        }
+    };
+    let key = match meta::<Value>(&tx, KEY)? {
+        None => {
+            let mut key = [0; 32];
+            aws_lc_rs::rand::fill(&mut key)
+                .map_err(|_| std::io::Error::other("the system gave no random bytes for a key"))?;
+            set_meta(&tx, KEY, key)?;
+            key
+        }
+        // A new one in its place would forget which secrets were refused.
+        Some(found) => usable(&found).ok_or_else(|| Error::Row(DAMAGED_KEY.to_owned()))?,
+    };
     tx.commit()?;
-    Ok((uuid, birth))
+    Ok(Identity { uuid, birth, key })
+}
+
+fn usable(found: &Value) -> Option<[u8; 32]> {
+    match found {
+        Value::Blob(bytes) => bytes.as_slice().try_into().ok(),
+        _ => None,
+    }
 }
 
 /// What was ever written: what was kept when rows went, or what the last whole row says, whichever is more.

@@ -72,8 +72,57 @@ CREATE TABLE damaged (
 );
 ";
 
+/// What sessions know: their resources, their gaps, their accounts; and small facts by name.
+///
+/// A session's name stands once, in `session`; a session that is forgotten loses its name there, and its rows of
+/// `known` go later, in slices. `known` is keyed by a number, not by what it is looked up by: rows that live at the
+/// same time then share pages, and an update of one touches no index (unless it has ended).
+/// `gap` repeats the name, because a closed gap outlives a session that is forgotten.
+pub(super) const V2: &str = "
+CREATE TABLE session (
+    num INTEGER PRIMARY KEY,
+    name TEXT UNIQUE
+);
+CREATE TABLE known (
+    num INTEGER PRIMARY KEY,
+    session INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    open INTEGER NOT NULL,
+    last_index INTEGER,
+    at INTEGER NOT NULL,
+    shadow TEXT NOT NULL
+);
+CREATE UNIQUE INDEX known_of ON known (session, kind, id);
+CREATE INDEX known_ended ON known (at) WHERE open = 0;
+CREATE TABLE gap (
+    num INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    session TEXT NOT NULL,
+    began INTEGER,
+    opened INTEGER NOT NULL,
+    ended INTEGER,
+    cause TEXT NOT NULL,
+    certainty TEXT NOT NULL,
+    first INTEGER NOT NULL
+);
+CREATE INDEX gap_of ON gap (session);
+CREATE INDEX gap_ended ON gap (ended);
+CREATE TABLE account (
+    session TEXT PRIMARY KEY,
+    worked BLOB,
+    refused BLOB,
+    reason TEXT NOT NULL,
+    at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE note (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+";
+
 /// Step n brings version n to n + 1.
-pub(super) const STEPS: &[&str] = &[V1];
+pub(super) const STEPS: &[&str] = &[V1, V2];
 
 /// Brings the schema up to the last step; refuses a journal that knows more steps than this release.
 pub(super) fn upgrade(conn: &mut Connection, path: &Path, steps: &[&str]) -> Result<(), Error> {

@@ -1,11 +1,13 @@
 //! The writing side on SQLite: one connection, one transaction for each list of writes.
 //!
 //! `synchronous` is FULL for what somebody waits for and NORMAL for the rest; it is set outside transactions.
-//! Trimming and giving space back are in `trim` and `compact`, reading in `read`.
+//! Trimming and giving space back are in `trim` and `compact`, what sessions know in `facts`, reading
+//! in `read`.
 
 use super::api::{Error, MAX_DIGESTS, MarkWrite, NewDeadLetter, Sequence};
 use super::budget::Budget;
 use super::engine::{Compact, Durability, Engine, Held, Outcome, Plan, Tally, Trimmed, Write};
+use super::facts;
 use super::fault::{self, Fault};
 use super::row::{Figures, digest, int, uint};
 use super::schema::{self, set_meta};
@@ -166,10 +168,11 @@ fn apply(conn: &Connection, write: &Write, outcome: &mut Outcome, now: i64) -> R
             .prepare_cached("INSERT OR REPLACE INTO state (resource, content, at) VALUES (?1, ?2, ?3)")?
             .execute(params![state.resource.0, state.content.0, state.at])
             .map(|_| ()),
-        Write::Checkpoint(point) if point.body.is_empty() => conn
-            .prepare_cached("DELETE FROM checkpoint WHERE session = ?1")?
-            .execute([&point.session])
-            .map(|_| ()),
+        Write::Known(known) => facts::write::known(conn, known),
+        Write::Gap(gap) => facts::write::gap(conn, gap),
+        Write::Account(account) => facts::write::account(conn, account),
+        Write::Note { name, value } => facts::write::note(conn, name, value.as_deref()),
+        Write::Checkpoint(point) if point.body.is_empty() => facts::write::forget(conn, &point.session),
         Write::Checkpoint(point) => conn
             .prepare_cached("INSERT OR REPLACE INTO checkpoint (session, body, at) VALUES (?1, ?2, ?3)")?
             .execute(params![point.session, point.body, now])

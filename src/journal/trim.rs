@@ -4,6 +4,7 @@
 //! into small transactions that cost no fsync, so that a slice can end between any two of them.
 
 use super::engine::{Durability, Plan, Trimmed};
+use super::facts::expire;
 use super::row::{int, uint};
 use super::sqlite::{ACTIVITY_GRAIN, Sqlite, keep_tally};
 use rusqlite::{Connection, TransactionBehavior, params};
@@ -18,10 +19,14 @@ pub(super) enum Sweep {
     #[default]
     Done,
     Dead,
+    /// Sessions that were forgotten: no window holds what they knew.
+    Forgotten,
     /// Conversations up to this number have been looked at.
     Conversations(i64),
     /// States up to this resource have been looked at.
     States(Vec<u8>),
+    Known,
+    Gaps,
 }
 
 impl Sweep {
@@ -92,7 +97,12 @@ fn step(conn: &Connection, at: &Sweep, plan: &Plan, done: &mut Trimmed) -> Resul
             let (expired, over) = dead(conn, plan)?;
             done.dead_expired = done.dead_expired.saturating_add(expired);
             done.dead_over_limit = done.dead_over_limit.saturating_add(over);
-            Ok(if expired > 0 || over > 0 { Sweep::Dead } else { Sweep::Conversations(0) })
+            Ok(if expired > 0 || over > 0 { Sweep::Dead } else { Sweep::Forgotten })
+        }
+        Sweep::Forgotten => {
+            let (more, gone) = expire::forgotten(conn, ROWS)?;
+            done.forgotten = done.forgotten.saturating_add(gone);
+            Ok(if more { Sweep::Forgotten } else { Sweep::Conversations(0) })
         }
         Sweep::Conversations(after) => {
             let Some(before) = plan.marks_before else { return Ok(Sweep::Done) };
@@ -104,7 +114,19 @@ fn step(conn: &Connection, at: &Sweep, plan: &Plan, done: &mut Trimmed) -> Resul
             let Some(before) = plan.marks_before else { return Ok(Sweep::Done) };
             let (next, gone) = states(conn, after, before)?;
             done.states = done.states.saturating_add(gone);
-            Ok(next.map_or(Sweep::Done, Sweep::States))
+            Ok(next.map_or(Sweep::Known, Sweep::States))
+        }
+        Sweep::Known => {
+            let Some(before) = plan.marks_before else { return Ok(Sweep::Done) };
+            let gone = expire::known(conn, before, ROWS)?;
+            done.known = done.known.saturating_add(gone);
+            Ok(if gone > 0 { Sweep::Known } else { Sweep::Gaps })
+        }
+        Sweep::Gaps => {
+            let Some(before) = plan.gaps_before else { return Ok(Sweep::Done) };
+            let gone = expire::gaps(conn, before, ROWS)?;
+            done.gaps = done.gaps.saturating_add(gone);
+            Ok(if gone > 0 { Sweep::Gaps } else { Sweep::Done })
         }
     }
 }

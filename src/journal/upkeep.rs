@@ -3,7 +3,7 @@
 //! In slices, so that a commit never waits long; while calls are queued a slice is short and must be earned by
 //! the time spent on commits before it.
 
-use super::api::Error;
+use super::api::{Error, KEEP_GAPS};
 use super::engine::{Compact, Durability, Plan, Trimmed, Write};
 use super::expiry::Expiry;
 use super::fault::{self, Fault};
@@ -16,7 +16,7 @@ const SLICE: Duration = Duration::from_millis(40);
 const SHORT_SLICE: Duration = Duration::from_millis(10);
 const TICK: Duration = Duration::from_secs(1);
 const HIGH_WATER: Duration = Duration::from_secs(3);
-/// How often marks, states and dead letters are searched for expired ones.
+/// How often what expires is searched for what has.
 const SWEEP: Duration = Duration::from_secs(600);
 /// Without a call for this long the journal counts as idle: the log is emptied.
 const IDLE: Duration = Duration::from_secs(5);
@@ -65,6 +65,12 @@ impl Upkeep {
         self.more
     }
 
+    /// How long the writer may sleep: no longer than until the next tick, which is when deferred writes go to
+    /// the system.
+    pub(super) fn until_tick(&self, now: Instant) -> Duration {
+        TICK.saturating_sub(now.saturating_duration_since(self.ticked))
+    }
+
     /// Somebody's writes are on disk.
     pub(super) fn committed(&mut self, writes: &[Write]) {
         self.active = Instant::now();
@@ -78,6 +84,7 @@ impl Upkeep {
             let bytes = match write {
                 Write::Event { body, .. } | Write::Dead { body, .. } => body.len() as u64,
                 Write::Checkpoint(point) => point.body.len() as u64,
+                Write::Known(known) => known.shadow.len() as u64,
                 _ => 0,
             };
             self.unseen_bytes = self.unseen_bytes.saturating_add(bytes);
@@ -190,13 +197,15 @@ impl Writer {
             // Not a window: what is delivered may go early, and a full disk is worse.
             bodies_before: before(self.config.keep_delivered),
             marks_before: sure.then(|| before(self.config.dedup_window)),
+            gaps_before: sure.then(|| before(KEEP_GAPS)),
             dead_before: sure.then(|| before(self.config.keep_dead_letters)),
             max_dead: self.config.max_dead_letters,
         })
     }
 
     pub(super) fn report(&mut self, trimmed: Trimmed) {
-        let Trimmed { bodies, conversations, states, dead_expired, dead_over_limit, .. } = trimmed;
+        let Trimmed { bodies, conversations, states, known, gaps, dead_expired, dead_over_limit, .. } =
+            trimmed;
         self.metrics.journal_trimmed_total.inc_by(bodies);
         self.metrics.marks_evicted_total.inc_by(conversations);
         self.upkeep.dirty |= trimmed != Trimmed::default();
@@ -204,6 +213,9 @@ impl Writer {
             tracing::info!(
                 "journal: {conversations} conversations and {states} states passed their dedup window"
             );
+        }
+        if known > 0 || gaps > 0 {
+            tracing::info!("journal: {known} ended resources and {gaps} closed gaps passed their time");
         }
         if dead_expired > 0 {
             tracing::warn!("journal: {dead_expired} dead letters removed, past their retention");
@@ -279,5 +291,23 @@ fn pass_over(fault: Fault) -> Result<(), Error> {
             Ok(())
         }
         Fault::Fatal(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_writer_never_sleeps_past_a_tick() {
+        let mut upkeep = Upkeep::new(Expiry::new(None, 0));
+        let start = upkeep.ticked;
+        let left = |upkeep: &Upkeep, millis| upkeep.until_tick(start + Duration::from_millis(millis));
+        assert_eq!(left(&upkeep, 0), TICK);
+        assert_eq!(left(&upkeep, 999), Duration::from_millis(1));
+        assert_eq!(left(&upkeep, 1_000), Duration::ZERO);
+        assert_eq!(left(&upkeep, 5_000), Duration::ZERO);
+        upkeep.ticked = start + Duration::from_secs(5);
+        assert_eq!(left(&upkeep, 5_400), Duration::from_millis(600));
     }
 }

@@ -27,8 +27,6 @@ use std::time::{Duration, Instant};
 const PART: &str = "journal";
 /// A writer silent for longer is stuck: a restart may help.
 const STUCK: Duration = Duration::from_secs(60);
-/// The writer wakes at least this often.
-const WAKE: Duration = Duration::from_secs(1);
 
 /// Everything the thread owns.
 pub(super) struct Writer {
@@ -118,7 +116,7 @@ impl Writer {
         if let Some(op) = self.backlog.pop_front() {
             return Some(op);
         }
-        let wait = if self.upkeep.hungry() { Duration::ZERO } else { WAKE };
+        let wait = if self.upkeep.hungry() { Duration::ZERO } else { self.upkeep.until_tick(Instant::now()) };
         match self.inbox.recv_timeout(wait) {
             Ok(op) => Some(op),
             Err(RecvTimeoutError::Timeout) => None,

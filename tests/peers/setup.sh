@@ -127,6 +127,24 @@ python_tools() {
     printf '%s\n' "$want" >"$cache/python/.digest"
 }
 
+# A preloaded library, not a server: an fsync that fails on demand.
+fsync_shim() {
+    step=fsync-shim
+    local want
+    want=$(digest fsync-shim)
+    if current fsync-shim "$want"; then
+        say "fsync-shim: up to date"
+        return
+    fi
+    need cc "apt-get install -y --no-install-recommends gcc libc6-dev"
+    say "fsync-shim: compiling the failing fsync with cc"
+    fresh fsync-shim
+    quiet "$cache/fsync-shim.log" cc -std=c11 -O2 -Wall -Wextra -Werror -fPIC -shared \
+        -o "$cache/fsync-shim.new/fsync_fail.so" "$here/fsync-shim/fsync_fail.c" -ldl ||
+        fail "a C compiler with its headers (see above)" "apt-get install -y --no-install-recommends gcc libc6-dev"
+    install_part fsync-shim "$want"
+}
+
 prometheus() {
     step=prometheus
     if command -v promtool >/dev/null && command -v prometheus >/dev/null; then
@@ -159,5 +177,6 @@ cometd_java
 kafka
 cometd_node
 python_tools
+fsync_shim
 prometheus
 say "ready in $cache"

@@ -3,11 +3,14 @@
 mod crash;
 mod damage;
 mod dead;
+mod expiring;
+mod facts;
 mod full;
 mod group;
 mod model;
 mod opening;
 mod trim;
+mod upgrade;
 
 use super::engine::{Compact, Durability, Engine, Held, Outcome, Plan, Tally, Trimmed, Write};
 use super::fault::Fault;
@@ -102,6 +105,46 @@ pub(super) fn point(body: &str) -> Append {
 pub(super) fn mark(conversation: &str, index: i64, content: &str, revision: u32) -> MarkWrite {
     let digest = |text: &str| Digest::of(text.as_bytes());
     MarkWrite { conversation: digest(conversation), index, content: digest(content), revision, at: START }
+}
+
+pub(super) fn known(session: &str, id: &str, open: bool, at: i64) -> Known {
+    Known {
+        session: session.to_owned(),
+        kind: "chat".into(),
+        id: id.to_owned(),
+        open,
+        last_index: Some(at % 7),
+        shadow: format!("{{\"at\":{at}}}"),
+        at,
+    }
+}
+
+pub(super) fn gap(session: &str, id: &str, to: Option<i64>) -> Gap {
+    Gap {
+        id: id.to_owned(),
+        session: session.to_owned(),
+        from: Some(START - 5_000),
+        opened: START,
+        to,
+        cause: "restart".to_owned(),
+        certainty: "possible".to_owned(),
+        first: 41,
+    }
+}
+
+pub(super) fn account(session: &str, refused: Option<&str>) -> Account {
+    Account {
+        session: session.to_owned(),
+        worked: Some(Digest::of(b"worked")),
+        refused: refused.map(|text| Digest::of(text.as_bytes())),
+        reason: refused.map_or(String::new(), |_| "401".to_owned()),
+        at: START,
+    }
+}
+
+pub(super) fn forget(session: &str) -> Append {
+    let checkpoint = Some(Checkpoint { session: session.to_owned(), body: String::new() });
+    Append { checkpoint, ..Append::default() }
 }
 
 pub(super) fn settle(sink: &str, position: Sequence) -> Settle {
