@@ -33,6 +33,8 @@ pub(super) struct Desk<'a> {
     pub(super) journal: &'a Journal,
     pub(super) clock: &'a Clock,
     pub(super) epoch: u64,
+    /// How long a notification may be under way after REST shows its change.
+    pub(super) grace: Duration,
 }
 
 /// A medium's list as it was read.

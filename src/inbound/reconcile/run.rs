@@ -74,7 +74,7 @@ pub enum Finding {
 
 /// Readings of one resource until it is left.
 const READINGS: usize = 3;
-/// How long a notification may be under way before REST shows it.
+/// How long a notification may be under way after REST shows its change.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Reads, compares, publishes the difference. Cancel-safe: what was not stored is read again next time.
@@ -89,6 +89,7 @@ pub async fn reconcile(reader: &Reader, occasion: Occasion) -> Finding {
         journal: &reader.journal,
         clock: &reader.clock,
         epoch: reader.epoch,
+        grace: GRACE,
     };
     // One log says nothing of the session.
     let shown = !matches!(occasion, Occasion::Hole(_));
@@ -258,7 +259,7 @@ impl Desk<'_> {
         let (suspects, first) = self.look(&before).await?;
         let mut silent = BTreeMap::new();
         if !suspects.is_empty() {
-            tokio::time::sleep(GRACE).await;
+            tokio::time::sleep(self.grace).await;
             silent = interactions::unheard(&suspects, &interactions::rows(self.known().await?));
         }
         if silent.is_empty() {

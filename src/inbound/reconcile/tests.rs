@@ -19,6 +19,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::{Notify, watch};
 
+mod routine;
+
 /// Answers by path and query, else by path; what has none is not found.
 #[derive(Clone, Default)]
 struct Server(Arc<Mutex<Rest>>);
@@ -143,6 +145,7 @@ impl Bench {
             journal: &self.journal,
             clock: &self.clock,
             epoch: 1,
+            grace: Duration::ZERO,
         };
         desk.read(occasion).await
     }
