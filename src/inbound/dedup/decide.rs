@@ -186,7 +186,7 @@ impl<M: Memory> Dedup<M> {
                     shared,
                     now,
                 )?;
-                Ok(marked(mark, append))
+                Ok(marked(mark, "log-item", append))
             }
             Key::Reference { key } => {
                 if self.references.repeats(&step.agent, step.epoch, *key, candidate.content, now) {
@@ -250,7 +250,7 @@ impl<M: Memory> Dedup<M> {
                 };
                 let now = self.clock.now();
                 let mark = self.logs.read(&self.memory, *conversation, *index, *shared, now)?;
-                return Ok(marked(mark, append));
+                return Ok(marked(mark, "snapshot", append));
             }
             Says::State { .. } if resource.state_at > step.taken => return Ok(Verdict::Stale),
             Says::State { open, shadow } => {
@@ -301,14 +301,14 @@ impl<M: Memory> Dedup<M> {
 }
 
 /// An item with a mark is new or changed, one without a repeat.
-fn marked(mark: Option<journal::MarkWrite>, append: &mut Append) -> Verdict {
+fn marked(mark: Option<journal::MarkWrite>, rule: &'static str, append: &mut Append) -> Verdict {
     match mark {
         Some(mark) => {
             let revision = mark.revision;
             append.marks.push(mark);
             Verdict::New { revision }
         }
-        None => Verdict::Repeat("log-item"),
+        None => Verdict::Repeat(rule),
     }
 }
 

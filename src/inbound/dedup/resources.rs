@@ -88,7 +88,11 @@ impl Resource {
 
 impl Resources {
     pub(super) fn new() -> Resources {
-        Resources { cache: Cache::new(CACHED), batch: HashMap::new(), floor: 0, turned: (0, 0) }
+        Resources::keeping(CACHED)
+    }
+
+    fn keeping(limit: usize) -> Resources {
+        Resources { cache: Cache::new(limit), batch: HashMap::new(), floor: 0, turned: (0, 0) }
     }
 
     /// The resource as it stands at this point of the batch.
@@ -144,5 +148,41 @@ impl Resources {
             self.turned = (now, self.cache.turns());
         }
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inbound::dedup::Seen;
+
+    /// Remembers nothing.
+    struct Nothing;
+
+    impl Memory for Nothing {
+        fn conversation(&self, _: &Digest) -> Result<HashMap<i64, Seen>, journal::Error> {
+            Ok(HashMap::new())
+        }
+        fn state(&self, _: &Digest) -> Result<Option<Digest>, journal::Error> {
+            Ok(None)
+        }
+        fn known(&self, _: &str, _: &str, _: &str) -> Result<Option<Known>, journal::Error> {
+            Ok(None)
+        }
+    }
+
+    #[test]
+    fn what_has_left_the_memory_is_never_taken_for_older_than_it_is() {
+        let mut resources = Resources::keeping(10);
+        let mut decided = HashMap::new();
+        for now in 1..=500u64 {
+            // Some come back soon, some late, some never.
+            let id = if now % 3 == 0 { now % 7 } else { now % 90 };
+            let resource = resources.get(&Nothing, "main/a", "chat", &id.to_string()).unwrap();
+            let last = decided.insert(id, now).unwrap_or(0);
+            assert!(resource.any_at >= last && resource.any_at < now, "{last} <= {}", resource.any_at);
+            resource.any_at = now;
+            resources.finish("main/a", now, 0);
+        }
     }
 }

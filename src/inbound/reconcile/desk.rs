@@ -145,8 +145,12 @@ impl Desk<'_> {
         found: Option<Vec<Box<RawValue>>>,
     ) -> List {
         let cx = self.context();
-        let made: Vec<Option<Candidate>> =
-            found.iter().flatten().map(|json| snapshot::conversation(&cx, medium, json)).collect();
+        let limit = self.site.config.max_message_bytes;
+        let made = found.iter().flatten().map(|json| {
+            let fits = json.get().len() as u64 <= limit;
+            fits.then(|| snapshot::conversation(&cx, medium, json)).flatten()
+        });
+        let made: Vec<Option<Candidate>> = made.collect();
         // One that can not be named could be any: then nothing is said to be missing.
         let answered = found.is_some() && made.iter().all(Option::is_some);
         let candidates: Vec<Candidate> = made.into_iter().flatten().collect();
@@ -167,8 +171,10 @@ impl Desk<'_> {
             });
         };
         let cx = self.context();
-        let indices = items.iter().map(|(index, _)| *index).collect();
-        let made = items.iter().filter_map(|(_, json)| snapshot::item(&cx, medium, id, json));
+        let fits = |json: &RawValue| json.get().len() as u64 <= self.site.config.max_message_bytes;
+        let indices = items.iter().map(|(index, json)| index.filter(|_| fits(json))).collect();
+        let fitting = items.iter().filter(|(_, json)| fits(json));
+        let made = fitting.filter_map(|(_, json)| snapshot::item(&cx, medium, id, json));
         Ok(Page { taken, indices, candidates: made.collect(), bytes: body.get().len() })
     }
 

@@ -10,9 +10,6 @@ use crate::inbound::normalise::{Candidate, Says, Shadow, Sight};
 use crate::journal::Known;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// Interactions of one medium looked at in one reading.
-const MAX: usize = 500;
-
 /// What is known, by kind and id.
 pub(super) type Rows = HashMap<(String, String), Known>;
 
@@ -36,7 +33,7 @@ pub(super) fn concerned(
     let all = before.values().chain(known.values()).filter(|row| medium_of(row) == Some(medium));
     let held =
         all.filter(|row| row.open || since.is_some_and(|since| row.at >= since)).map(|row| row.id.clone());
-    listed.iter().cloned().chain(held).take(MAX).collect()
+    listed.iter().cloned().chain(held).collect()
 }
 
 /// Those of a medium that are known to be open and stand in no list.

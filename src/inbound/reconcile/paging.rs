@@ -23,6 +23,8 @@ pub(super) struct Paging {
     pages: u32,
     bytes: usize,
     highest: Option<i64>,
+    /// Something in it could not be told from a repeat, and was left out.
+    odd: bool,
     pub(super) had: Had,
 }
 
@@ -44,7 +46,16 @@ impl Paging {
     /// From the last known index on, to the end; from the beginning where none is known.
     pub(super) fn from(before: Option<i64>) -> Paging {
         let start = before.map_or(0, |last| last.saturating_sub(1).max(0));
-        Paging { before, until: None, start, pages: 0, bytes: 0, highest: None, had: Had::default() }
+        Paging {
+            before,
+            until: None,
+            start,
+            pages: 0,
+            bytes: 0,
+            highest: None,
+            odd: false,
+            had: Had::default(),
+        }
     }
 
     /// From the item before a hole to its end.
@@ -63,7 +74,7 @@ impl Paging {
         self.pages += 1;
         self.bytes = self.bytes.saturating_add(bytes);
         let known: Vec<i64> = indices.iter().copied().flatten().collect();
-        let odd = known.len() < indices.len();
+        self.odd |= known.len() < indices.len();
         let news = known.iter().filter(|index| self.highest.is_none_or(|highest| **index > highest)).count();
         self.had.overlap |= self.before.is_some_and(|before| known.contains(&before));
         let after = known.iter().copied().filter(|index| self.before.is_none_or(|before| *index > before));
@@ -72,9 +83,8 @@ impl Paging {
         self.had.highest = self.highest;
         let reached = self.until.is_some_and(|to| self.highest.is_some_and(|highest| highest >= to));
         let ended = reached || news < SHORT;
-        // What can not be told from a repeat was left out: then it is not the whole log.
-        self.had.whole = ended && !odd;
-        let more = !ended && !odd && self.pages < MAX_PAGES && self.bytes < MAX_BYTES;
+        self.had.whole = ended && !self.odd;
+        let more = !ended && self.pages < MAX_PAGES && self.bytes < MAX_BYTES;
         if let Some(highest) = self.highest {
             self.start = self.start.max(highest.saturating_sub(1)).max(0);
         }

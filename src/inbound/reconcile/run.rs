@@ -72,6 +72,8 @@ pub enum Finding {
     LoggedOut,
 }
 
+/// Logs of one medium read in one reading; those beyond it are said to be not recovered.
+const MAX_LOGS: usize = 500;
 /// Readings of one resource until it is left.
 const READINGS: usize = 3;
 /// How long a notification may be under way after REST shows its change.
@@ -159,9 +161,14 @@ impl Desk<'_> {
             let list = self.list(medium, &me).await?;
             let since = gap.and_then(|gap| gap.from);
             let ids = interactions::concerned(medium, &before, &known, &list.ids, since);
-            for id in &ids {
+            for (position, id) in ids.iter().enumerate() {
                 let last = interactions::row(&before, medium, id).and_then(|row| row.last_index);
-                let had = self.log(list.segment.as_deref(), (medium, id), Paging::from(last), true).await?;
+                let had = match position {
+                    0..MAX_LOGS => {
+                        self.log(list.segment.as_deref(), (medium, id), Paging::from(last), true).await?
+                    }
+                    _ => Had::default(),
+                };
                 total.events += had.events;
                 closing.extend(gap.map(|gap| self.closing(gap, (medium, id), last, &had, list.answered)));
             }
