@@ -19,6 +19,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::{Notify, watch};
 
+mod forms;
 mod routine;
 
 /// Answers by path and query, else by path; what has none is not found.
@@ -362,35 +363,6 @@ async fn an_id_of_dots_leads_nowhere_and_others_are_encoded() {
     bench.start().await;
     assert_eq!(bench.server.asked("/messages"), 1);
     assert_eq!(bench.server.asked("/chats/a%2F%2E%2E%2Fb%3Fc/messages"), 1);
-}
-
-#[test]
-fn an_opened_gap_stands_in_the_order_of_each_open_interaction() {
-    let (folder, clock) = (TempDir::new().unwrap(), Clock::manual(1_000_000));
-    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
-    let config = Config {
-        state_dir: folder.path().into(),
-        keep_delivered: Duration::from_secs(3600),
-        dedup_window: Duration::from_secs(3600),
-        reserve_bytes: 1 << 16,
-        keep_dead_letters: Duration::from_secs(3600),
-        max_dead_letters: 10,
-        accept_shortened: false,
-    };
-    let journal = Journal::open(config, clock, Metrics::new().unwrap(), Health::default()).unwrap().0;
-    let mut known = vec![row("c1", Some(3)), Known { open: false, ..row("c2", None) }];
-    known.push(Known { kind: "device".into(), ..row("d1", None) });
-    let gap = Gap { to: None, ..gap() };
-    let out = opened(&plain_site(), "1001", 1_000_000, &gap, &known, &journal);
-    let names: Vec<(&str, &str)> =
-        out.iter().map(|one| (one.event.kind.as_ref(), one.event.subject.as_str())).collect();
-    assert_eq!(
-        names,
-        [("cometbridge.session.gap_opened.v1", "session/1001"), ("genesys.gws.chat.gap.v1", "chat/c1")]
-    );
-    let data: Value = serde_json::from_str(out[1].event.data.get()).unwrap();
-    assert_eq!((&data["phase"], &data["lastIndexBefore"]), (&json!("opened"), &json!(3)));
-    assert!(data.get("recovered").is_none() && data.get("to").is_none());
 }
 
 #[test]

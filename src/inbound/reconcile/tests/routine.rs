@@ -2,7 +2,7 @@
 
 use super::*;
 
-const ROUTINE: Occasion = Occasion::Routine { since: 0, heard: Some(990_000) };
+pub(super) const ROUTINE: Occasion = Occasion::Routine { since: 0, heard: Some(990_000) };
 
 #[tokio::test]
 async fn an_interaction_that_a_proper_list_lacks_has_ended_unseen_once() {
