@@ -62,7 +62,7 @@ pub enum Occasion {
 pub enum Finding {
     /// REST agrees with what is known; `open` says how many interactions are open.
     Agrees { open: usize },
-    /// REST showed more than was known, and that went out.
+    /// REST showed more than was known, and that went out; or a gap was closed with a part unread.
     Repaired { events: usize },
     /// REST showed changes that a session with full coverage was never told of: published as silent.
     Silent { events: usize },
@@ -145,7 +145,7 @@ impl Desk<'_> {
         Ok(match total {
             // A gap is closed with the verdict that it was not recovered; without one nothing is lost by waiting.
             Total { failed: Some(text), .. } if gap.is_none() => Finding::Unread(text),
-            Total { events: 0, open, .. } => Finding::Agrees { open },
+            Total { events: 0, open, failed: None } => Finding::Agrees { open },
             Total { events, .. } => Finding::Repaired { events },
         })
     }
