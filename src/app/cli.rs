@@ -3,6 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Holds CometD sessions for many contact-centre agents and fans their notifications out to Kafka, webhooks and stdout.
 #[derive(Parser)]
@@ -25,6 +26,11 @@ pub enum Command {
     /// Print the effective configuration, secrets as references.
     #[command(after_help = "Example:\n  cometbridge print-config --config /etc/cometbridge/cometbridge.toml")]
     PrintConfig(Configured),
+    /// Try one agent at a real site and write a go/no-go sheet. Only reads; needs no sink.
+    #[command(
+        after_help = "Example:\n  cometbridge pilot --config /etc/cometbridge/cometbridge.toml --site main --agent 1001 --for 30m\n\nLet the agent change state and take an interaction meanwhile. Exit code 1 means no-go."
+    )]
+    Pilot(Pilot),
     /// Show it at work: a simulated contact centre, the bridge, envelopes on stdout. Needs nothing.
     #[command(after_help = "Example:\n  cometbridge demo | head -5")]
     Demo(Demo),
@@ -62,6 +68,45 @@ pub struct Run {
     /// Start although the journal is shorter than the mark beside it says: events may have been lost.
     #[arg(long)]
     pub accept_shortened_journal: bool,
+}
+
+#[derive(Args)]
+pub struct Pilot {
+    #[command(flatten)]
+    pub configured: Configured,
+    /// The site to try.
+    #[arg(long)]
+    pub site: String,
+    /// The roster's key of the agent to try.
+    #[arg(long)]
+    pub agent: String,
+    /// How long to listen, e.g. 30m.
+    #[arg(long = "for", value_name = "TIME", default_value = "30m", value_parser = span)]
+    pub length: Duration,
+    /// Where to write the sheet; pilot-SITE.md without it.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Print the sheet as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// How long after leaving the agent is looked at once more.
+    #[arg(long, value_name = "TIME", hide = true, value_parser = span)]
+    pub aftermath: Option<Duration>,
+}
+
+/// `90s`, `30m`, `2h`: a whole number and its unit.
+fn span(text: &str) -> Result<Duration, String> {
+    let wrong = || "expected a time such as 90s, 30m or 2h".to_owned();
+    let split = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+    let (number, unit) = text.split_at_checked(split).ok_or_else(wrong)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    Some(Duration::from_secs(number.saturating_mul(seconds))).filter(|span| !span.is_zero()).ok_or_else(wrong)
 }
 
 #[derive(Args)]

@@ -7,6 +7,7 @@ mod check;
 mod cli;
 mod dead_letters;
 mod demo;
+mod pilot;
 mod print_config;
 mod run;
 mod schema;
@@ -51,6 +52,7 @@ pub fn main() -> ExitCode {
             Command::Run(arguments) => run::run(arguments).await,
             Command::Check(arguments) => check::check(arguments).await,
             Command::PrintConfig(arguments) => print_config::print(&arguments),
+            Command::Pilot(arguments) => pilot::pilot(arguments).await,
             Command::Demo(arguments) => demo::demo(arguments).await,
             Command::Simulate(arguments) => simulate::simulate(arguments).await,
             Command::Schema(arguments) => schema::print(&arguments),

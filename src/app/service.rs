@@ -8,6 +8,7 @@ use crate::app::status::{self, StatusSource};
 use crate::app::systemd;
 use crate::base::health::{Health, Status};
 use crate::base::metrics::{Metrics, SessionWords};
+use crate::base::seal::Sealer;
 use crate::base::time::Clock;
 use crate::config::Settings;
 use crate::inbound::dedup::{self, Ended, Intake};
@@ -20,6 +21,7 @@ use crate::outbound::settings::Start;
 use crate::outbound::sink::reasons;
 use anyhow::Context;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -85,6 +87,9 @@ pub async fn start(settings: Settings, only: &[String]) -> Result<Service, Fault
         clock: &clock,
         metrics: &metrics,
         checkpoints,
+        gaps: journal.gaps(None, true, usize::MAX).await?,
+        sealer: sealer(&settings).await?,
+        state_dir: settings.journal.state_dir.as_path().into(),
         shortened,
     };
     let prepared = fleet::prepare(&settings.sites, only, common).await;
@@ -115,6 +120,11 @@ pub async fn start(settings: Settings, only: &[String]) -> Result<Service, Fault
         stop_admin,
         status_line: String::new(),
     })
+}
+
+/// What seals the keys of sessions on disk, where it is configured.
+async fn sealer(_settings: &Settings) -> Result<Option<Arc<Sealer>>, Fault> {
+    Ok(None)
 }
 
 /// What can be counted is shown from the first scrape on.

@@ -25,6 +25,14 @@ impl Digest {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// From what [`Digest::hex`] gives.
+    pub fn from_hex(text: &str) -> Option<Digest> {
+        let pairs = text.as_bytes().chunks_exact(2);
+        let bytes: Option<Vec<u8>> =
+            pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect();
+        Digest::from_slice(&bytes?).filter(|digest| digest.hex() == text)
+    }
+
     pub fn from_slice(bytes: &[u8]) -> Option<Digest> {
         bytes.try_into().ok().map(Digest)
     }

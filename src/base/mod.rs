@@ -10,5 +10,6 @@ pub mod health;
 pub mod metrics;
 pub mod retry;
 pub mod schema;
+pub mod seal;
 pub mod secret;
 pub mod time;

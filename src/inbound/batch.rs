@@ -2,17 +2,16 @@
 //!
 //! Deliberately absent: what was seen in earlier batches (that is `dedup`).
 
-use crate::base::data::ItemRejectedData;
+use crate::base::data::{AgentStateData, ItemRejectedData};
 use crate::base::digest::Digest;
-use crate::base::envelope::event;
+use crate::base::envelope::{event, medium};
 use crate::base::time::Millis;
 use crate::inbound::Session;
 use crate::inbound::normalise::{Candidate, Context, normalise};
 use crate::inbound::reconcile::of_bridge;
 use crate::inbound::session::bayeux::Message;
-use crate::inbound::session::machine::Machine;
 use crate::inbound::session::pending::Pending;
-use crate::journal::Checkpoint;
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// A reply's notifications, ready for the decision.
@@ -20,6 +19,10 @@ pub struct Received {
     pub candidates: Vec<Candidate>,
     /// Of every message as it came, repeats included.
     pub digests: Vec<Digest>,
+    /// The agent was logged out on a device or channel.
+    pub logged_out: bool,
+    /// The agent's password was changed.
+    pub password_changed: bool,
 }
 
 /// Stands for the channel where a message names none.
@@ -44,6 +47,7 @@ pub fn build(session: &Session, messages: Vec<Message>, pending: &Pending, now: 
     session.metrics.messages_received_total.with_label_values(&[site]).inc_by(raws.len() as u64);
     session.metrics.duplicates_total.with_label_values(&[site, "redelivery"]).inc_by(repeats as u64);
     let mut candidates = Vec::with_capacity(raws.len());
+    let mut password_changed = false;
     for (channel, data) in raws.into_iter().skip(repeats) {
         if data.get().len() as u64 > session.site.config.max_message_bytes {
             candidates.push(rejected(session, channel, &data, now));
@@ -51,8 +55,32 @@ pub fn build(session: &Session, messages: Vec<Message>, pending: &Pending, now: 
         }
         let context = Context { site: &session.site.config, agent: &session.agent.key, received: now };
         candidates.extend(normalise(&context, &channel, &data));
+        password_changed |= tells_of_a_new_password(&channel, &data);
     }
-    Received { candidates, digests }
+    let logged_out = candidates.iter().any(tells_of_a_logout);
+    Received { candidates, digests, logged_out, password_changed }
+}
+
+/// `PasswordChangeSuccessful` of the agent's own user topic; a supervisor's topic tells of others.
+fn tells_of_a_new_password(channel: &str, data: &RawValue) -> bool {
+    #[derive(Deserialize)]
+    struct Notice {
+        #[serde(rename = "notificationType")]
+        notification_type: Option<String>,
+    }
+    channel == "/v2/me"
+        && serde_json::from_str::<Notice>(data.get())
+            .ok()
+            .and_then(|notice| notice.notification_type)
+            .is_some_and(|kind| kind.eq_ignore_ascii_case("PasswordChangeSuccessful"))
+}
+
+fn tells_of_a_logout(candidate: &Candidate) -> bool {
+    candidate.event.medium == medium::AGENT
+        && serde_json::from_str::<AgentStateData>(candidate.event.data.get())
+            .ok()
+            .and_then(|data| data.user_state?.state)
+            .is_some_and(|state| state.eq_ignore_ascii_case("LoggedOut"))
 }
 
 /// Too large to keep: published as what it was, and then acknowledged like the rest.
@@ -71,26 +99,4 @@ fn rejected(session: &Session, channel: String, data: &RawValue, now: Millis) ->
     };
     let kind = "cometbridge.item.rejected.v1";
     of_bridge(config, &session.agent.key, now, kind, event::ITEM_REJECTED, "item.rejected", &payload)
-}
-
-/// The name of a session in the journal.
-pub fn session_name(site: &str, agent: &str) -> String {
-    format!("{site}/{agent}")
-}
-
-/// Until when the process that wrote this checkpoint has everything.
-pub fn covered_until(checkpoint: &Checkpoint) -> Option<Millis> {
-    serde_json::from_str::<serde_json::Value>(&checkpoint.body).ok()?.get("at")?.as_i64()
-}
-
-/// Where the session will stand once this batch is on disk.
-pub fn checkpoint(session: &Session, machine: &Machine, pending: &Pending) -> Checkpoint {
-    let body = serde_json::json!({
-        "clientId": machine.client_id(),
-        "ack": machine.ack_once_stored(),
-        "pending": pending.hex(),
-        "at": machine.covered(),
-    });
-    let session = session_name(&session.site.config.name, &session.agent.key);
-    Checkpoint { session, body: body.to_string() }
 }

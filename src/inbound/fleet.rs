@@ -3,18 +3,21 @@
 //! Deliberately absent: spawning (only `app` does), and changes of a roster while running.
 
 use crate::base::metrics::Metrics;
+use crate::base::seal::Sealer;
 use crate::base::time::{Clock, Millis};
 use crate::inbound::accounts::Accounts;
 use crate::inbound::dedup::Intake;
 use crate::inbound::reconcile::Finding;
-use crate::inbound::session::protocol::{Before, Phase};
+use crate::inbound::session::protocol::Phase;
 use crate::inbound::settings::SiteConfig;
 use crate::inbound::site::{self, Site};
-use crate::inbound::{Session, batch, roster};
-use crate::journal::{Checkpoint, Journal};
+use crate::inbound::{Session, checkpoint, roster};
+use crate::journal::{Checkpoint, Gap, Journal};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio_util::sync::CancellationToken;
 
 /// One session as it is seen from outside.
 pub struct View {
@@ -114,6 +117,10 @@ pub struct Common<'a> {
     pub metrics: &'a Metrics,
     /// What earlier processes noted of their sessions.
     pub checkpoints: Vec<Checkpoint>,
+    /// The gaps that were open when they ended.
+    pub gaps: Vec<Gap>,
+    pub sealer: Option<Arc<Sealer>>,
+    pub state_dir: Arc<Path>,
     /// The journal has lost its end.
     pub shortened: bool,
 }
@@ -124,11 +131,10 @@ pub async fn prepare(
     only: &[String],
     common: Common<'_>,
 ) -> Result<(Fleet, Vec<Session>), Error> {
-    let Common { intake, journal, clock, metrics, checkpoints, shortened } = common;
-    let covered: HashMap<String, Millis> = checkpoints
-        .iter()
-        .filter_map(|checkpoint| Some((checkpoint.session.clone(), batch::covered_until(checkpoint)?)))
-        .collect();
+    let Common { intake, journal, clock, metrics, checkpoints, gaps, shortened, sealer, state_dir } = common;
+    let mut checkpoints: HashMap<String, Checkpoint> =
+        checkpoints.into_iter().map(|checkpoint| (checkpoint.session.clone(), checkpoint)).collect();
+    let mut gaps: HashMap<String, Gap> = gaps.into_iter().map(|gap| (gap.session.clone(), gap)).collect();
     let mut sessions = Vec::new();
     let mut views = Vec::new();
     let mut missing: HashSet<&String> = only.iter().collect();
@@ -145,9 +151,19 @@ pub async fn prepare(
             missing.remove(&agent.key);
             let view = Arc::new(View::new(&config.name, metrics.clone()));
             of_site.push(view.clone());
-            let covered = covered.get(&batch::session_name(&config.name, &agent.key)).copied();
+            let name = checkpoint::session_name(&config.name, &agent.key);
+            let mut past = checkpoints
+                .remove(&name)
+                .map(|found| checkpoint::read(&found, config, sealer.as_deref()))
+                .unwrap_or_default();
+            past.before.shortened = shortened;
+            past.gap = gaps.remove(&name);
+            past.before.gap = past.gap.as_ref().map(checkpoint::open_gap);
             sessions.push(Session {
-                before: Before { covered, shortened },
+                past: Box::new(past),
+                sealer: sealer.clone(),
+                state_dir: Arc::clone(&state_dir),
+                leave: CancellationToken::new(),
                 site: site.clone(),
                 agent,
                 intake: intake.clone(),

@@ -6,7 +6,6 @@
 use crate::base::time::Millis;
 use crate::inbound::Session;
 use crate::inbound::session::protocol::{FailureKind, Note, certainty_word};
-use crate::journal::Gap;
 
 pub fn say(session: &Session, note: &Note, now: Millis) {
     let site = session.site.config.name.as_str();
@@ -14,9 +13,11 @@ pub fn say(session: &Session, note: &Note, now: Millis) {
     let metrics = &session.metrics;
     match note {
         Note::LoginRefused(reason) => {
+            session.view.cause(reason);
             tracing::error!(site, agent, "login refused, not tried again: {reason}");
         }
         Note::Trouble { step, text, attempt } => {
+            session.view.cause(&format!("{step} failed: {text}"));
             if attempt.is_power_of_two() {
                 tracing::warn!(site, agent, attempt, "{step} failed, trying again: {text}");
             }
@@ -25,11 +26,10 @@ pub fn say(session: &Session, note: &Note, now: Millis) {
         Note::HandshakeOk { ack } => {
             metrics.session_handshakes_total.with_label_values(&[site, "ok"]).inc();
             session.view.set_ack(*ack);
-            if !ack {
+            if !ack && session.site.first_without_ack() {
                 tracing::warn!(
                     site,
-                    agent,
-                    "the server has no ack extension: a reply lost on the way can not come again; each such moment is published as a possible gap"
+                    "the server has no ack extension: a reply that is lost on the way can not come again, and a restart may lose what was under way; each such moment of any agent is published as a possible gap, and the agent's state is read again over REST"
                 );
             }
         }
@@ -39,7 +39,34 @@ pub fn say(session: &Session, note: &Note, now: Millis) {
         Note::ConnectOk => {
             metrics.connects_total.with_label_values(&[site, "ok"]).inc();
             session.view.good(now);
+            session.view.cause("");
         }
+        Note::Resumed(true) => {
+            tracing::debug!(site, agent, "the session of the process before goes on");
+        }
+        Note::Resumed(false) => {
+            tracing::info!(site, agent, "the session of the process before is gone; a new one is opened");
+        }
+        Note::Stalled { since } => {
+            let seconds = (now - since) / 1000;
+            session.view.cause("storage stalled: a batch waits to be written");
+            tracing::warn!(
+                site,
+                agent,
+                seconds,
+                "storage stalled: a batch waits to be written; the session is kept alive and nothing is acknowledged"
+            );
+        }
+        other => say_of_session(session, other),
+    }
+}
+
+/// What concerns the Bayeux session and its coverage.
+fn say_of_session(session: &Session, note: &Note) {
+    let site = session.site.config.name.as_str();
+    let agent = session.agent.key.as_str();
+    let metrics = &session.metrics;
+    match note {
         Note::SubscriptionRefused { channel, error } => {
             metrics.subscriptions_refused_total.with_label_values(&[site]).inc();
             tracing::warn!(
@@ -65,19 +92,8 @@ pub fn say(session: &Session, note: &Note, now: Millis) {
             tracing::warn!(site, agent, cause, certainty = word, "a gap opens: notifications may be missed");
         }
         Note::GapClosed { cause, .. } => tracing::info!(site, agent, cause, "the gap is closed"),
+        _ => {}
     }
-}
-
-/// The gap to publish, where the note is about one.
-pub fn gap_of(note: &Note, now: Millis) -> Option<Gap> {
-    let (from, to, cause, certainty) = match *note {
-        Note::GapOpened { from, cause, certainty } => (from, None, cause, certainty),
-        Note::GapClosed { from, cause, certainty } => (from, Some(now), cause, certainty),
-        _ => return None,
-    };
-    let certainty = certainty_word(certainty).to_owned();
-    let (id, session) = (String::new(), String::new());
-    Some(Gap { id, session, from, opened: now, to, cause: cause.to_owned(), certainty, first: 0 })
 }
 
 pub fn login(session: &Session, result: &str) {

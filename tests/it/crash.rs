@@ -40,7 +40,11 @@ struct Stage {
 
 impl Stage {
     async fn set(agents: usize, arguments: &[&str], more: &str) -> Stage {
-        let server = Arc::new(Cometd::start(Kind::Java, arguments));
+        Stage::on(Kind::Java, agents, arguments, more).await
+    }
+
+    async fn on(kind: Kind, agents: usize, arguments: &[&str], more: &str) -> Stage {
+        let server = Arc::new(Cometd::start(kind, arguments));
         let receiver = Receiver::start().await;
         let home = Home::new();
         let users = workload::users(agents);

@@ -5,6 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::time::Duration;
+
+/// The longest client id taken; servers use some dozen characters.
+const MAX_CLIENT_ID: usize = 1024;
 
 /// One message of a reply body.
 #[derive(Debug)]
@@ -29,6 +33,8 @@ pub struct Meta {
     /// `ext.ack` of a handshake reply: whether the server acknowledges, and from which batch.
     pub ack: Ack,
     pub subscription: Vec<String>,
+    /// `supportedConnectionTypes` of a handshake reply; empty where it names none.
+    pub connection_types: Vec<String>,
 }
 
 /// `ext.ack` in its four shapes.
@@ -86,6 +92,8 @@ struct Wire<'a> {
     data: Option<&'a RawValue>,
     #[serde(default)]
     subscription: Option<serde_json::Value>,
+    #[serde(default, rename = "supportedConnectionTypes")]
+    connection_types: Option<serde_json::Value>,
 }
 
 /// Ids are strings by the book; some servers send numbers.
@@ -143,12 +151,13 @@ fn message(raw: &RawValue) -> Message {
     Message::Meta(Meta {
         channel,
         id: wire.id,
-        client_id: wire.client_id,
+        client_id: wire.client_id.filter(|id| id.len() <= MAX_CLIENT_ID),
         successful: wire.successful.unwrap_or(false),
         error: wire.error.map(|text| text.chars().take(200).collect()),
         advice: wire.advice,
         ack: wire.ext.map(ack).unwrap_or_default(),
         subscription: strings(wire.subscription),
+        connection_types: strings(wire.connection_types),
     })
 }
 
@@ -179,12 +188,23 @@ fn ack(ext: &RawValue) -> Ack {
     }
 }
 
+/// How long the server is asked to hold a connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// Answer at once.
+    None,
+    /// As long as the server itself sees fit.
+    Server,
+    /// So long, also where unacknowledged messages wait.
+    Of(Duration),
+}
+
 /// A request body of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     Handshake { id: String },
     Subscribe { client_id: String, channels: Vec<(String, String)> },
-    Connect { id: String, client_id: String, ack: Option<i64>, immediate: bool },
+    Connect { id: String, client_id: String, ack: Option<i64>, hold: Hold, window: Option<Duration> },
     Disconnect { id: String, client_id: String },
 }
 
@@ -224,8 +244,8 @@ impl Request {
                     })
                 })
                 .collect(),
-            Request::Connect { id, client_id, ack, immediate } => {
-                vec![connect(id, client_id, *ack, *immediate)]
+            Request::Connect { id, client_id, ack, hold, window } => {
+                vec![connect(id, client_id, *ack, *hold, *window)]
             }
             Request::Disconnect { id, client_id } => {
                 vec![serde_json::json!({"id": id, "channel": "/meta/disconnect", "clientId": client_id})]
@@ -235,7 +255,13 @@ impl Request {
     }
 }
 
-fn connect(id: &str, client_id: &str, ack: Option<i64>, immediate: bool) -> serde_json::Value {
+fn connect(
+    id: &str,
+    client_id: &str,
+    ack: Option<i64>,
+    hold: Hold,
+    window: Option<Duration>,
+) -> serde_json::Value {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Connect<'a> {
@@ -243,17 +269,27 @@ fn connect(id: &str, client_id: &str, ack: Option<i64>, immediate: bool) -> serd
         channel: &'a str,
         client_id: &'a str,
         connection_type: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        advice: Option<serde_json::Value>,
+        #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
+        advice: serde_json::Map<String, serde_json::Value>,
         #[serde(skip_serializing_if = "Option::is_none")]
         ext: Option<serde_json::Value>,
+    }
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX).into();
+    let mut advice = serde_json::Map::new();
+    match hold {
+        Hold::Server => {}
+        Hold::None => drop(advice.insert("timeout".to_owned(), 0.into())),
+        Hold::Of(time) => drop(advice.insert("timeout".to_owned(), millis(time))),
+    }
+    if let Some(window) = window {
+        advice.insert("interval".to_owned(), millis(window));
     }
     serde_json::to_value(Connect {
         id,
         channel: "/meta/connect",
         client_id,
         connection_type: "long-polling",
-        advice: immediate.then(|| serde_json::json!({"timeout": 0})),
+        advice,
         ext: ack.map(|number| serde_json::json!({"ack": number})),
     })
     .unwrap_or_default()
@@ -304,12 +340,18 @@ mod tests {
 
     #[test]
     fn the_connect_carries_the_ack_and_asks_for_no_hold_where_told() {
-        let request =
-            Request::Connect { id: "5".into(), client_id: "c".into(), ack: Some(3), immediate: true };
-        assert_eq!(
-            String::from_utf8(request.body()).unwrap(),
-            r#"[{"advice":{"timeout":0},"channel":"/meta/connect","clientId":"c","connectionType":"long-polling","ext":{"ack":3},"id":"5"}]"#
-        );
+        let of = |hold, window: Option<u64>| {
+            let window = window.map(Duration::from_millis);
+            let (id, client_id) = ("5".into(), "c".into());
+            let request = Request::Connect { id, client_id, ack: Some(3), hold, window };
+            String::from_utf8(request.body()).unwrap()
+        };
+        let rest = r#""channel":"/meta/connect","clientId":"c","connectionType":"long-polling","ext":{"ack":3},"id":"5"}]"#;
+        assert_eq!(of(Hold::None, None), format!(r#"[{{"advice":{{"timeout":0}},{rest}"#));
+        assert_eq!(of(Hold::Server, None), format!("[{{{rest}"));
+        assert_eq!(of(Hold::Server, Some(9)), format!(r#"[{{"advice":{{"interval":9}},{rest}"#));
+        let both = r#"[{"advice":{"interval":9,"timeout":5},"#;
+        assert_eq!(of(Hold::Of(Duration::from_millis(5)), Some(9)), format!("{both}{rest}"));
     }
 
     proptest! {

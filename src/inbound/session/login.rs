@@ -15,7 +15,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// GWS's "who am I".
-const ME: &str = "/api/v2/me";
+pub const ME: &str = "/api/v2/me";
 
 #[derive(Deserialize)]
 struct Me {
@@ -39,12 +39,23 @@ pub async fn login(
     charset: Charset,
     timeout: Duration,
 ) -> Result<(), LoginFailure> {
-    transport.authorize(basic(&agent.username, password, charset)?);
-    let answer = match transport.get(ME, timeout).await {
+    authorize(transport, agent, password, charset)?;
+    let answer = match transport.get_me(timeout).await {
         Ok(answer) => answer,
         Err(failure) => return Err(LoginFailure::Passing(failure)),
     };
     judge(&answer, &agent.username)
+}
+
+/// Gives the transport the Basic header, without a request.
+pub fn authorize(
+    transport: &Transport,
+    agent: &Agent,
+    password: &SecretString,
+    charset: Charset,
+) -> Result<(), LoginFailure> {
+    transport.authorize(basic(&agent.username, password, charset)?);
+    Ok(())
 }
 
 fn basic(username: &str, password: &SecretString, charset: Charset) -> Result<HeaderValue, LoginFailure> {
@@ -53,7 +64,7 @@ fn basic(username: &str, password: &SecretString, charset: Charset) -> Result<He
         Charset::Utf8 => pair.as_bytes().to_vec(),
         Charset::Latin1 => {
             pair.chars().map(u8::try_from).collect::<Result<Vec<u8>, _>>().map_err(|_| {
-                LoginFailure::Final(
+                LoginFailure::Unusable(
                     "the user name or password has a character outside iso-8859-1: set password_charset = \"utf-8\""
                         .to_owned(),
                 )
@@ -63,13 +74,13 @@ fn basic(username: &str, password: &SecretString, charset: Charset) -> Result<He
     let encoded =
         Zeroizing::new(format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(&*bytes)));
     let mut value = HeaderValue::from_str(&encoded)
-        .map_err(|_| LoginFailure::Final("the password can not stand in a header".to_owned()))?;
+        .map_err(|_| LoginFailure::Unusable("the password can not stand in a header".to_owned()))?;
     value.set_sensitive(true);
     Ok(value)
 }
 
 /// What the answer to `GET /me` means for this agent.
-fn judge(answer: &Answer, username: &str) -> Result<(), LoginFailure> {
+pub fn judge(answer: &Answer, username: &str) -> Result<(), LoginFailure> {
     let me = serde_json::from_slice::<Me>(&answer.body).ok();
     let code = me.as_ref().and_then(|me| me.status_code);
     let passing = |text: String| {
@@ -77,16 +88,17 @@ fn judge(answer: &Answer, username: &str) -> Result<(), LoginFailure> {
         Err(LoginFailure::Passing(Failure { kind: FailureKind::Http, text, retry_after }))
     };
     match (answer.status, code) {
-        (StatusCode::UNAUTHORIZED, _) => Err(LoginFailure::Final(
-            "the server refused user name and password (HTTP 401); correct the secret, then restart"
+        (StatusCode::UNAUTHORIZED, _) => Err(LoginFailure::Refused(
+            "the server refused user name and password (HTTP 401); correct the secret: it is then tried by itself"
                 .to_owned(),
         )),
-        (_, Some(20)) => Err(LoginFailure::Final(format!(
-            "the server refused user name and password (HTTP {}, statusCode 20); correct the secret, then restart",
-            answer.status.as_u16()
-        ))),
-        (_, Some(8)) => Err(LoginFailure::Final(
-            "the server demands a new password (statusCode 8); change it, then restart".to_owned(),
+        (StatusCode::FORBIDDEN, Some(20)) => Err(LoginFailure::Refused(
+            "the server refused user name and password (HTTP 403, statusCode 20); correct the secret: it is then tried by itself"
+                .to_owned(),
+        )),
+        (_, Some(8)) => Err(LoginFailure::Stale(
+            "the server demands a new password (statusCode 8); change it and the secret: it is then tried by itself"
+                .to_owned(),
         )),
         (StatusCode::OK, Some(0)) => named(me.and_then(|me| me.user), username),
         (StatusCode::NOT_FOUND, _) => {
@@ -108,7 +120,7 @@ fn named(user: Option<User>, username: &str) -> Result<(), LoginFailure> {
         Some(_) => Err(LoginFailure::OtherUser(
             "the server answered for another user than the roster names; check the roster line and any single sign-on in between".to_owned(),
         )),
-        None => Err(LoginFailure::Final(
+        None => Err(LoginFailure::Unusable(
             "the server's answer names no user (user.userName), so it can not be checked against the roster".to_owned(),
         )),
     }
@@ -147,7 +159,7 @@ mod tests {
     ) {
         let seen = match judge(&answer(status, body), "ann") {
             Ok(()) => "ok",
-            Err(LoginFailure::Final(text)) => {
+            Err(LoginFailure::Refused(text) | LoginFailure::Stale(text) | LoginFailure::Unusable(text)) => {
                 assert!(!text.contains("bob") && !text.contains("ann"), "personal: {text}");
                 "final"
             }

@@ -9,18 +9,24 @@
 
 use crate::base::data::Certainty;
 use crate::base::time::Millis;
-use crate::inbound::session::bayeux::{Ack, Advice, Meta, Request};
+use crate::inbound::session::bayeux::{Ack, Advice, Hold, Meta, Request};
 use crate::inbound::session::protocol::{
-    Action, Before, Failure, FailureKind, Input, Moment, Note, Phase, Rules,
+    Action, Before, Failure, FailureKind, Input, Moment, Note, OpenGap, Phase, Rules, Saved,
 };
+use crate::inbound::session::replies::{is_reply, session_unknown, tells_to_stay_away};
+use crate::inbound::session::stall::Storing;
 use std::time::Duration;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Step {
     New,
+    /// Cookies and secret of a saved session are being put in place.
+    Restoring,
     Login {
         then_resume: bool,
     },
+    Refused,
+    Leaving,
     Handshake {
         id: String,
     },
@@ -30,11 +36,8 @@ pub(super) enum Step {
     Connect {
         id: String,
     },
-    /// A batch is on its way to disk; `ack` counts once it is there, then `next` follows.
-    Storing {
-        ack: Option<i64>,
-        next: Next,
-    },
+    /// A batch is on its way to disk.
+    Storing(Storing),
     Waiting {
         next: Next,
     },
@@ -55,17 +58,9 @@ pub(super) enum Next {
     /// `after` the given wait.
     Connect {
         after: Duration,
-        immediate: bool,
+        hold: Hold,
     },
     Fail(FailureKind),
-}
-
-/// A gap that is open since the session was lost.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Gap {
-    pub from: Option<Millis>,
-    pub cause: &'static str,
-    pub certainty: Certainty,
 }
 
 /// The machine. Made anew by each step.
@@ -82,15 +77,27 @@ pub struct Machine {
     pub(super) unreadable: u32,
     pub(super) logins_failed: u32,
     pub(super) lost_in_a_row: u32,
-    ids: u64,
+    pub(super) ids: u64,
     /// When the connect left that is out, or was last.
     asked: Option<Millis>,
     /// What was published until then is in hand: when the connect left whose answer came last. Not when that
     /// answer was dealt with, as more may have been queued behind it by then.
     pub(super) covered: Option<Millis>,
-    pub(super) gap: Option<Gap>,
+    pub(super) gap: Option<OpenGap>,
     /// The journal has lost its end, and this session's share of it was not yet named.
     pub(super) shortened: bool,
+    /// What an earlier process left, until it was tried.
+    pub(super) saved: Option<Saved>,
+    /// The session is an earlier process's, and has not answered yet.
+    pub(super) resuming: bool,
+    /// Whether it subscribed to what is configured now.
+    pub(super) same_channels: bool,
+    /// The server granted the window that was asked for.
+    pub(super) granted: bool,
+    /// When the server answered a connect of this session well, or its handshake.
+    pub(super) answered: Option<Millis>,
+    /// When a new session's subscriptions were taken; until the first good connect after it.
+    pub(super) subscribed: Option<Millis>,
 }
 
 /// Hold time of a connect until the server says its own.
@@ -113,7 +120,13 @@ impl Machine {
             asked: None,
             covered: before.covered,
             shortened: before.shortened,
-            gap: None,
+            gap: before.gap,
+            saved: before.saved,
+            resuming: false,
+            same_channels: true,
+            granted: false,
+            answered: None,
+            subscribed: None,
         }
     }
 
@@ -130,9 +143,22 @@ impl Machine {
     /// The last batch that will be stored once the batch in hand is committed.
     pub fn ack_once_stored(&self) -> Option<i64> {
         match self.step {
-            Step::Storing { ack: Some(ack), .. } => Some(ack),
+            Step::Storing(Storing { ack: Some(ack), .. }) => Some(ack),
             _ => self.ack,
         }
+    }
+
+    /// The session as a checkpoint keeps it, once the batch in hand is stored.
+    pub fn saved(&self) -> Option<Saved> {
+        Some(Saved {
+            client_id: self.client_id.clone()?,
+            ack: self.ack_once_stored(),
+            timeout: self.timeout,
+            granted: self.granted,
+            answered: self.answered?,
+            ids: self.ids,
+            same_channels: self.same_channels,
+        })
     }
 
     /// Everything published until then is stored, or is in the batch in hand.
@@ -146,16 +172,13 @@ impl Machine {
         let step = std::mem::replace(&mut self.step, Step::Ended);
         match (step, input) {
             (Step::Ended, _) => out.push(Action::End),
-            (Step::Storing { ack, .. }, Input::Stop) => {
-                // The batch may still be committed by the flush; its ack can not leave any more.
-                let _ = ack;
-                self.end(&mut out);
-            }
+            // A batch in hand may still be committed by the flush; its ack can not leave any more.
             (_, Input::Stop) => self.end(&mut out),
-            (Step::New, Input::Start) => {
-                self.open_first_gap(&mut out);
-                self.login(false, false, &mut out);
-            }
+            (Step::Leaving, _) => self.gone(&mut out),
+            (_, Input::Leave) => self.leave(&mut out),
+            (Step::New, Input::Start) => self.start(at, &mut out),
+            (Step::Restoring, Input::Restored(ready)) => self.restored(ready, &mut out),
+            (Step::Refused, Input::Pardoned) => self.login(true, false, &mut out),
             (Step::Login { then_resume }, Input::LoggedIn) => self.logged_in(then_resume, &mut out),
             (Step::Login { then_resume }, Input::LoginFailed(failure)) => {
                 self.login_failed(at, failure, then_resume, &mut out);
@@ -169,26 +192,24 @@ impl Machine {
             (Step::Connect { id }, Input::Replied { metas, data }) => {
                 self.connect_replied(at, &id, &metas, data, &mut out);
             }
+            (Step::Storing(storing), input) => self.while_storing(at, storing, input, &mut out),
             (step, Input::Failed(failure)) => self.failed(at, &step, &failure, &mut out),
-            (Step::Storing { ack, next }, Input::Committed) => {
-                if ack.is_some() {
-                    self.ack = ack;
-                }
-                self.go(at, next, &mut out);
-            }
             (Step::Waiting { next }, Input::Timer) => self.go(at, next, &mut out),
             (step, _) => {
                 // An input that does not belong to this step: the loop never produces it; stay as we are.
                 self.step = step;
             }
         }
-        if let Some(Action::Send { request: Request::Connect { .. }, .. }) = out.last() {
+        let parked = matches!(self.step, Step::Storing(_));
+        if let Some(Action::Send { request: Request::Connect { .. }, .. }) = out.last()
+            && !parked
+        {
             self.asked = Some(at.now);
         }
         (self, out)
     }
 
-    fn end(&mut self, out: &mut Vec<Action>) {
+    pub(super) fn end(&mut self, out: &mut Vec<Action>) {
         self.step = Step::Ended;
         out.push(Action::Report(Phase::Stopped));
         out.push(Action::End);
@@ -199,7 +220,7 @@ impl Machine {
         self.ids.to_string()
     }
 
-    fn go(&mut self, at: Moment, next: Next, out: &mut Vec<Action>) {
+    pub(super) fn go(&mut self, at: Moment, next: Next, out: &mut Vec<Action>) {
         match next {
             Next::Login { fresh, then_resume } => self.login(fresh, then_resume, out),
             Next::LoginAfter(wait) => {
@@ -207,9 +228,9 @@ impl Machine {
             }
             Next::Handshake => self.handshake(out),
             Next::Subscribe => self.subscribe(out),
-            Next::Connect { after, immediate } if after.is_zero() => self.connect(immediate, out),
-            Next::Connect { after, immediate } => {
-                self.wait(after, Next::Connect { after: Duration::ZERO, immediate }, out);
+            Next::Connect { after, hold } if after.is_zero() => self.connect(hold, out),
+            Next::Connect { after, hold } => {
+                self.wait(after, Next::Connect { after: Duration::ZERO, hold }, out);
             }
             Next::Fail(kind) => {
                 let failure = Failure {
@@ -238,8 +259,8 @@ impl Machine {
     ) {
         if data > 0 {
             let unacknowledged = ack.is_none() && self.ack.is_some();
-            self.step = Step::Storing { ack, next };
-            out.push(Action::Deliver { unacknowledged });
+            self.step = Step::Storing(Storing::new(at.now, ack, next));
+            out.push(Action::Deliver { unacknowledged, beat: self.beat() });
             return;
         }
         if ack.is_some() {
@@ -248,15 +269,25 @@ impl Machine {
         self.go(at, next, out);
     }
 
-    pub(super) fn connect(&mut self, immediate: bool, out: &mut Vec<Action>) {
+    pub(super) fn connect(&mut self, hold: Hold, out: &mut Vec<Action>) {
         let id = self.next_id();
-        let client_id = self.client_id.clone().unwrap_or_default();
         self.step = Step::Connect { id: id.clone() };
-        let hold = if immediate { Duration::ZERO } else { self.timeout };
-        out.push(Action::Send {
-            request: Request::Connect { id, client_id, ack: self.ack, immediate },
-            timeout: hold + self.rules.network_delay,
-        });
+        out.push(self.connect_request(id, hold));
+    }
+
+    /// A connect with the last batch stored, and the wish for a longer window.
+    pub(super) fn connect_request(&self, id: String, hold: Hold) -> Action {
+        let client_id = self.client_id.clone().unwrap_or_default();
+        let window = (!self.rules.ask_window.is_zero()).then_some(self.rules.ask_window);
+        let held = match hold {
+            Hold::None => Duration::ZERO,
+            Hold::Server => self.timeout,
+            Hold::Of(time) => time,
+        };
+        Action::Send {
+            request: Request::Connect { id, client_id, ack: self.ack, hold, window },
+            timeout: held + self.rules.network_delay,
+        }
     }
 
     fn connect_replied(&mut self, at: Moment, id: &str, metas: &[Meta], data: usize, out: &mut Vec<Action>) {
@@ -283,7 +314,11 @@ impl Machine {
             (Some(_), Ack::Batch(batch)) => Some(batch),
             _ => None,
         };
-        self.store_then(at, data, ack, Next::Connect { after: self.interval, immediate: false }, out);
+        let next = match self.same_channels {
+            true => Next::Connect { after: self.interval, hold: Hold::Server },
+            false => Next::Subscribe,
+        };
+        self.store_then(at, data, ack, next, out);
     }
 
     fn good_reply(&mut self, at: Moment, out: &mut Vec<Action>) {
@@ -294,11 +329,16 @@ impl Machine {
         self.unreadable = 0;
         self.lost_in_a_row = 0;
         self.covered = self.asked.or(Some(at.now));
-        out.push(Action::Say(Note::ConnectOk));
-        out.push(Action::Report(Phase::Connected));
-        if let Some(Gap { from, cause, certainty }) = self.gap.take() {
-            out.push(Action::Say(Note::GapClosed { from, cause, certainty }));
+        self.answered = Some(at.now);
+        if std::mem::take(&mut self.resuming) {
+            out.push(Action::Say(Note::Resumed(true)));
         }
+        out.push(Action::Report(Phase::Connected));
+        let to = self.subscribed.take().unwrap_or(at.now);
+        if let Some(OpenGap { from, cause, certainty }) = self.gap.take() {
+            out.push(Action::Say(Note::GapClosed { from, to, cause, certainty }));
+        }
+        out.push(Action::Say(Note::ConnectOk));
     }
 
     /// An unsuccessful connect reply: the advice decides first, the error's code only where there is none.
@@ -314,34 +354,24 @@ impl Machine {
         }
     }
 
-    /// Advice replaces the interval (absent means none); an absent timeout keeps the one known.
+    /// Advice replaces the interval (absent means none); an absent timeout keeps the one known. The echo of the
+    /// window that we asked for is a grant, not a wish to be left alone.
     pub(super) fn advise(&mut self, advice: Option<&Advice>) {
         let Some(advice) = advice else { return };
         let milliseconds =
             |value: i64, max: u64| Duration::from_millis(u64::try_from(value).unwrap_or_default().min(max));
-        self.interval = milliseconds(advice.interval.unwrap_or_default(), 60_000);
+        let interval = milliseconds(advice.interval.unwrap_or_default(), 600_000);
+        if interval == self.rules.ask_window && !interval.is_zero() {
+            self.granted = true;
+            self.interval = Duration::ZERO;
+        } else {
+            self.interval = interval.min(MAX_INTERVAL);
+        }
         if let Some(timeout) = advice.timeout.filter(|timeout| *timeout > 0) {
             self.timeout = milliseconds(timeout, 600_000);
         }
     }
 }
 
-pub(super) fn failure(kind: FailureKind, text: &str) -> Failure {
-    Failure { kind, text: text.to_owned(), retry_after: None }
-}
-
-/// `none`, or a negative interval: the client is not to come back by itself.
-fn tells_to_stay_away(advice: &Advice) -> bool {
-    advice.reconnect.as_deref() == Some("none") || advice.interval.is_some_and(|interval| interval < 0)
-}
-
-pub(super) fn is_reply(meta: &Meta, channel: &str, id: &str) -> bool {
-    meta.channel == channel && meta.id.as_deref() == Some(id)
-}
-
-/// 402 on CometD, 403 with these words on others, 401 on Faye.
-pub(super) fn session_unknown(reply: &Meta) -> bool {
-    let error = reply.error.as_deref().unwrap_or_default();
-    let code = error.split(':').next().unwrap_or_default();
-    code == "402" || (matches!(code, "401" | "403") && error.to_ascii_lowercase().contains("unknown"))
-}
+/// However long a server asks to be left alone between two connects.
+const MAX_INTERVAL: Duration = Duration::from_secs(60);

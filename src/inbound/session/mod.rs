@@ -7,6 +7,9 @@ mod opening;
 pub mod pending;
 pub mod protocol;
 mod recovery;
+mod replies;
+mod resume;
+mod stall;
 #[cfg(test)]
 mod tests;
 pub mod transport;

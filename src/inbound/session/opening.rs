@@ -3,11 +3,10 @@
 //! Deliberately absent: the connect loop (see `machine`) and the way back after failures (see `recovery`).
 
 use crate::base::data::Certainty;
-use crate::inbound::session::bayeux::{Ack, Meta, Request};
-use crate::inbound::session::machine::{
-    DEFAULT_TIMEOUT, Machine, Next, Step, failure, is_reply, session_unknown,
-};
+use crate::inbound::session::bayeux::{Ack, Hold, Meta, Request};
+use crate::inbound::session::machine::{DEFAULT_TIMEOUT, Machine, Next, Step};
 use crate::inbound::session::protocol::{Action, FailureKind, LoginFailure, Moment, Note, Phase};
+use crate::inbound::session::replies::{failure, is_reply, session_unknown, told_to_handshake};
 use std::time::Duration;
 
 impl Machine {
@@ -21,7 +20,7 @@ impl Machine {
         self.logins_failed = 0;
         if then_resume && self.client_id.is_some() {
             // The Bayeux session may have outlived the HTTP session: ask it before giving its queue up.
-            self.connect(true, out);
+            self.connect(Hold::None, out);
         } else {
             self.handshake(out);
         }
@@ -35,11 +34,18 @@ impl Machine {
         out: &mut Vec<Action>,
     ) {
         match failure {
-            LoginFailure::Final(reason) | LoginFailure::OtherUser(reason) => {
+            LoginFailure::Refused(reason)
+            | LoginFailure::Stale(reason)
+            | LoginFailure::Unusable(reason)
+            | LoginFailure::OtherUser(reason) => {
                 out.push(Action::Say(Note::LoginRefused(reason)));
+                self.give_up_resuming(out);
+                // Nobody listens for this agent until it is let in again.
+                self.open_gap("refused", Certainty::Certain, out);
+                self.client_id = None;
                 out.push(Action::Report(Phase::Refused));
-                self.step = Step::Ended;
-                out.push(Action::End);
+                self.step = Step::Refused;
+                out.push(Action::AwaitPardon);
             }
             LoginFailure::Passing(failure) => {
                 self.logins_failed += 1;
@@ -53,6 +59,9 @@ impl Machine {
         // A new session knows nothing of the old one's batches or advice.
         self.client_id = None;
         self.ack = None;
+        self.granted = false;
+        // Until the subscriptions are taken: a later process that goes on with this session has to ask for them.
+        self.same_channels = false;
         self.interval = Duration::ZERO;
         self.timeout = DEFAULT_TIMEOUT;
         let id = self.next_id();
@@ -85,9 +94,17 @@ impl Machine {
             let next = Next::Login { fresh: true, then_resume: false };
             return self.back_off(at, "handshake", &failure(FailureKind::Http, &text), next, out);
         }
+        if !reply.connection_types.is_empty() && !reply.connection_types.iter().any(|t| t == "long-polling") {
+            out.push(Action::Say(Note::HandshakeFailed));
+            let text =
+                "the server offers no long polling: check notifications_path, and what stands in between";
+            // It will offer the same a moment later.
+            self.failures = self.failures.max(16);
+            let next = Next::Login { fresh: true, then_resume: false };
+            return self.back_off(at, "handshake", &failure(FailureKind::Http, text), next, out);
+        }
         self.client_id.clone_from(&reply.client_id);
-        // Of an agent never held before, nothing is missing until now.
-        self.covered = self.covered.or(Some(at.now));
+        self.answered = Some(at.now);
         let (acks, first) = match reply.ack {
             Ack::None => (false, None),
             Ack::Enabled => (true, Some(0)),
@@ -122,7 +139,7 @@ impl Machine {
         for (id, channel) in ids {
             match metas.iter().find(|meta| is_reply(meta, "/meta/subscribe", id)) {
                 Some(reply) if reply.successful => accepted += 1,
-                Some(reply) if session_unknown(reply) => {
+                Some(reply) if session_unknown(reply) || told_to_handshake(reply) => {
                     return self.lost(at, data, "session-unknown", Certainty::Certain, out);
                 }
                 reply => {
@@ -138,6 +155,10 @@ impl Machine {
             let failure = failure(FailureKind::Http, "the server refused every subscription");
             return self.back_off(at, "subscribe", &failure, Next::Subscribe, out);
         }
-        self.store_then(at, data, None, Next::Connect { after: Duration::ZERO, immediate: true }, out);
+        self.subscribed = Some(at.now);
+        // Of an agent never held before, nothing is missing until now.
+        self.covered = self.covered.or(Some(at.now));
+        self.same_channels = true;
+        self.store_then(at, data, None, Next::Connect { after: Duration::ZERO, hold: Hold::None }, out);
     }
 }

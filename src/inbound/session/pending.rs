@@ -5,7 +5,7 @@
 use crate::base::digest::Digest;
 
 /// Digests of the raw messages of replies that closed no batch.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Pending(Vec<Digest>);
 
 /// More than this is not remembered: what comes again beyond it counts as new (duplicates over loss).
@@ -31,6 +31,11 @@ impl Pending {
         } else {
             self.0.extend(messages.iter().skip(repeats).take(MAX.saturating_sub(self.0.len())));
         }
+    }
+
+    /// From a checkpoint; what is no digest there is left out, and counts as new when it comes again.
+    pub fn from_hex(list: &[String]) -> Pending {
+        Pending(list.iter().take(MAX).map_while(|hex| Digest::from_hex(hex)).collect())
     }
 
     /// For the checkpoint.

@@ -3,12 +3,15 @@
 //! Deliberately absent: the happy path (see `machine`).
 
 use crate::base::data::Certainty;
-use crate::inbound::session::machine::{Gap, Machine, Next, Step};
-use crate::inbound::session::protocol::{Action, Failure, FailureKind, Moment, Note, Phase};
+use crate::inbound::session::bayeux::Hold;
+use crate::inbound::session::machine::{Machine, Next, Step};
+use crate::inbound::session::protocol::{Action, Failure, FailureKind, Moment, Note, OpenGap, Phase};
 use std::time::Duration;
 
 /// Unreadable replies in a row before the session is given up: the same bytes would come for ever.
 const MAX_UNREADABLE: u32 = 3;
+/// Servers look for expired sessions about once a second.
+const SWEEP: Duration = Duration::from_secs(2);
 /// Sessions lost right after their handshake before the cookies are dropped as well.
 const MAX_LOST_IN_A_ROW: u32 = 2;
 
@@ -22,8 +25,11 @@ impl Machine {
         certainty: Certainty,
         out: &mut Vec<Action>,
     ) {
+        let cause = if self.resuming { "restart" } else { cause };
         out.push(Action::Say(Note::Lost { reason: cause }));
+        self.give_up_resuming(out);
         self.open_gap(cause, certainty, out);
+        self.subscribed = None;
         self.client_id = None;
         self.lost_in_a_row += 1;
         let next = if cause == "server-ended" || self.lost_in_a_row > MAX_LOST_IN_A_ROW {
@@ -49,13 +55,20 @@ impl Machine {
     }
 
     pub(super) fn open_gap(&mut self, cause: &'static str, certainty: Certainty, out: &mut Vec<Action>) {
-        if self.gap.is_none() && self.covered.is_some() {
-            self.begin_gap(cause, certainty, out);
+        match &mut self.gap {
+            // What was possible has become certain.
+            Some(gap) if certainty == Certainty::Certain => gap.certainty = certainty,
+            Some(_) => {}
+            None if self.covered.is_some() => self.begin_gap(cause, certainty, out),
+            None => {}
         }
     }
 
-    fn begin_gap(&mut self, cause: &'static str, certainty: Certainty, out: &mut Vec<Action>) {
-        let gap = Gap { from: self.covered, cause, certainty };
+    pub(super) fn begin_gap(&mut self, cause: &'static str, certainty: Certainty, out: &mut Vec<Action>) {
+        if self.gap.is_some() {
+            return;
+        }
+        let gap = OpenGap { from: self.covered, cause, certainty };
         out.push(Action::Say(Note::GapOpened { from: gap.from, cause, certainty }));
         self.gap = Some(gap);
     }
@@ -64,13 +77,14 @@ impl Machine {
         let (name, next) = match step {
             Step::Handshake { .. } => ("handshake", Next::Handshake),
             Step::Subscribe { .. } => ("subscribe", Next::Subscribe),
-            Step::Connect { .. } => ("connect", Next::Connect { after: Duration::ZERO, immediate: true }),
+            Step::Connect { .. } => ("connect", Next::Connect { after: Duration::ZERO, hold: Hold::None }),
             other => {
                 self.step = other.clone();
                 return;
             }
         };
         let in_connect = name == "connect";
+        self.watch_own_clock(at, out);
         if name == "handshake" {
             out.push(Action::Say(Note::HandshakeFailed));
         }
@@ -94,6 +108,17 @@ impl Machine {
                 self.back_off(at, name, failure, next, out);
             }
             _ => self.back_off(at, name, failure, next, out),
+        }
+    }
+
+    /// Nothing was heard for longer than any server keeps a session: it may be gone, and whoever waits for this
+    /// agent's events should know now, not when the server can be asked again.
+    fn watch_own_clock(&mut self, at: Moment, out: &mut Vec<Action>) {
+        let Some(answered) = self.answered.filter(|_| self.client_id.is_some()) else { return };
+        let asked = if self.granted { self.rules.ask_window } else { Duration::ZERO };
+        let life = self.timeout + self.rules.server_window + asked + SWEEP;
+        if Duration::from_millis(u64::try_from(at.now - answered).unwrap_or_default()) > life {
+            self.open_gap("unreachable", Certainty::Possible, out);
         }
     }
 

@@ -4,11 +4,13 @@
 //! Deliberately absent: the meaning of a body.
 
 use crate::base::retry::retry_after;
-use crate::inbound::session::bayeux::Request;
+use crate::inbound::session::bayeux::{Hold, Request};
+use crate::inbound::session::login::ME;
 use crate::inbound::session::protocol::{Failure, FailureKind};
 use crate::inbound::site::{Heard, Site};
 use cookie_store::CookieStore;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use url::Url;
@@ -36,6 +38,20 @@ pub struct Pin {
     /// `name=value` each.
     pub cookies: Vec<String>,
 }
+
+/// What a session needs at the server beside its client id. Secret: it is sealed or kept in a private directory.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedJar {
+    base: String,
+    cookies: Vec<String>,
+    csrf: Option<(String, String)>,
+}
+
+/// Cookies of one session, and the length of each: a server may not fill our memory.
+const MAX_COOKIES: usize = 50;
+const MAX_COOKIE: usize = 4096;
+/// Redirects followed for one request.
+const MAX_REDIRECTS: usize = 3;
 
 /// An answer read whole.
 pub struct Answer {
@@ -77,11 +93,24 @@ impl Transport {
         url
     }
 
-    /// Gets a path below the base URL, e.g. `/api/v2/me?subresources=*`; any status is an answer. The caller asks
-    /// the site for admission before.
+    /// `GET /me` with the Basic header: the one request that can be refused for its secret.
+    pub async fn get_me(&self, timeout: Duration) -> Result<Answer, Failure> {
+        self.get_with(ME, timeout, true).await
+    }
+
+    /// Gets a path below the base URL, e.g. `/api/v2/me?subresources=*`, as the HTTP session's owner and without
+    /// the secret; any status is an answer. The caller asks the site for admission before.
     pub async fn get(&self, path: &str, timeout: Duration) -> Result<Answer, Failure> {
+        self.get_with(path, timeout, false).await
+    }
+
+    async fn get_with(&self, path: &str, timeout: Duration, basic: bool) -> Result<Answer, Failure> {
         let url = self.url(path);
-        let request = self.site.client.get(url.clone()).headers(self.headers(&url, false));
+        let mut headers = self.headers(&url, false);
+        if !basic {
+            headers.remove(header::AUTHORIZATION);
+        }
+        let request = self.site.client.get(url.clone()).headers(headers);
         let answer = self.exchange(request, &url, timeout, false).await?;
         self.take_csrf(&answer.headers);
         Ok(answer)
@@ -93,14 +122,64 @@ impl Transport {
         if self.site.config.append_message_type {
             path.push_str(request.suffix());
         }
-        let url = self.url(&path);
-        let post = self.site.client.post(url.clone()).headers(self.headers(&url, true)).body(request.body());
-        let held = matches!(request, Request::Connect { immediate: false, .. });
-        let answer = self.exchange(post, &url, timeout, held).await?;
-        if answer.status == StatusCode::OK {
-            return Ok(answer.body);
+        let mut url = self.url(&path);
+        let held = matches!(request, Request::Connect { hold: Hold::Server | Hold::Of(_), .. });
+        for _ in 0..=MAX_REDIRECTS {
+            let post = self.site.client.post(url.clone()).headers(self.headers(&url, true));
+            let answer = self.exchange(post.body(request.body()), &url, timeout, held).await?;
+            match redirected(&answer, &url) {
+                Some(next) => url = next,
+                None if answer.status == StatusCode::OK => return Ok(answer.body),
+                None => return Err(refused(&answer, request.name(), &url)),
+            }
         }
-        Err(refused(&answer, request.name(), &url))
+        Err(network(format!("{}: redirects without end: check base_url", host(&url))))
+    }
+
+    /// The cookies and the CSRF token, for a later process.
+    pub fn save(&self) -> SavedJar {
+        let mine = self.mine();
+        SavedJar {
+            base: mine.base.to_string(),
+            cookies: mine.jar.iter_unexpired().map(|cookie| (**cookie).to_string()).collect(),
+            csrf: mine
+                .csrf
+                .as_ref()
+                .and_then(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))),
+        }
+    }
+
+    /// Puts back what an earlier process saved, where it was saved for a base URL that is still configured.
+    pub fn restore(&self, saved: &SavedJar) -> bool {
+        let Ok(base) = Url::parse(&saved.base) else { return false };
+        let known = self.pin.base.as_ref() == Some(&base)
+            || (self.pin.base.is_none() && self.site.config.base_urls.contains(&base));
+        if !known {
+            return false;
+        }
+        let mut mine = self.mine();
+        for cookie in &saved.cookies {
+            // One that the jar does not take is asked for anew by the server.
+            let _ = mine.jar.parse(cookie, &base);
+        }
+        mine.csrf = saved.csrf.as_ref().and_then(|(name, value)| {
+            let mut value = HeaderValue::from_str(value).ok()?;
+            value.set_sensitive(true);
+            Some((HeaderName::from_bytes(name.as_bytes()).ok()?, value))
+        });
+        mine.base = base;
+        true
+    }
+
+    /// Whether the server gave a CSRF token.
+    pub fn has_csrf(&self) -> bool {
+        self.mine().csrf.is_some()
+    }
+
+    /// Every cookie of the session: name and value.
+    pub fn cookies(&self) -> Vec<(String, String)> {
+        let mine = self.mine();
+        mine.jar.iter_unexpired().map(|c| (c.name().to_owned(), c.value().to_owned())).collect()
     }
 
     fn headers(&self, url: &Url, post: bool) -> HeaderMap {
@@ -187,7 +266,11 @@ impl Transport {
         };
         let mut mine = self.mine();
         for value in response.headers().get_all(header::SET_COOKIE) {
-            if let Ok(text) = value.to_str() {
+            let room = mine.jar.iter_any().count() < MAX_COOKIES;
+            if let Ok(text) = value.to_str()
+                && text.len() <= MAX_COOKIE
+                && (room || mine.jar.iter_any().any(|known| text.starts_with(&format!("{}=", known.name()))))
+            {
                 // A cookie the jar does not take (another domain's) is none of ours.
                 let _ = mine.jar.parse(text, url);
             }
@@ -206,6 +289,18 @@ impl Transport {
             self.mine().csrf = Some((name, value));
         }
     }
+}
+
+/// Where a 307 or 308 sends the same request: only within the host, and never from https to http.
+fn redirected(answer: &Answer, url: &Url) -> Option<Url> {
+    if !matches!(answer.status.as_u16(), 307 | 308) {
+        return None;
+    }
+    let next = url.join(answer.headers.get(header::LOCATION)?.to_str().ok()?).ok()?;
+    let safe = next.scheme() == url.scheme() || next.scheme() == "https";
+    let same_port =
+        next.port_or_known_default() == url.port_or_known_default() || next.scheme() != url.scheme();
+    (safe && same_port && next.host_str() == url.host_str()).then_some(next)
 }
 
 /// `https://gws.example.com` of a URL: what may stand in a message.
@@ -242,9 +337,10 @@ pub fn refused(answer: &Answer, what: &str, url: &Url) -> Failure {
         }
         401 | 403 => (FailureKind::Unauthorized, "the HTTP session is not (or no longer) logged in"),
         404 => (FailureKind::Http, "nothing is there: check base_url and notifications_path"),
-        300..=399 => {
-            (FailureKind::Http, "it redirects, which is not followed: set base_url to the final address")
-        }
+        300..=399 => (
+            FailureKind::Http,
+            "a redirect that is not followed (only 307 and 308 within the same host are): set base_url to the final address",
+        ),
         407 => (FailureKind::Http, "the proxy wants a login: check proxy and proxy_password"),
         429 => (FailureKind::Http, "too many requests"),
         _ => (FailureKind::Http, "no reply"),

@@ -4,6 +4,7 @@
 
 use crate::base::secret;
 use crate::inbound::session::protocol::FailureKind;
+use crate::inbound::session::transport::Pin;
 use crate::inbound::settings::{HeaderValue as HeaderSource, SiteConfig};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
@@ -20,7 +21,17 @@ pub struct Site {
     /// All requests but held polls.
     pub requests: Pace,
     pub logins: Pace,
+    resumes: Pace,
+    said_without_ack: std::sync::atomic::AtomicBool,
     nowhere: Url,
+}
+
+/// Sessions that go on after a restart, each second: all of a large site within its window.
+const RESUMES_PER_SECOND: u32 = 500;
+
+/// The node that cookies name, as a short hash.
+pub fn node_of<'a>(_cookies: impl Iterator<Item = (&'a str, &'a str)>) -> Option<String> {
+    None
 }
 
 /// A place among the handshakes under way; given back when dropped.
@@ -74,6 +85,22 @@ impl Site {
         Opening
     }
 
+    /// Waits for the turn of one session that goes on after a restart: its poll shares no budget, but not all
+    /// come at once.
+    pub async fn resume_turn(&self) {
+        self.resumes.take().await;
+    }
+
+    /// True once: what it means that the server has no ack extension is said once for the site.
+    pub fn first_without_ack(&self) -> bool {
+        !self.said_without_ack.swap(true, std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// What keeps an agent at one node.
+    pub fn pin(&self, _group: Option<&str>, _base_url: Option<&Url>) -> Pin {
+        Pin::default()
+    }
+
     /// Told of every exchange with a host.
     pub fn heard(&self, _base: &Url, _heard: Heard) {}
 
@@ -92,7 +119,16 @@ impl Site {
             key: "base_url",
             reason: e.to_string(),
         })?;
-        Ok(Site { config, client, headers, requests, logins, nowhere })
+        Ok(Site {
+            config,
+            client,
+            headers,
+            requests,
+            logins,
+            resumes: Pace::new(RESUMES_PER_SECOND),
+            said_without_ack: false.into(),
+            nowhere,
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::Stage;
 use super::seen::{Seen, from_stdout};
+use crate::harness::cometd::Kind;
 use crate::harness::daemon::Daemon;
 use crate::harness::eventually;
 use std::collections::HashSet;
@@ -14,8 +15,9 @@ use std::time::Duration;
 const LIMIT: Duration = Duration::from_secs(60);
 /// What every journal here is configured with.
 const JOURNAL: &str = "[journal]\nreserve = \"2MiB\"\n";
-/// The server must hold sessions that can not acknowledge for the length of a stall.
-const PATIENT: &[&str] = &["--max-interval", "120000"];
+/// The server gives a session up after two seconds, far less than a stall lasts: only signs of life keep it.
+const IMPATIENT: &[&str] = &["--max-interval", "2000"];
+const WINDOW: &[&str] = &["--set", "site.main.server_window=2s", "--set", "site.main.ask_window=0s"];
 
 /// A tmpfs of 24 MiB, unmounted at the end of the test however it ends.
 struct SmallDisk(PathBuf);
@@ -59,10 +61,11 @@ impl Drop for SmallDisk {
     }
 }
 
-async fn set_up() -> (Stage, SmallDisk, Daemon) {
-    let stage = Stage::set(10, PATIENT, JOURNAL).await;
+async fn set_up(kind: Kind, ack: &str) -> (Stage, SmallDisk, Daemon) {
+    let arguments = [IMPATIENT, &["--ack", ack]].concat();
+    let stage = Stage::on(kind, 10, &arguments, JOURNAL).await;
     let disk = SmallDisk::mount(&stage.home.state_dir());
-    let mut daemon = stage.home.start();
+    let mut daemon = stage.home.start_with(WINDOW);
     daemon.connected(stage.agents).await;
     stage.story.listened(1);
     (stage, disk, daemon)
@@ -157,18 +160,32 @@ async fn delivered(stage: &Stage, daemon: &mut Daemon) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_stops_the_acknowledgements_and_room_starts_them_again() {
-    let (stage, disk, mut daemon) = set_up().await;
+async fn a_full_disk_stops_the_acknowledgements_and_room_starts_them_again_in_the_same_sessions() {
+    for (kind, ack) in
+        [(Kind::Java, "true"), (Kind::Node, "true"), (Kind::Java, "false"), (Kind::Node, "false")]
+    {
+        println!("{kind:?}, ack {ack}");
+        a_stall_that_ends(kind, ack).await;
+    }
+}
+
+async fn a_stall_that_ends(kind: Kind, ack: &str) {
+    let (stage, disk, mut daemon) = set_up(kind, ack).await;
     let story = &stage.story;
     stall(&stage, &disk, &mut daemon).await;
     acknowledged_in_the_stall(&stage, &disk, &mut daemon).await;
+    daemon.until("cometbridge_sessions{site=\"main\",state=\"stalled\"}", LIMIT, |n| n > 0.0).await;
 
     disk.free();
     stage.receiver.answer(200);
     daemon.until("cometbridge_journal_stalled", LIMIT, |n| n == 0.0).await;
     story.round().await;
-    caught_up(&stage).await;
+    if ack == "true" {
+        caught_up(&stage).await;
+    }
     delivered(&stage, &mut daemon).await;
+    let stats = stage.server.stats().await;
+    assert_eq!(stats["handshakes"], stage.agents, "no session was lost: {stats}");
     eventually("ready again", LIMIT, || async { (daemon.get("/readyz").await?.0 == 200).then_some(()) })
         .await;
     let acked = stage.server.acked().await;
@@ -186,7 +203,7 @@ async fn a_full_disk_stops_the_acknowledgements_and_room_starts_them_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_on_a_full_disk_loses_nothing_acknowledged() {
-    let (stage, disk, mut daemon) = set_up().await;
+    let (stage, disk, mut daemon) = set_up(Kind::Java, "true").await;
     let story = &stage.story;
     stall(&stage, &disk, &mut daemon).await;
     acknowledged_in_the_stall(&stage, &disk, &mut daemon).await;

@@ -1,4 +1,5 @@
-//! Kill -9 at random moments of a steady run, the daemon started again on the same state each time.
+//! Kill -9 and stops at random moments of a steady run, the daemon started again on the same state each time: the
+//! sessions at the server live through all of it.
 
 use super::gaps::{GAPS, Gaps, apart};
 use super::seed;
@@ -21,20 +22,25 @@ const LIFE: std::ops::Range<u64> = 100..4_500;
 /// After so many kills the conversations are over and new ones begin.
 const GENERATION: u64 = 20;
 
+/// Every so many lives one ends by a stop.
+const STOP_EVERY: u64 = 7;
+
 struct Size {
-    kills: u64,
+    lives: u64,
     agents: usize,
 }
 
 fn size() -> Size {
     if std::env::var("COMETBRIDGE_CAMPAIGN").is_ok_and(|value| value == "1") {
-        Size { kills: 200, agents: 200 }
+        // 300 kills and 50 stops.
+        Size { lives: 350, agents: 200 }
     } else {
-        Size { kills: 20, agents: 40 }
+        Size { lives: 21, agents: 40 }
     }
 }
 
-/// One life, ended by SIGKILL at a moment that the dice choose. Says what of the journal was trimmed in it.
+/// One life, ended by SIGKILL (or by a stop) at a moment that the dice choose. Says what of the journal was trimmed
+/// in it.
 async fn live_and_die(mut daemon: Daemon, story: &Story, window: u64, life: Duration, agents: usize) -> f64 {
     let work = async {
         daemon.connected(agents).await;
@@ -47,7 +53,11 @@ async fn live_and_die(mut daemon: Daemon, story: &Story, window: u64, life: Dura
     assert!(ended.is_err());
     let trimmed = daemon.metric("cometbridge_journal_trimmed_total").await;
     story.silence();
-    daemon.kill();
+    if window.is_multiple_of(STOP_EVERY) {
+        assert!(daemon.stop().await.success());
+    } else {
+        daemon.kill();
+    }
     trimmed
 }
 
@@ -99,8 +109,8 @@ fn check(story: &Story, seen: &[Seen], acked: &std::collections::HashSet<String>
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn kills_at_random_moments_lose_nothing_acknowledged_and_repeat_nothing_under_a_new_name() {
-    let Size { kills, agents } = size();
+async fn kills_and_stops_at_random_moments_lose_nothing_at_all_and_every_session_goes_on() {
+    let Size { lives: kills, agents } = size();
     let seed = seed();
     let server = Arc::new(Cometd::start(Kind::Java, &[]));
     let kafka = Kafka::start().await;
@@ -134,7 +144,8 @@ async fn kills_at_random_moments_lose_nothing_acknowledged_and_repeat_nothing_un
     story.resend_all("final").await;
     all_delivered(&mut daemon, &story, &receiver, &home).await;
     let acked = server.acked().await;
-    assert_eq!(server.stats().await["foreignPosts"], 0);
+    let stats = server.stats().await;
+    assert_eq!(stats["foreignPosts"], 0);
     assert!(daemon.stop().await.success());
 
     // How often an event came again is not known before: read until nothing more comes.
@@ -146,8 +157,8 @@ async fn kills_at_random_moments_lose_nothing_acknowledged_and_repeat_nothing_un
         Seen::take("stdout", events),
     ];
     check(&story, &seen, &acked, kills + 1);
-    let gaps = Gaps::take(own);
-    gaps.name_all_that_is_missing(&story, &seen[0], agents);
-    println!("{} gaps published", gaps.count());
+    seen.iter().for_each(|each| each.has_all_since_the_first(&story));
+    println!("{} handshakes of {agents} agents over {} lives", stats["handshakes"], kills + 1);
+    assert_eq!(Gaps::take(own).count(), 0, "every restart was inside the window");
     assert!(!home.log().contains("panicked"), "{}", home.log());
 }

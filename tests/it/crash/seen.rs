@@ -124,6 +124,24 @@ impl Seen {
         missing
     }
 
+    /// Every state told after the first that came to its agent is here: nothing in between was missed, whoever
+    /// was listening at the moment.
+    pub fn has_all_since_the_first(&self, story: &Story) {
+        let mut held = BTreeSet::new();
+        for state in story.states() {
+            if self.has(&state) {
+                held.insert(state.agent.clone());
+            } else {
+                let lost = held.contains(&state.agent);
+                assert!(
+                    !lost,
+                    "{}: {} was told to a session that goes on, and is lost",
+                    self.receiver, state.tag
+                );
+            }
+        }
+    }
+
     /// Ids and contents here are those of the other receiver (`raw` aside, which is a matter of the sink).
     pub fn agrees_with(&self, other: &Seen) {
         assert!(

@@ -92,6 +92,7 @@ async fn replies_that_are_garbled_cut_refused_or_redirected_lose_and_double_noth
         json!({"fault": "status", "status": 500, "count": 2}),
         json!({"fault": "redirect", "status": 303, "location": "http://127.0.0.1:1/elsewhere"}),
         json!({"fault": "redirect", "status": 307}),
+        json!({"fault": "redirect", "status": 308, "location": "http://127.0.0.1:1/elsewhere"}),
         json!({"fault": "content-type", "value": "text/html", "count": 2}),
         json!({"fault": "no-id", "count": 4}),
         json!({"fault": "no-reply-ack", "count": 4}),
@@ -112,7 +113,7 @@ async fn replies_that_are_garbled_cut_refused_or_redirected_lose_and_double_noth
         .await;
     garbled.scene.publish(3).await;
     garbled.struck(2).await;
-    garbled.scene.home.logged(&["WARN", "it redirects, which is not followed"]).await;
+    garbled.scene.home.logged(&["WARN", "a redirect that is not followed"]).await;
     for mut fault in faults {
         fault["on"] = json!("connect");
         if ["no-id", "no-reply-ack"].contains(&fault["fault"].as_str().unwrap()) {

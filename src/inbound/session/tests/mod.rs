@@ -1,7 +1,7 @@
 //! The pure machine under test, with a clock and a die of the test's own.
 
 use crate::base::retry::Backoff;
-use crate::inbound::session::bayeux::{Ack, Advice, Meta, Request};
+use crate::inbound::session::bayeux::{Ack, Advice, Hold, Meta, Request};
 use crate::inbound::session::machine::Machine;
 use crate::inbound::session::protocol::{
     Action, Before, Failure, FailureKind, GAPS, Input, LOST, Moment, Note, Rules, certainty_word,
@@ -9,7 +9,9 @@ use crate::inbound::session::protocol::{
 use std::time::Duration;
 
 mod model;
+mod resume;
 mod rules;
+mod stall;
 
 const CHANNELS: [&str; 2] = ["/v2/me/facebooksession", "/v2/me/chats"];
 
@@ -31,6 +33,9 @@ impl Driver {
             channels: CHANNELS.iter().map(|c| (*c).to_owned()).collect(),
             network_delay: Duration::from_secs(10),
             backoff: Backoff { initial: Duration::from_secs(1), max: Duration::from_secs(60) },
+            server_window: Duration::from_secs(10),
+            ask_window: Duration::from_secs(60),
+            stall_hold: Duration::from_secs(300),
         };
         Driver { machine: Some(Machine::new(rules, before)), actions: Vec::new(), now: 1_000 }
     }
@@ -144,6 +149,11 @@ fn connect_error(id: &str, error: &str, reconnect: Option<&str>) -> Meta {
         advice: reconnect.map(|word| Advice { reconnect: Some(word.into()), ..Advice::default() }),
         ..connect_ok(id, None)
     }
+}
+
+fn deliver(unacknowledged: bool) -> Action {
+    // A third of the window that a server keeps by itself.
+    Action::Deliver { unacknowledged, beat: Duration::from_secs(10) / 3 }
 }
 
 fn network() -> Input {

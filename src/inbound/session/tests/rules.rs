@@ -16,18 +16,22 @@ fn it_logs_in_shakes_hands_subscribes_all_in_one_post_and_connects_without_hold(
     assert_eq!(channels.len(), 2);
     assert_eq!(client_id, "client");
     driver.put(subscribe_reply(&driver_subscribe(&driver)));
-    assert!(matches!(driver.sent(), Request::Connect { immediate: true, ack: Some(0), .. }));
+    assert!(matches!(driver.sent(), Request::Connect { hold: Hold::None, ack: Some(0), .. }));
 }
 
 #[test]
 fn the_next_connect_leaves_only_after_the_commit_and_carries_the_ack() {
     let mut driver = Driver::connected(Ack::Enabled);
     driver.reply_connect(Some(1), 0);
-    assert!(matches!(driver.sent(), Request::Connect { ack: Some(1), immediate: false, .. }));
+    assert!(matches!(driver.sent(), Request::Connect { ack: Some(1), hold: Hold::Server, .. }));
     driver.reply_connect(Some(2), 3);
-    assert_eq!(driver.actions.last(), Some(&Action::Deliver { unacknowledged: false }));
+    assert_eq!(driver.actions.last(), Some(&deliver(false)));
     driver.put(Input::Timer);
-    assert!(driver.actions.is_empty(), "nothing may leave before the commit: {:?}", driver.actions);
+    assert!(
+        matches!(driver.actions.as_slice(), [Action::AwaitStore { .. }]),
+        "nothing that acknowledges may leave before the commit: {:?}",
+        driver.actions
+    );
     driver.put(Input::Committed);
     assert!(matches!(driver.sent(), Request::Connect { ack: Some(2), .. }));
 }
@@ -40,7 +44,7 @@ fn a_failed_connect_repeats_the_last_ack_at_once_and_without_hold_on_the_same_se
     assert!(driver.waits() <= Duration::from_secs(1));
     driver.put(Input::Timer);
     assert!(
-        matches!(driver.sent(), Request::Connect { ack: Some(1), immediate: true, client_id, .. } if client_id == "client")
+        matches!(driver.sent(), Request::Connect { ack: Some(1), hold: Hold::None, client_id, .. } if client_id == "client")
     );
 }
 
@@ -98,7 +102,7 @@ fn an_unknown_session_means_handshake_ack_back_to_zero_and_all_subscriptions_ane
         metas[0].id = Some(id);
         driver.put(Input::Replied { metas, data: 0 });
         driver.put(subscribe_reply(&driver_subscribe(&driver)));
-        assert!(matches!(driver.sent(), Request::Connect { ack: Some(0), immediate: true, .. }));
+        assert!(matches!(driver.sent(), Request::Connect { ack: Some(0), hold: Hold::None, .. }));
         driver.reply_connect(Some(1), 0);
         assert!(driver.notes().iter().any(|n| matches!(n, Note::GapClosed { .. })));
     }
@@ -130,7 +134,7 @@ fn data_of_a_reply_that_ends_the_session_is_stored_first() {
     let id = connect_id(driver.sent());
     let end = Meta { channel: "/meta/disconnect".into(), ..Meta::default() };
     driver.put(Input::Replied { metas: vec![end, connect_ok(&id, Some(1))], data: 2 });
-    assert_eq!(driver.actions.last(), Some(&Action::Deliver { unacknowledged: true }));
+    assert_eq!(driver.actions.last(), Some(&deliver(true)));
     driver.put(Input::Committed);
     assert!(matches!(driver.sent(), Request::Handshake { .. }));
 }
@@ -140,9 +144,9 @@ fn a_reply_without_the_matching_connect_is_stored_but_not_acknowledged() {
     let mut driver = Driver::connected(Ack::Enabled);
     driver.reply_connect(Some(1), 0);
     driver.put(Input::Replied { metas: vec![connect_ok("stale", Some(9))], data: 1 });
-    assert_eq!(driver.actions.last(), Some(&Action::Deliver { unacknowledged: true }));
+    assert_eq!(driver.actions.last(), Some(&deliver(true)));
     driver.put(Input::Committed).put(Input::Timer);
-    assert!(matches!(driver.sent(), Request::Connect { ack: Some(1), immediate: true, .. }));
+    assert!(matches!(driver.sent(), Request::Connect { ack: Some(1), hold: Hold::None, .. }));
 }
 
 #[test]
@@ -184,13 +188,15 @@ fn every_handshake_that_fails_is_counted_whatever_it_failed_of() {
 }
 
 #[test]
-fn a_refused_login_is_final() {
+fn a_refused_login_is_not_tried_again_until_it_is_pardoned() {
     let mut driver = Driver::new();
-    driver.put(Input::Start).put(Input::LoginFailed(LoginFailure::Final("refused".into())));
+    driver.put(Input::Start).put(Input::LoginFailed(LoginFailure::Refused("refused".into())));
     assert!(driver.actions.contains(&Action::Report(Phase::Refused)));
-    assert_eq!(driver.actions.last(), Some(&Action::End));
+    assert_eq!(driver.actions.last(), Some(&Action::AwaitPardon));
     driver.put(Input::Timer);
-    assert_eq!(driver.actions, [Action::End]);
+    assert!(driver.actions.is_empty());
+    driver.put(Input::Pardoned);
+    assert_eq!(driver.actions.last(), Some(&Action::Login { fresh: true }));
 }
 
 #[test]
@@ -215,7 +221,7 @@ fn http_401_or_403_logs_in_again_and_then_asks_the_old_session_first() {
     driver.put(Input::Timer);
     assert_eq!(driver.actions.last(), Some(&Action::Login { fresh: false }));
     driver.put(Input::LoggedIn);
-    assert!(matches!(driver.sent(), Request::Connect { ack: Some(4), immediate: true, .. }));
+    assert!(matches!(driver.sent(), Request::Connect { ack: Some(4), hold: Hold::None, .. }));
 }
 
 #[test]
@@ -302,7 +308,7 @@ fn a_stop_ends_it_in_every_step_without_a_disconnect() {
 
 #[test]
 fn a_session_that_an_earlier_process_held_begins_with_a_gap_and_a_first_one_does_not() {
-    let mut driver = Driver::after(Before { covered: Some(500), shortened: false });
+    let mut driver = Driver::after(Before { covered: Some(500), ..Before::default() });
     driver.put(Input::Start);
     assert!(driver.notes().contains(&&Note::GapOpened {
         from: Some(500),
@@ -322,7 +328,7 @@ fn a_session_that_an_earlier_process_held_begins_with_a_gap_and_a_first_one_does
 #[test]
 fn a_journal_that_lost_its_end_is_a_gap_of_every_agent_also_of_one_it_knows_nothing_of() {
     for covered in [Some(500), None] {
-        let mut driver = Driver::after(Before { covered, shortened: true });
+        let mut driver = Driver::after(Before { covered, shortened: true, ..Before::default() });
         driver.put(Input::Start);
         let cause = "journal-shortened";
         let opened = Note::GapOpened { from: covered, cause, certainty: Certainty::Certain };
@@ -353,11 +359,12 @@ fn a_gap_begins_when_the_last_answered_connect_left_as_more_may_have_queued_behi
 
 #[test]
 fn what_a_later_process_is_told_does_not_grow_before_a_connect_is_answered() {
-    let mut driver = Driver::after(Before { covered: Some(500), shortened: false });
+    let mut driver = Driver::after(Before { covered: Some(500), ..Before::default() });
     driver.put(Input::Start).put(Input::LoggedIn).put(handshake_reply(Ack::Enabled));
     driver.put(subscribe_reply(&driver_subscribe(&driver)));
     assert_eq!(driver.machine.as_ref().unwrap().covered(), Some(500));
     let mut first = Driver::new();
     first.put(Input::Start).put(Input::LoggedIn).put(handshake_reply(Ack::Enabled));
+    first.put(subscribe_reply(&driver_subscribe(&first)));
     assert_eq!(first.machine.as_ref().unwrap().covered(), Some(1_000));
 }

@@ -1,0 +1,346 @@
+//! The actions of the machine carried out: requests, waits, batches; the end of each is the next input.
+//!
+//! Deliberately absent: which action comes when (the machine), logins (`login`), gaps (`ledger`).
+
+use crate::inbound::Session;
+use crate::inbound::batch;
+use crate::inbound::checkpoint;
+use crate::inbound::dedup::{Batch, NotStored, Stored};
+use crate::inbound::notes;
+use crate::inbound::reconcile::Occasion;
+use crate::inbound::session::bayeux::{self, Hold, Message, Meta, Request};
+use crate::inbound::session::machine::Machine;
+use crate::inbound::session::pending::Pending;
+use crate::inbound::session::protocol::{Action, Failure, FailureKind, Input};
+use crate::inbound::session::transport::Transport;
+use crate::inbound::site::{Errand, Opening};
+use crate::inbound::upkeep::{Event, Upkeep};
+use crate::journal::{Append, Gap};
+use futures_util::future::BoxFuture;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// A session at work.
+pub struct Held {
+    pub session: Session,
+    pub site_name: Arc<str>,
+    pub transport: Arc<Transport>,
+    pub pending: Pending,
+    /// Notifications of the last reply, until they are handed in.
+    messages: Vec<Message>,
+    /// The batch on its way to disk.
+    storing: Option<BoxFuture<'static, Result<Stored, NotStored>>>,
+    pub upkeep: Box<Upkeep>,
+    /// The place among the handshakes under way.
+    pub opening: Option<Opening>,
+    /// Number of the HTTP session.
+    pub epoch: u64,
+    /// The gap that is open, or was closed last and waits to be repaired.
+    pub gap: Option<Gap>,
+    /// The Bayeux session is new, and no connect of it was answered well yet.
+    pub fresh: bool,
+    /// The last body that could not be read.
+    pub unreadable: Vec<u8>,
+    /// The server named another user: no change of the secret mends that.
+    pub other_user: bool,
+    /// When the last checkpoint was written.
+    marked: tokio::time::Instant,
+    stop: CancellationToken,
+}
+
+/// An idle session's checkpoint is renewed so often: what a crash costs in certainty of when a gap began.
+const MARK_EVERY: Duration = Duration::from_secs(5);
+
+/// How a wait ended before its work did.
+enum Cut {
+    Stop,
+    Leave,
+    LoggedOut,
+}
+
+impl Held {
+    pub fn new(mut session: Session, stop: CancellationToken) -> Held {
+        let pin = session.site.pin(None, None);
+        Held {
+            site_name: session.site.config.name.as_str().into(),
+            transport: Arc::new(Transport::new(Arc::clone(&session.site), pin)),
+            pending: std::mem::take(&mut session.past.pending),
+            messages: Vec::new(),
+            storing: None,
+            upkeep: Box::new(Upkeep::new(&session)),
+            opening: None,
+            epoch: 0,
+            gap: session.past.gap.take(),
+            fresh: false,
+            unreadable: Vec::new(),
+            other_user: false,
+            marked: tokio::time::Instant::now(),
+            stop,
+            session,
+        }
+    }
+
+    /// Carries the actions out in order; the end of the last one is the next input. `None` ends the session.
+    pub async fn carry_out(&mut self, machine: &Machine, actions: Vec<Action>) -> Option<Input> {
+        for action in actions {
+            let input = match action {
+                Action::Report(phase) => {
+                    self.session.view.set(phase);
+                    continue;
+                }
+                Action::Say(note) => {
+                    // Rare ones may wait for the disk: they take their memory only then.
+                    if let Some(publish) = self.note(machine, note) {
+                        publish.await;
+                    }
+                    continue;
+                }
+                Action::Forget => {
+                    Box::pin(self.forget()).await;
+                    continue;
+                }
+                Action::End => return None,
+                // A batch in hand is always finished: the flush commits it.
+                Action::Deliver { unacknowledged, beat } => {
+                    self.deliver(machine, unacknowledged);
+                    self.await_store(beat).await?
+                }
+                Action::AwaitStore { beat } => self.await_store(beat).await?,
+                Action::Send { request, timeout } if self.storing.is_some() => {
+                    Box::pin(self.sign_of_life(request, timeout)).await?
+                }
+                Action::Send { request, timeout } => self.send(request, timeout).await,
+                Action::Restore => Input::Restored(Box::pin(self.restore()).await),
+                Action::Login { fresh } => {
+                    self.upkeep.pause();
+                    let stop = self.stop.clone();
+                    let leave = self.session.leave.clone();
+                    or_cut(Box::pin(self.login(fresh)), &stop, &leave).await
+                }
+                Action::AwaitPardon => {
+                    self.upkeep.pause();
+                    let (stop, leave) = (self.stop.clone(), self.session.leave.clone());
+                    or_cut(Box::pin(self.pardon()), &stop, &leave).await
+                }
+                Action::Wait(how_long) => match self.beside(tokio::time::sleep(how_long)).await {
+                    Ok(()) | Err(Cut::LoggedOut) => Input::Timer,
+                    Err(cut) => cut.into(),
+                },
+            };
+            return Some(input);
+        }
+        None
+    }
+
+    /// Does the work with the upkeep beside it.
+    async fn beside<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Cut> {
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return Ok(done),
+                () = self.stop.cancelled() => return Err(Cut::Stop),
+                () = self.session.leave.cancelled() => return Err(Cut::Leave),
+                event = self.upkeep.next(&self.session, &self.transport, self.epoch) => {
+                    if event == Event::LoggedOut {
+                        self.upkeep.pause();
+                        return Err(Cut::LoggedOut);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn send(&mut self, request: Request, timeout: Duration) -> Input {
+        let (site, transport) = (Arc::clone(&self.session.site), Arc::clone(&self.transport));
+        if matches!(request, Request::Handshake { .. }) {
+            self.upkeep.pause();
+            self.opening = None;
+        }
+        let connect = matches!(request, Request::Connect { .. });
+        let opens = matches!(request, Request::Handshake { .. });
+        let work = async move {
+            let opening = if opens { Some(site.opening().await) } else { None };
+            match request {
+                // A held poll paces itself; everything else shares the site's pace.
+                Request::Connect { hold: Hold::Server, .. } => {}
+                // Many sessions go on at once when the service starts again.
+                Request::Connect { hold: Hold::Of(_), .. } => site.resume_turn().await,
+                _ => site.admit(Errand::Open).await,
+            }
+            (transport.post(&request, timeout).await, opening)
+        };
+        let answer = match self.beside(work).await {
+            Ok((answer, opening)) => {
+                if opening.is_some() {
+                    self.opening = opening;
+                }
+                answer
+            }
+            Err(cut) => return cut.into(),
+        };
+        self.answered(answer, connect)
+    }
+
+    fn answered(&mut self, answer: Result<Vec<u8>, Failure>, connect: bool) -> Input {
+        let replied = answer.and_then(|body| {
+            bayeux::parse(&body).map_err(|error| {
+                self.unreadable = body;
+                Failure { kind: FailureKind::Unreadable, text: error.to_string(), retry_after: None }
+            })
+        });
+        match replied {
+            Ok(messages) => self.received(messages),
+            Err(failure) => {
+                if connect {
+                    notes::connect_failed(&self.session, failure.kind);
+                }
+                Input::Failed(failure)
+            }
+        }
+    }
+
+    /// Parts the replies, which the machine judges, from the notifications, which wait for `Deliver`.
+    fn received(&mut self, messages: Vec<Message>) -> Input {
+        let mut metas: Vec<Meta> = Vec::new();
+        self.messages.clear();
+        self.unreadable = Vec::new();
+        for message in messages {
+            match message {
+                Message::Meta(meta) => metas.push(meta),
+                other => self.messages.push(other),
+            }
+        }
+        Input::Replied { metas, data: self.messages.len() }
+    }
+
+    /// Hands the notifications in.
+    fn deliver(&mut self, machine: &Machine, unacknowledged: bool) {
+        let messages = std::mem::take(&mut self.messages);
+        let now = self.session.clock.now();
+        let received = batch::build(&self.session, messages, &self.pending, now);
+        self.pending.stored(&received.digests, unacknowledged);
+        self.upkeep.heard(now);
+        self.session.view.heard(now);
+        let checkpoint = self.checkpoint(machine);
+        self.marked = tokio::time::Instant::now();
+        let empty = Batch::of(&self.site_name, &self.session.agent.key, self.epoch);
+        let batch = Batch { candidates: received.candidates, checkpoint: Some(checkpoint), ..empty };
+        let (intake, accounts) = (self.session.intake.clone(), Arc::clone(&self.session.accounts));
+        let agent = self.session.agent.key.clone();
+        let (logged_out, password_changed) = (received.logged_out, received.password_changed);
+        self.storing = Some(Box::pin(async move {
+            let stored = intake.store(batch).await?;
+            if logged_out {
+                accounts.logged_out(&agent).await;
+            }
+            if password_changed {
+                accounts.password_changed(&agent).await;
+            }
+            Ok(stored)
+        }));
+    }
+
+    /// Waits for the commit; `Timer` where it takes longer than `beat`. `None` where it will never be.
+    async fn await_store(&mut self, beat: Duration) -> Option<Input> {
+        let Some(storing) = &mut self.storing else { return Some(Input::Committed) };
+        let stored = tokio::select! {
+            biased;
+            stored = storing => stored,
+            () = tokio::time::sleep(beat) => return Some(Input::Timer),
+        };
+        self.stored(stored)
+    }
+
+    /// Sends a request that keeps the session alive, unless the commit comes first.
+    async fn sign_of_life(&mut self, request: Request, timeout: Duration) -> Option<Input> {
+        let Some(storing) = &mut self.storing else { return Some(Input::Committed) };
+        let (site, transport) = (Arc::clone(&self.session.site), Arc::clone(&self.transport));
+        let parked = matches!(request, Request::Connect { .. });
+        let work = async move {
+            if !parked {
+                site.admit(Errand::KeepAlive).await;
+            }
+            transport.post(&request, timeout).await
+        };
+        let answer = tokio::select! {
+            biased;
+            stored = storing => return self.stored(stored),
+            answer = work => answer,
+            () = self.stop.cancelled() => return Some(Input::Stop),
+        };
+        // What a parked connect brings comes again; what comes with another reply does not, and waits its turn.
+        let waiting = std::mem::take(&mut self.messages);
+        let input = self.answered(answer, false);
+        let came = std::mem::replace(&mut self.messages, waiting);
+        if !parked {
+            self.messages.extend(came);
+        }
+        Some(input)
+    }
+
+    fn stored(&mut self, stored: Result<Stored, NotStored>) -> Option<Input> {
+        self.storing = None;
+        self.session.view.stalled(false);
+        match stored {
+            Ok(stored) => {
+                stored.holes.into_iter().for_each(|hole| self.upkeep.want(Occasion::Hole(hole)));
+                Some(Input::Committed)
+            }
+            Err(error) => {
+                tracing::error!(agent = %self.session.agent.key, %error, "nothing more is acknowledged");
+                None
+            }
+        }
+    }
+
+    fn checkpoint(&self, machine: &Machine) -> crate::journal::Checkpoint {
+        let (config, sealer) = (&self.session.site.config, self.session.sealer.as_deref());
+        checkpoint::write(&self.session.name(), config, machine, &self.pending, &self.transport, sealer)
+    }
+
+    /// Notes how the session stands, so that a later process can go on with it, or knows since when nobody
+    /// listened. Nobody waits for it: it may ride with a later commit.
+    pub fn mark(&mut self, machine: &Machine) {
+        if machine.client_id().is_none() {
+            return;
+        }
+        self.marked = tokio::time::Instant::now();
+        let checkpoint = Some(self.checkpoint(machine));
+        drop(self.session.journal.append(Append { checkpoint, ..Append::default() }));
+    }
+
+    /// As `mark`, where the last one is old enough.
+    pub fn renew(&mut self, machine: &Machine) {
+        if self.marked.elapsed() >= MARK_EVERY {
+            self.mark(machine);
+        }
+    }
+}
+
+impl From<Cut> for Input {
+    fn from(cut: Cut) -> Input {
+        match cut {
+            Cut::Stop => Input::Stop,
+            Cut::Leave => Input::Leave,
+            Cut::LoggedOut => {
+                let text = "the HTTP session is no longer logged in".to_owned();
+                Input::Failed(Failure { kind: FailureKind::Unauthorized, text, retry_after: None })
+            }
+        }
+    }
+}
+
+async fn or_cut(
+    work: impl Future<Output = Input>,
+    stop: &CancellationToken,
+    leave: &CancellationToken,
+) -> Input {
+    tokio::select! {
+        input = work => input,
+        () = stop.cancelled() => Input::Stop,
+        () = leave.cancelled() => Input::Leave,
+    }
+}

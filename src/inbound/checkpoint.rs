@@ -1,0 +1,144 @@
+//! Where one session stands, as the journal keeps it: enough for the next process to go on with it.
+//!
+//! Client id, cookies and CSRF token are sealed where a `state_key` is configured, else they stand readable in the
+//! private state directory. Deliberately absent: when a checkpoint is written, and what is done with it.
+
+use crate::base::data::Certainty;
+use crate::base::digest::Digest;
+use crate::base::seal::Sealer;
+use crate::base::time::Millis;
+use crate::inbound::session::machine::Machine;
+use crate::inbound::session::pending::Pending;
+use crate::inbound::session::protocol::{Before, OpenGap, Saved, cause_word};
+use crate::inbound::session::transport::{SavedJar, Transport};
+use crate::inbound::settings::SiteConfig;
+use crate::journal::{Checkpoint, Gap};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// The name of a session in the journal.
+pub fn session_name(site: &str, agent: &str) -> String {
+    format!("{site}/{agent}")
+}
+
+/// What an earlier process left of one session.
+#[derive(Clone, Default)]
+pub struct Past {
+    pub before: Before,
+    pub jar: SavedJar,
+    pub pending: Pending,
+    /// The gap that was open, as the journal has it.
+    pub gap: Option<Gap>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Body {
+    /// Everything published until then is stored.
+    at: Option<Millis>,
+    #[serde(default)]
+    answered: Option<Millis>,
+    #[serde(default)]
+    ack: Option<i64>,
+    #[serde(default)]
+    timeout: u64,
+    #[serde(default)]
+    granted: bool,
+    #[serde(default)]
+    ids: u64,
+    /// Digest of the channels it subscribed to.
+    #[serde(default)]
+    channels: String,
+    #[serde(default)]
+    pending: Vec<String>,
+    #[serde(default)]
+    access: Option<Access>,
+}
+
+/// What opens the session to whoever has it.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Access {
+    Open(Keys),
+    Sealed(String),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Keys {
+    client_id: String,
+    jar: SavedJar,
+}
+
+/// Where the session will stand once the batch in hand is on disk.
+pub fn write(
+    name: &str,
+    config: &SiteConfig,
+    machine: &Machine,
+    pending: &Pending,
+    transport: &Transport,
+    sealer: Option<&Sealer>,
+) -> Checkpoint {
+    let saved = machine.saved();
+    let access = saved.as_ref().and_then(|saved| {
+        let keys = Keys { client_id: saved.client_id.clone(), jar: transport.save() };
+        match sealer {
+            None => Some(Access::Open(keys)),
+            Some(sealer) => Some(Access::Sealed(sealer.seal(&serde_json::to_string(&keys).ok()?, name)?)),
+        }
+    });
+    let body = Body {
+        at: machine.covered(),
+        answered: saved.as_ref().map(|saved| saved.answered),
+        ack: saved.as_ref().and_then(|saved| saved.ack),
+        timeout: saved.as_ref().map_or(0, |saved| u64::try_from(saved.timeout.as_millis()).unwrap_or(0)),
+        granted: saved.as_ref().is_some_and(|saved| saved.granted),
+        ids: saved.as_ref().map_or(0, |saved| saved.ids),
+        channels: if saved.as_ref().is_some_and(|saved| saved.same_channels) {
+            channels(config)
+        } else {
+            String::new()
+        },
+        pending: pending.hex(),
+        access,
+    };
+    Checkpoint { session: name.to_owned(), body: serde_json::to_string(&body).unwrap_or_default() }
+}
+
+/// What a checkpoint tells; one that can not be read (an older release's, another key's) tells of coverage at most.
+pub fn read(checkpoint: &Checkpoint, config: &SiteConfig, sealer: Option<&Sealer>) -> Past {
+    let Ok(body) = serde_json::from_str::<Body>(&checkpoint.body) else { return Past::default() };
+    let mut past = Past::default();
+    past.before.covered = body.at;
+    let keys = match body.access {
+        Some(Access::Open(keys)) => Some(keys),
+        Some(Access::Sealed(sealed)) => sealer
+            .and_then(|sealer| sealer.open(&sealed, &checkpoint.session))
+            .and_then(|text| serde_json::from_str(&text).ok()),
+        None => None,
+    };
+    if let (Some(Keys { client_id, jar }), Some(answered)) = (keys, body.answered) {
+        past.before.saved = Some(Saved {
+            client_id,
+            ack: body.ack,
+            timeout: Duration::from_millis(body.timeout),
+            granted: body.granted,
+            answered,
+            ids: body.ids,
+            same_channels: body.channels == channels(config),
+        });
+        past.jar = jar;
+        past.pending = Pending::from_hex(&body.pending);
+    }
+    past
+}
+
+/// A gap of the journal as the machine goes on with it.
+pub fn open_gap(gap: &Gap) -> OpenGap {
+    let certainty = if gap.certainty == "possible" { Certainty::Possible } else { Certainty::Certain };
+    OpenGap { from: gap.from, cause: cause_word(&gap.cause), certainty }
+}
+
+fn channels(config: &SiteConfig) -> String {
+    Digest::of(config.channels.join("\n").as_bytes()).hex()
+}

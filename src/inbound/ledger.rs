@@ -1,0 +1,132 @@
+//! The ledger of one session: gaps opened and closed, what the machine says, the checkpoint renewed or forgotten.
+//!
+//! Deliberately absent: when a gap begins or ends (the machine), and what can be repaired (`reconcile`).
+
+use crate::base::data::Certainty;
+use crate::base::time::Millis;
+use crate::inbound::carry::Held;
+use crate::inbound::dedup::Batch;
+use crate::inbound::normalise::Candidate;
+use crate::inbound::reconcile::{self, Occasion};
+use crate::inbound::session::machine::Machine;
+use crate::inbound::session::protocol::{Note, certainty_word};
+use crate::inbound::{notes, quarantine, site};
+use crate::journal::{Append, Checkpoint, Gap, settled};
+use futures_util::future::BoxFuture;
+use uuid::Uuid;
+
+impl Held {
+    /// Deals with what the machine says; what has to be published is still to be awaited.
+    pub(super) fn note(&mut self, machine: &Machine, note: Note) -> Option<BoxFuture<'_, ()>> {
+        let now = self.session.clock.now();
+        notes::say(&self.session, &note, now);
+        match note {
+            Note::HandshakeOk { .. } => {
+                self.pending.forget();
+                self.fresh = true;
+                self.upkeep.begin(now);
+                self.upkeep.resume();
+                self.session.view.node(self.node());
+                self.mark(machine);
+            }
+            Note::ConnectOk => self.connected(machine),
+            Note::HandshakeFailed | Note::Trouble { .. } => self.opening = None,
+            Note::Stalled { .. } => self.session.view.stalled(true),
+            Note::Lost { reason } => {
+                if matches!(reason, "session-unknown" | "restart") {
+                    self.session.accounts.touched(&self.session.agent.key);
+                }
+                if reason == "unreadable" {
+                    self.quarantine(now);
+                }
+            }
+            Note::GapOpened { from, cause, certainty } => {
+                return Some(Box::pin(self.open(now, from, cause, certainty)));
+            }
+            Note::GapClosed { to, certainty, .. } => return Some(Box::pin(self.close(now, to, certainty))),
+            _ => {}
+        }
+        None
+    }
+
+    /// A connect was answered well.
+    fn connected(&mut self, machine: &Machine) {
+        self.opening = None;
+        let gap = self.gap.take();
+        if std::mem::take(&mut self.fresh) {
+            self.upkeep.want(Occasion::NewSession { gap });
+            return self.mark(machine);
+        }
+        if let Some(gap) = gap {
+            self.upkeep.want(Occasion::Continued { gap });
+        }
+        self.renew(machine);
+    }
+
+    fn node(&self) -> Option<String> {
+        let cookies = self.transport.cookies();
+        site::node_of(cookies.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+    }
+
+    async fn open(&mut self, now: Millis, from: Option<Millis>, cause: &'static str, certainty: Certainty) {
+        let gap = Gap {
+            id: Uuid::now_v7().to_string(),
+            session: self.session.name(),
+            from,
+            opened: now,
+            to: None,
+            cause: cause.to_owned(),
+            certainty: certainty_word(certainty).to_owned(),
+            first: self.session.journal.head().borrow().last,
+        };
+        let known = self.session.journal.known(&gap.session).await.unwrap_or_else(|error| {
+            tracing::error!(agent = %self.session.agent.key, %error, "the interactions that a gap touches can not be read");
+            Vec::new()
+        });
+        let (config, journal) = (&self.session.site.config, &self.session.journal);
+        let candidates = reconcile::opened(config, &self.session.agent.key, now, &gap, &known, journal);
+        self.gap = Some(gap.clone());
+        self.publish(candidates, gap).await;
+    }
+
+    async fn close(&mut self, now: Millis, to: Millis, certainty: Certainty) {
+        let Some(gap) = &mut self.gap else { return };
+        gap.to = Some(to);
+        gap.certainty = certainty_word(certainty).to_owned();
+        let gap = gap.clone();
+        let (config, journal) = (&self.session.site.config, &self.session.journal);
+        let candidates = reconcile::closed(config, &self.session.agent.key, now, &gap, journal);
+        self.publish(candidates, gap).await;
+    }
+
+    async fn publish(&mut self, candidates: Vec<Candidate>, gap: Gap) {
+        let empty = Batch::of(&self.site_name, &self.session.agent.key, self.epoch);
+        let batch = Batch { candidates, gaps: vec![gap], ..empty };
+        // A journal that can not store it ends the service, and the next start knows of the gap.
+        if let Err(error) = self.session.intake.store(batch).await {
+            tracing::error!(agent = %self.session.agent.key, %error, "the gap could not be written down");
+        }
+    }
+
+    fn quarantine(&mut self, now: Millis) {
+        let body = std::mem::take(&mut self.unreadable);
+        let name = format!("{now}-{}", fastrand::u32(..));
+        match quarantine::keep(&self.session.state_dir, &name, &body) {
+            Ok(path) => {
+                tracing::error!(agent = %self.session.agent.key, bytes = body.len(), file = %path.display(), "three replies could not be read; the last one is kept for you to look at, the session begins anew");
+            }
+            Err(error) => {
+                tracing::error!(agent = %self.session.agent.key, bytes = body.len(), %error, "three replies could not be read, and the last one could not be kept; the session begins anew");
+            }
+        }
+    }
+
+    /// Nothing of the session is to be found by a later process.
+    pub(super) async fn forget(&mut self) {
+        let checkpoint = Some(Checkpoint { session: self.session.name(), body: String::new() });
+        let append = Append { checkpoint, ..Append::default() };
+        if let Err(error) = settled(self.session.journal.append(append)).await {
+            tracing::error!(agent = %self.session.agent.key, %error, "the session could not be forgotten");
+        }
+    }
+}

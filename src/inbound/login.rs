@@ -1,0 +1,110 @@
+//! The login of one session, with its account in mind: no secret is tried that was refused before.
+//!
+//! Deliberately absent: what an answer of the server means (`session::login`), and who may log in when (`accounts`).
+
+use crate::inbound::accounts::{Judged, Leave, Tried};
+use crate::inbound::carry::Held;
+use crate::inbound::session::login::{authorize, login};
+use crate::inbound::session::protocol::{Failure, FailureKind, Input, LoginFailure};
+use crate::inbound::site::Errand;
+use crate::inbound::{notes, passwords};
+use secrecy::SecretString;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A refused agent's secret is looked at so often, to see whether it was changed.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
+impl Held {
+    pub(super) async fn login(&mut self, fresh: bool) -> Input {
+        if fresh {
+            self.transport.forget();
+        }
+        self.epoch += 1;
+        self.other_user = false;
+        let result = self.try_login().await;
+        let word = match &result {
+            Ok(()) => "ok",
+            Err(LoginFailure::Passing(_)) => "failed",
+            Err(LoginFailure::OtherUser(_)) => "other-user",
+            Err(_) => "refused",
+        };
+        notes::login(&self.session, word);
+        self.other_user = matches!(result, Err(LoginFailure::OtherUser(_)));
+        match result {
+            Ok(()) => {
+                self.upkeep.resume();
+                Input::LoggedIn
+            }
+            Err(failure) => Input::LoginFailed(failure),
+        }
+    }
+
+    async fn try_login(&mut self) -> Result<(), LoginFailure> {
+        let password = self.password().await.map_err(passing)?;
+        let (site, agent) = (&self.session.site, &self.session.agent);
+        if let Leave::Refused(reason) = self.session.accounts.leave(&agent.key, &password).await {
+            return Err(LoginFailure::Refused(reason));
+        }
+        site.admit(Errand::Login).await;
+        let (charset, timeout) = (site.config.password_charset, site.config.network_delay);
+        let result = login(&self.transport, agent, &password, charset, timeout).await;
+        let tried = match &result {
+            Ok(()) => Tried::Worked,
+            Err(LoginFailure::Refused(reason)) => Tried::Refused(reason.clone()),
+            Err(LoginFailure::Stale(reason)) => Tried::Stale(reason.clone()),
+            Err(_) => Tried::Other,
+        };
+        match self.session.accounts.tried(&agent.key, &password, tried).await {
+            Judged::SiteFault => Err(passing(
+                "the server refuses many agents whose passwords worked before: taken for a fault of its directory, nobody is marked"
+                    .to_owned(),
+            )),
+            Judged::Fine | Judged::Refused(_) => result,
+        }
+    }
+
+    async fn password(&mut self) -> Result<SecretString, String> {
+        passwords::read(&self.session.site.config, &self.session.agent).await
+    }
+
+    /// Puts cookies and secret of the saved session in place; `false` where they are of no use any more.
+    pub(super) async fn restore(&mut self) -> bool {
+        let Ok(password) = self.password().await else { return false };
+        let (agent, accounts) = (&self.session.agent, Arc::clone(&self.session.accounts));
+        // A new secret has to prove itself at the login, where a refusal is told from a lost session.
+        if !accounts.worked(&agent.key, &password) || !self.transport.restore(&self.session.past.jar) {
+            return false;
+        }
+        let charset = self.session.site.config.password_charset;
+        if authorize(&self.transport, agent, &password, charset).is_err() {
+            return false;
+        }
+        self.epoch += 1;
+        self.upkeep.resume();
+        true
+    }
+
+    /// Ends when the agent may be tried again: an operator asked, or the secret changed.
+    pub(super) async fn pardon(&mut self) -> Input {
+        let accounts = Arc::clone(&self.session.accounts);
+        let key = self.session.agent.key.clone();
+        loop {
+            let again = LOOK_AGAIN.mul_f64(0.75 + fastrand::f64() / 2.0);
+            tokio::select! {
+                () = accounts.pardoned(&key) => return Input::Pardoned,
+                () = tokio::time::sleep(again) => {}
+            }
+            if let Ok(password) = self.password().await
+                && !self.other_user
+                && accounts.refused(&key, &password).is_none()
+            {
+                return Input::Pardoned;
+            }
+        }
+    }
+}
+
+fn passing(text: String) -> LoginFailure {
+    LoginFailure::Passing(Failure { kind: FailureKind::Network, text, retry_after: None })
+}

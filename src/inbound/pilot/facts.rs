@@ -1,0 +1,147 @@
+//! What is known of one agent at a moment: a few words for each device, channel and open conversation.
+//!
+//! Read over REST, or taken from notifications, through the same normalising, so that both say it alike.
+//! Deliberately absent: texts, names, numbers: nothing personal is kept.
+
+use crate::base::data::{AgentStateData, InteractionData};
+use crate::base::digest::Digest;
+use crate::base::envelope::medium;
+use crate::base::time::Clock;
+use crate::inbound::normalise::{Candidate, Context, normalise};
+use crate::inbound::session::transport::Transport;
+use crate::inbound::site::{Errand, Site};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+
+/// By a digest of what it is about: the kind, and the state in words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts(BTreeMap<Digest, (String, String)>);
+
+/// Lists of `GET /me?subresources=*`, and the notification each would come in.
+const LISTS: &[(&str, &str, &str)] = &[
+    ("devices", "DeviceStateChangeMessage", "devices"),
+    ("channels", "ChannelStateChangeMessageV2", "channels"),
+];
+/// Lists of conversations: the path's name, the message type, the member.
+const CONVERSATIONS: &[(&str, &str, &str)] = &[
+    ("chats", "ChatStateChangeMessage", "chat"),
+    ("facebooksessions", "FacebooksessionStateChangeMessage", "facebooksession"),
+    ("smssessions", "SmssessionStateChangeMessage", "smssession"),
+];
+
+impl Facts {
+    /// Reads the agent's state; the reason in words where that can not be done.
+    pub async fn read(
+        site: &Site,
+        agent: &str,
+        transport: &Transport,
+        clock: &Clock,
+    ) -> Result<Facts, String> {
+        site.admit(Errand::Read).await;
+        let answer = transport.get("/api/v2/me?subresources=*", site.config.network_delay).await;
+        let answer = answer.map_err(|failure| failure.text)?;
+        if answer.status != http::StatusCode::OK {
+            return Err(format!("GET /api/v2/me answered HTTP {}", answer.status.as_u16()));
+        }
+        let me: Me = serde_json::from_slice(&answer.body).map_err(|_| "GET /api/v2/me answered no JSON")?;
+        let context = Context { site: &site.config, agent, received: clock.now() };
+        let mut facts = Facts::default();
+        for (list, kind, member) in LISTS {
+            if let Some(items) = me.user.get(*list).filter(|items| items.get() != "[]") {
+                facts.take_notice(
+                    &context,
+                    &format!("{{\"messageType\":\"{kind}\",\"{member}\":{}}}", items.get()),
+                );
+            }
+        }
+        for (list, kind, member) in CONVERSATIONS {
+            let Some(items) = me.user.get(*list) else { continue };
+            for item in serde_json::from_str::<Vec<&RawValue>>(items.get()).unwrap_or_default() {
+                let notice = format!(
+                    "{{\"messageType\":\"{kind}\",\"notificationType\":\"StatusChange\",\"{member}\":{}}}",
+                    item.get()
+                );
+                facts.take_notice(&context, &notice);
+            }
+        }
+        Ok(facts)
+    }
+
+    fn take_notice(&mut self, context: &Context<'_>, notice: &str) {
+        if let Ok(raw) = serde_json::from_str::<&RawValue>(notice) {
+            normalise(context, "/v2/me", raw).iter().for_each(|candidate| self.take(candidate));
+        }
+    }
+
+    /// Takes over what one event says.
+    pub fn take(&mut self, candidate: &Candidate) {
+        let event = &candidate.event;
+        let (kind, words) = if event.medium == medium::AGENT {
+            let Ok(data) = serde_json::from_str::<AgentStateData>(event.data.get()) else { return };
+            let kind = data.channel.clone().map_or("device".to_owned(), |name| format!("channel {name}"));
+            (kind, agent_words(&data))
+        } else if medium::CONVERSATIONS.contains(&event.medium.as_ref()) {
+            let Ok(data) = serde_json::from_str::<InteractionData>(event.data.get()) else { return };
+            let Some(state) = data.state else { return };
+            (event.medium.to_string(), word(&state))
+        } else {
+            return;
+        };
+        self.0.insert(Digest::of(event.subject.as_bytes()), (word(&kind), words));
+    }
+
+    /// The state of devices and channels, for people.
+    pub fn states(&self) -> Vec<String> {
+        let agent = |kind: &str| kind == "device" || kind.starts_with("channel");
+        let of = self.0.values().filter(|(kind, _)| agent(kind));
+        let mut states: Vec<String> = of.map(|(kind, words)| format!("{kind}: {words}")).collect();
+        states.sort();
+        states
+    }
+
+    /// Whether every device and channel is logged out.
+    pub fn logged_out(&self) -> bool {
+        let states = self.states();
+        !states.is_empty() && states.iter().all(|state| state.contains("LoggedOut"))
+    }
+
+    /// How many things are otherwise here than there, by kind; what stands only there and has ended is no difference.
+    pub fn beyond(&self, told: &Facts) -> BTreeMap<String, usize> {
+        let mut out = BTreeMap::new();
+        for (key, (kind, words)) in &self.0 {
+            if told.0.get(key).map(|(_, words)| words) != Some(words) {
+                *out.entry(kind.clone()).or_default() += 1;
+            }
+        }
+        out
+    }
+
+    /// Lays newer facts over these.
+    pub fn merge(&mut self, newer: &Facts) {
+        self.0.extend(newer.0.clone());
+    }
+}
+
+#[derive(Deserialize)]
+struct Me {
+    #[serde(default)]
+    user: BTreeMap<String, Box<RawValue>>,
+}
+
+fn agent_words(data: &AgentStateData) -> String {
+    let user = data.user_state.as_ref();
+    let parts = [
+        user.and_then(|user| user.state.clone()),
+        user.and_then(|user| user.work_mode.clone()),
+        data.device_state.as_ref().map(|state| format!("device {state}")),
+        data.do_not_disturb.as_ref().map(|state| format!("do not disturb {state}")),
+    ];
+    let words: Vec<String> = parts.into_iter().flatten().map(|part| word(&part)).collect();
+    if words.is_empty() { "unknown".to_owned() } else { words.join(", ") }
+}
+
+/// A word of the server's, cut and cleaned: it stands on a sheet that is passed around.
+fn word(text: &str) -> String {
+    text.chars().filter(|c| c.is_ascii_alphanumeric() || " -_,".contains(*c)).take(60).collect()
+}

@@ -1,0 +1,140 @@
+//! A trial of one agent at a real site: the same login, handshake, subscriptions and polls as in service, nothing
+//! stored, nothing sent on, and REST looked at beside them.
+//!
+//! Only reads. It leaves with a farewell, and looks once more whether the agent is still logged in.
+//! Deliberately absent: the sheet's words and the verdict (see `sheet`).
+
+mod facts;
+mod sheet;
+mod watch;
+
+pub use sheet::{Sheet, Verdict};
+
+use crate::base::time::Clock;
+use crate::inbound::roster::Agent;
+use crate::inbound::session::login::{authorize, login};
+use crate::inbound::session::machine::Machine;
+use crate::inbound::session::protocol::{Before, Input, LoginFailure, Moment};
+use crate::inbound::session::transport::Transport;
+use crate::inbound::site::{Errand, Site, node_of};
+use crate::inbound::{passwords, rules};
+use facts::Facts;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use watch::Watch;
+
+/// After the farewell the agent is looked at once more so late: an effect of our leaving shows within it.
+const AFTERMATH: Duration = Duration::from_secs(35);
+/// REST is looked at so often, at least.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// What a trial needs.
+pub struct Trial {
+    pub site: Arc<Site>,
+    pub agent: Agent,
+    pub length: Duration,
+    /// How long after the farewell the agent is looked at again; the usual time where it is `None`.
+    pub aftermath: Option<Duration>,
+}
+
+/// Runs the trial; `say` is told of each step. A login that is refused ends it, with that in the sheet.
+pub async fn run(trial: Trial, clock: &Clock, mut say: impl FnMut(&str)) -> Sheet {
+    let Trial { site, agent, length, aftermath } = trial;
+    let pin = site.pin(None, None);
+    let transport = Arc::new(Transport::new(Arc::clone(&site), pin));
+    let mut sheet = Sheet::new(&site.config, &agent.key, clock.now());
+    sheet.version = version(&site, &transport).await;
+    say("logging in");
+    if let Err(reason) = enter(&site, &agent, &transport).await {
+        sheet.login = Err(reason);
+        return sheet;
+    }
+    sheet.logged_in(&transport.cookies(), transport.has_csrf());
+    let before = Facts::read(&site, &agent.key, &transport, clock).await;
+    sheet.before = before.as_ref().map(Facts::states).map_err(Clone::clone);
+    say("logged in; opening a session and listening");
+    let shared = Mutex::new(Watch::new(sheet, before.unwrap_or_default()));
+    let mut machine = Machine::new(rules(&site.config), Before::default());
+    let polls = watch::polls(&site, &agent, &transport, clock, &shared, &mut machine);
+    let looks = looks(&site, &agent, &transport, clock, &shared, length);
+    // The looks end with the trial; polls end by themselves only where the login is refused.
+    tokio::select! {
+        () = polls => {}
+        () = looks => {}
+    }
+    say("saying farewell, then looking at the agent once more");
+    farewell(machine, clock, &transport).await;
+    let mut watch = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
+    watch.sheet.node = node(&transport);
+    tokio::time::sleep(aftermath.unwrap_or(AFTERMATH)).await;
+    let after = Facts::read(&site, &agent.key, &transport, clock).await;
+    watch.end(after, clock.now())
+}
+
+/// The login as in service; the reason in words where there is none.
+async fn enter(site: &Arc<Site>, agent: &Agent, transport: &Transport) -> Result<(), String> {
+    let password = passwords::read(&site.config, agent).await?;
+    site.admit(Errand::Login).await;
+    let (charset, timeout) = (site.config.password_charset, site.config.network_delay);
+    login(transport, agent, &password, charset, timeout).await.map_err(|failure| match failure {
+        LoginFailure::Refused(text)
+        | LoginFailure::Stale(text)
+        | LoginFailure::Unusable(text)
+        | LoginFailure::OtherUser(text) => text,
+        LoginFailure::Passing(failure) => failure.text,
+    })?;
+    authorize(transport, agent, &password, charset).map_err(|_| "the password can not be sent".to_owned())
+}
+
+/// Looks at the state over REST until the trial is over.
+async fn looks(
+    site: &Arc<Site>,
+    agent: &Agent,
+    transport: &Transport,
+    clock: &Clock,
+    watch: &Mutex<Watch>,
+    length: Duration,
+) {
+    let end = tokio::time::Instant::now() + length;
+    loop {
+        let next = tokio::time::Instant::now() + LOOK.min(length / 4).max(Duration::from_millis(100));
+        tokio::time::sleep_until(next.min(end)).await;
+        let facts = Facts::read(site, &agent.key, transport, clock).await;
+        lock(watch).looked(facts);
+        if tokio::time::Instant::now() >= end {
+            return;
+        }
+    }
+}
+
+async fn farewell(machine: Machine, clock: &Clock, transport: &Transport) {
+    let moment = Moment { now: clock.now(), random: fastrand::f64() };
+    let (_, actions) = machine.step(moment, Input::Leave);
+    for action in actions {
+        if let crate::inbound::session::protocol::Action::Send { request, timeout } = action {
+            // Whether it is heard or not: the server ends the session by itself a little later.
+            let _ = transport.post(&request, timeout).await;
+        }
+    }
+}
+
+async fn version(site: &Site, transport: &Transport) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Version {
+        version: String,
+    }
+    site.admit(Errand::Open).await;
+    let answer = transport.get("/api/v2/diagnostics/version", site.config.network_delay).await.ok()?;
+    let found = serde_json::from_slice::<Version>(&answer.body).ok()?.version;
+    let plain = found.len() <= 40 && found.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c));
+    plain.then_some(found)
+}
+
+fn node(transport: &Transport) -> Option<String> {
+    let cookies = transport.cookies();
+    node_of(cookies.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+}
+
+fn lock(watch: &Mutex<Watch>) -> std::sync::MutexGuard<'_, Watch> {
+    watch.lock().unwrap_or_else(PoisonError::into_inner)
+}

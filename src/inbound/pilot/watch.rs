@@ -1,0 +1,196 @@
+//! The trial's poll loop: the machine's actions carried out without a journal, and what they show written down.
+//!
+//! Deliberately absent: acknowledging anything that is not in the sheet (nothing is kept, so nothing can be lost).
+
+use super::facts::Facts;
+use super::sheet::Sheet;
+use super::{enter, lock, node};
+use crate::base::time::{Clock, Millis};
+use crate::inbound::normalise::{Context, normalise};
+use crate::inbound::roster::Agent;
+use crate::inbound::session::bayeux::{self, Message, Request};
+use crate::inbound::session::machine::Machine;
+use crate::inbound::session::protocol::{Action, Failure, FailureKind, Input, LoginFailure, Moment, Note};
+use crate::inbound::session::transport::Transport;
+use crate::inbound::site::{Errand, Site};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+/// What the trial has seen so far.
+pub struct Watch {
+    pub sheet: Sheet,
+    /// What notifications and REST have said, the newest last.
+    told: Facts,
+    last_look: Option<Facts>,
+}
+
+impl Watch {
+    pub fn new(sheet: Sheet, before: Facts) -> Watch {
+        Watch { sheet, told: before, last_look: None }
+    }
+
+    /// REST was looked at: what it says and no notification told counts if the next look says so still.
+    pub fn looked(&mut self, facts: Result<Facts, String>) {
+        match facts {
+            Ok(facts) => {
+                self.sheet.looks += 1;
+                if facts.logged_out() {
+                    self.sheet.logged_out_during = true;
+                }
+                self.sheet.during = facts.states();
+                if self.last_look.as_ref() == Some(&facts) {
+                    for (kind, count) in facts.beyond(&self.told) {
+                        *self.sheet.untold.entry(kind).or_default() += count;
+                    }
+                    self.told.merge(&facts);
+                }
+                self.last_look = Some(facts);
+            }
+            Err(reason) => self.sheet.unread = Some(reason),
+        }
+    }
+
+    pub fn end(mut self, after: Result<Facts, String>, now: Millis) -> Sheet {
+        if let Ok(facts) = &after {
+            self.sheet.logged_out_after = facts.logged_out();
+        }
+        self.sheet.after = after.as_ref().map(Facts::states).map_err(Clone::clone);
+        self.sheet.ended = now;
+        self.sheet
+    }
+}
+
+/// Polls until the login is refused; else for ever.
+pub async fn polls(
+    site: &Arc<Site>,
+    agent: &Agent,
+    transport: &Transport,
+    clock: &Clock,
+    watch: &Mutex<Watch>,
+    machine: &mut Machine,
+) {
+    // The trial has logged in already.
+    let mut first_login = true;
+    let mut messages = Vec::new();
+    let mut input = Input::Start;
+    loop {
+        let moment = Moment { now: clock.now(), random: fastrand::f64() };
+        let (next, actions) = machine.clone().step(moment, input);
+        *machine = next;
+        let mut following = None;
+        for action in actions {
+            match action {
+                Action::Report(_) | Action::Forget => {}
+                Action::Say(note) => noted(&note, &mut lock(watch).sheet),
+                Action::End | Action::AwaitPardon => return,
+                Action::Restore => following = Some(Input::Restored(false)),
+                Action::Login { .. } if std::mem::take(&mut first_login) => {
+                    following = Some(Input::LoggedIn);
+                }
+                Action::Login { fresh } => {
+                    if fresh {
+                        transport.forget();
+                    }
+                    following = Some(logged_in(enter(site, agent, transport).await, watch));
+                }
+                Action::Wait(how_long) => {
+                    tokio::time::sleep(how_long).await;
+                    following = Some(Input::Timer);
+                }
+                Action::Deliver { .. } | Action::AwaitStore { .. } => {
+                    let context = Context { site: &site.config, agent: &agent.key, received: clock.now() };
+                    lock(watch).take(&context, std::mem::take(&mut messages));
+                    following = Some(Input::Committed);
+                }
+                Action::Send { request, timeout } => {
+                    let began = Instant::now();
+                    if !matches!(request, Request::Connect { .. }) {
+                        site.admit(Errand::Open).await;
+                    }
+                    let answer = transport.post(&request, timeout).await;
+                    let mut watch = lock(watch);
+                    watch.sheet.polled(&request, answer.as_ref().err(), began.elapsed());
+                    watch.sheet.nodes.extend(node(transport));
+                    following = Some(received(answer, &mut messages, &mut watch.sheet));
+                }
+            }
+        }
+        match following {
+            Some(next) => input = next,
+            None => return,
+        }
+    }
+}
+
+fn logged_in(entered: Result<(), String>, watch: &Mutex<Watch>) -> Input {
+    match entered {
+        Ok(()) => {
+            lock(watch).sheet.relogins += 1;
+            Input::LoggedIn
+        }
+        // One refusal is enough for a trial: it is not repeated.
+        Err(text) => {
+            lock(watch).sheet.login = Err(text.clone());
+            Input::LoginFailed(LoginFailure::Refused(text))
+        }
+    }
+}
+
+fn received(answer: Result<Vec<u8>, Failure>, messages: &mut Vec<Message>, sheet: &mut Sheet) -> Input {
+    let body = match answer {
+        Ok(body) => body,
+        Err(failure) => return Input::Failed(failure),
+    };
+    let parsed = match bayeux::parse(&body) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            let text = error.to_string();
+            return Input::Failed(Failure { kind: FailureKind::Unreadable, text, retry_after: None });
+        }
+    };
+    let mut metas = Vec::new();
+    messages.clear();
+    for message in parsed {
+        match message {
+            Message::Meta(meta) => {
+                sheet.advised(&meta);
+                metas.push(meta);
+            }
+            other => messages.push(other),
+        }
+    }
+    Input::Replied { metas, data: messages.len() }
+}
+
+fn noted(note: &Note, sheet: &mut Sheet) {
+    match note {
+        Note::HandshakeOk { ack } => {
+            sheet.handshakes += 1;
+            sheet.ack = Some(*ack);
+        }
+        Note::SubscriptionRefused { channel, error } => {
+            sheet.refused.insert(channel.clone(), error.clone());
+        }
+        Note::Lost { reason } => *sheet.lost.entry((*reason).to_owned()).or_default() += 1,
+        Note::MultipleClients => sheet.multiple_clients = true,
+        Note::Trouble { step, text, .. } => {
+            sheet.troubles.insert(format!("{step}: {text}"));
+        }
+        _ => {}
+    }
+}
+
+impl Watch {
+    fn take(&mut self, context: &Context<'_>, messages: Vec<Message>) {
+        for message in messages {
+            let Message::Data { channel, data } = message else {
+                self.sheet.count("malformed");
+                continue;
+            };
+            for candidate in normalise(context, &channel, &data) {
+                self.sheet.count(&candidate.event.kind);
+                self.told.take(&candidate);
+            }
+        }
+    }
+}
