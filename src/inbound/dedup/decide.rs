@@ -6,7 +6,7 @@ use crate::base::digest::Digest;
 use crate::base::envelope::Origin;
 use crate::base::metrics::Metrics;
 use crate::base::time::{Clock, rfc3339};
-use crate::inbound::batch::session_name;
+use crate::inbound::checkpoint::session_name;
 use crate::inbound::dedup::cache::Cache;
 use crate::inbound::dedup::logs::Logs;
 use crate::inbound::dedup::references::References;

@@ -232,7 +232,7 @@ impl Desk<'_> {
 
     /// What is known of this session's resources now.
     pub(super) async fn known(&self) -> Result<Vec<Known>, Trouble> {
-        let session = crate::inbound::batch::session_name(self.site_name, self.agent);
+        let session = crate::inbound::checkpoint::session_name(self.site_name, self.agent);
         let known = self.journal.known(&session).await;
         known.map_err(|error| Trouble::Failed { text: error.to_string(), again: false })
     }
