@@ -111,6 +111,51 @@ async fn a_settle_does_not_overtake_dead_letters_of_its_own_sink() {
     bench.journal.close().await;
 }
 
+#[tokio::test]
+async fn facts_wait_for_room_like_appends_and_fail_nothing() {
+    let temp = tempfile::tempdir().unwrap();
+    let (full, tells) = (Arc::new(AtomicBool::new(false)), std::sync::mpsc::channel());
+    let bench = open_with(config(&temp), |engine| {
+        let (full, tell) = (Arc::clone(&full), tells.0);
+        let before = move |_: &Sqlite, _: &[Write], durability| {
+            if durability == Durability::Full && full.load(Ordering::SeqCst) {
+                tell.send(()).ok();
+                return Some(Fault::Full("a test".to_owned()));
+            }
+            None
+        };
+        Box::new(Gate { engine, before })
+    })
+    .unwrap();
+    full.store(true, Ordering::SeqCst);
+    let (one, two) = (bench.journal.clone(), bench.journal.clone());
+    let account =
+        tokio::spawn(async move { one.set_account(super::account("main/1001", Some("bad"))).await });
+    let note = tokio::spawn(async move { two.set_note("paused/main", Some("1")).await });
+    let mut state = bench.journal.state();
+    state.wait_for(|state| matches!(state, State::Stalled { .. })).await.unwrap();
+    let known = known("main/1001", "a", true, START);
+    let append = Append { known: vec![known.clone()], ..Append::default() };
+    let mut pending = bench.journal.append(append);
+    for _ in 0..3 {
+        tells.1.recv().unwrap();
+    }
+    tokio::task::yield_now().await;
+    assert!(!account.is_finished() && !note.is_finished());
+    assert_eq!(pending.try_recv().unwrap_err(), TryRecvError::Empty);
+    // Reading goes on meanwhile.
+    assert_eq!(bench.journal.accounts().await.unwrap(), []);
+    full.store(false, Ordering::SeqCst);
+    account.await.unwrap().unwrap();
+    note.await.unwrap().unwrap();
+    settled(pending).await.unwrap();
+    state.wait_for(|state| *state == State::Ok).await.unwrap();
+    assert_eq!(bench.journal.accounts().await.unwrap().len(), 1);
+    assert_eq!(bench.journal.notes("").await.unwrap().len(), 1);
+    assert_eq!(bench.journal.known("main/1001").await.unwrap(), [known]);
+    bench.journal.close().await;
+}
+
 fn fill(path: &std::path::Path) {
     let mut file = std::fs::File::create(path).unwrap();
     while std::io::Write::write_all(&mut file, &[1; 4_096]).is_ok() {}

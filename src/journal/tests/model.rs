@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug)]
 enum Step {
     Append { events: u8, conversation: u8, index: i8, content: u8, state: Option<(u8, u8)>, checkpoint: bool },
+    Know { events: u8, known: Vec<(u8, u8, bool)>, gap: Option<(u8, u8, bool)> },
+    Refuse { session: u8, secret: u8 },
+    Forget { session: u8 },
     Settle { sink: u8, back: u8 },
     Trim,
     Reopen,
@@ -22,8 +25,14 @@ fn step() -> impl Strategy<Value = Step> {
             state,
             checkpoint,
         });
+    let known = proptest::collection::vec((0u8..3, 0u8..3, any::<bool>()), 0..5);
+    let know = (0u8..2, known, proptest::option::of((0u8..3, 0u8..4, any::<bool>())))
+        .prop_map(|(events, known, gap)| Step::Know { events, known, gap });
     prop_oneof![
         8 => append,
+        6 => know,
+        1 => (0u8..3, 0u8..3).prop_map(|(session, secret)| Step::Refuse { session, secret }),
+        1 => (0u8..3).prop_map(|session| Step::Forget { session }),
         4 => (0u8..3, 0u8..4).prop_map(|(sink, back)| Step::Settle { sink, back }),
         2 => Just(Step::Trim),
         1 => Just(Step::Reopen),
@@ -38,9 +47,18 @@ struct Model {
     states: BTreeMap<u8, Digest>,
     positions: BTreeMap<String, u64>,
     checkpoint: Option<String>,
+    known: BTreeMap<(String, String), Known>,
+    /// In the order in which each was first written.
+    gaps: Vec<Gap>,
+    accounts: BTreeMap<String, Account>,
+    writes: i64,
 }
 
 const SINKS: [&str; 3] = ["a", "b", "c"];
+
+fn name(session: u8) -> String {
+    format!("main/{session}")
+}
 
 fn digest(kind: &str, n: u8) -> Digest {
     Digest::of(format!("{kind}{n}").as_bytes())
@@ -93,6 +111,61 @@ impl Model {
         Some(append)
     }
 
+    /// The same resource may stand in it more than once: the last counts.
+    fn know(&mut self, step: &Step) -> Option<Append> {
+        let Step::Know { events, known, gap } = step else { return None };
+        let mut append = super::events((0..*events).map(|n| format!("{}-{n}", self.last)));
+        for event in &append.events {
+            self.last += 1;
+            self.bodies.insert(self.last, event.id.clone());
+        }
+        for (session, id, open) in known {
+            self.writes += 1;
+            let one = super::known(&name(*session), &id.to_string(), *open, START + self.writes);
+            self.known.insert((one.session.clone(), one.id.clone()), one.clone());
+            append.known.push(one);
+        }
+        if let Some((session, id, open)) = gap {
+            self.writes += 1;
+            // Ids are one session's own.
+            let id = format!("{session}-{id}");
+            let one = super::gap(&name(*session), &id, (!open).then_some(START + self.writes));
+            match self.gaps.iter_mut().find(|kept| kept.id == id) {
+                Some(kept) => *kept = one.clone(),
+                None => self.gaps.push(one.clone()),
+            }
+            append.gaps.push(one);
+        }
+        Some(append)
+    }
+
+    fn forget(&mut self, session: &str) {
+        self.known.retain(|(of, _), _| of != session);
+        self.gaps.retain(|gap| gap.session != session || gap.to.is_some());
+        self.accounts.remove(session);
+    }
+
+    async fn compare_facts(&self, journal: &Journal) {
+        let lookup = journal.lookup().unwrap();
+        for session in (0..3).map(name) {
+            let expected: Vec<Known> =
+                self.known.values().filter(|known| known.session == session).cloned().collect();
+            assert_eq!(journal.known(&session).await.unwrap(), expected);
+            for id in 0..3 {
+                let expected = self.known.get(&(session.clone(), id.to_string()));
+                assert_eq!(lookup.known(&session, "chat", &id.to_string()).unwrap().as_ref(), expected);
+            }
+            let open: Vec<&Gap> =
+                self.gaps.iter().rev().filter(|gap| gap.session == session && gap.to.is_none()).collect();
+            let found = journal.gaps(Some(&session), true, 100).await.unwrap();
+            assert_eq!(found.iter().collect::<Vec<_>>(), open);
+        }
+        let mut newest = self.gaps.clone();
+        newest.reverse();
+        assert_eq!(journal.gaps(None, false, 100).await.unwrap(), newest);
+        assert_eq!(journal.accounts().await.unwrap(), self.accounts.values().cloned().collect::<Vec<_>>());
+    }
+
     fn trim(&mut self) {
         let floor =
             SINKS[..2].iter().map(|sink| self.positions.get(*sink).copied().unwrap_or(0)).min().unwrap();
@@ -100,6 +173,7 @@ impl Model {
     }
 
     async fn compare(&self, bench: &Bench) {
+        self.compare_facts(&bench.journal).await;
         let read = bench.journal.read(0, 100_000, usize::MAX).await.unwrap();
         let found: Vec<_> =
             read.events.iter().map(|stored| (stored.sequence, stored.event.id.clone())).collect();
@@ -142,6 +216,19 @@ async fn run(steps: Vec<Step>) {
             Step::Append { .. } => {
                 let append = model.append(step).unwrap();
                 assert_eq!(settled(bench.journal.append(append)).await.unwrap().last, model.last);
+            }
+            Step::Know { .. } => {
+                let append = model.know(step).unwrap();
+                assert_eq!(settled(bench.journal.append(append)).await.unwrap().last, model.last);
+            }
+            Step::Refuse { session, secret } => {
+                let one = account(&name(*session), Some(&secret.to_string()));
+                model.accounts.insert(one.session.clone(), one.clone());
+                bench.journal.set_account(one).await.unwrap();
+            }
+            Step::Forget { session } => {
+                model.forget(&name(*session));
+                settled(bench.journal.append(forget(&name(*session)))).await.unwrap();
             }
             Step::Settle { sink, back } => {
                 let (sink, at) = (SINKS[usize::from(*sink)], model.last.saturating_sub(u64::from(*back)));
