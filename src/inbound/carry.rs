@@ -15,7 +15,7 @@ use crate::inbound::session::protocol::{Action, Failure, FailureKind, Input};
 use crate::inbound::session::transport::Transport;
 use crate::inbound::site::{Errand, Opening};
 use crate::inbound::upkeep::{Event, Upkeep};
-use crate::journal::{Append, Gap};
+use crate::journal::{Append, Gap, Known};
 use futures_util::future::BoxFuture;
 use std::pin::pin;
 use std::sync::Arc;
@@ -39,6 +39,8 @@ pub struct Held {
     pub epoch: u64,
     /// The gap that is open, or was closed last and waits to be repaired.
     pub gap: Option<Gap>,
+    /// What was known of the session's resources when that gap opened.
+    pub before: Vec<Known>,
     /// The Bayeux session is new, and no connect of it was answered well yet.
     pub fresh: bool,
     /// The last body that could not be read.
@@ -73,6 +75,7 @@ impl Held {
             opening: None,
             epoch: 0,
             gap: session.past.gap.take(),
+            before: Vec::new(),
             fresh: false,
             unreadable: Vec::new(),
             other_user: false,

@@ -52,13 +52,13 @@ impl Held {
     /// A connect was answered well.
     fn connected(&mut self, machine: &Machine) {
         self.opening = None;
-        let gap = self.gap.take();
+        let (gap, before) = (self.gap.take(), std::mem::take(&mut self.before));
         if std::mem::take(&mut self.fresh) {
-            self.upkeep.want(Occasion::NewSession { gap });
+            self.upkeep.want(Occasion::NewSession { gap, before });
             return self.mark(machine);
         }
         if let Some(gap) = gap {
-            self.upkeep.want(Occasion::Continued { gap });
+            self.upkeep.want(Occasion::Continued { gap, before });
         }
         self.renew(machine);
     }
@@ -86,6 +86,7 @@ impl Held {
         let (config, journal) = (&self.session.site.config, &self.session.journal);
         let candidates = reconcile::opened(config, &self.session.agent.key, now, &gap, &known, journal);
         self.gap = Some(gap.clone());
+        self.before = known;
         self.publish(candidates, gap).await;
     }
 

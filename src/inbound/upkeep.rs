@@ -184,6 +184,7 @@ fn reader(session: &Session, transport: &Arc<Transport>, epoch: u64, _heard: Opt
         site: Arc::clone(&session.site),
         site_name: session.site.config.name.as_str().into(),
         agent: session.agent.key.clone(),
+        username: session.agent.username.clone(),
         transport: Arc::clone(transport),
         intake: session.intake.clone(),
         journal: session.journal.clone(),

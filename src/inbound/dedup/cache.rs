@@ -11,12 +11,13 @@ pub struct Cache<V> {
     old: HashMap<Digest, V>,
     weight: usize,
     limit: usize,
+    turns: u64,
 }
 
 impl<V> Cache<V> {
     /// `limit` is the weight of one generation; at most two are held.
     pub fn new(limit: usize) -> Cache<V> {
-        Cache { young: HashMap::new(), old: HashMap::new(), weight: 0, limit }
+        Cache { young: HashMap::new(), old: HashMap::new(), weight: 0, limit, turns: 0 }
     }
 
     /// The value, moved to the young generation.
@@ -34,13 +35,24 @@ impl<V> Cache<V> {
         self.young.insert(key, value);
     }
 
+    /// The value in the young generation, made where there is none.
+    pub fn young(&mut self, key: Digest, make: impl FnOnce() -> V) -> &mut V {
+        self.young.entry(key).or_insert_with(make)
+    }
+
     /// Says that values have grown.
     pub fn add_weight(&mut self, more: usize) {
         self.weight += more;
         if self.weight > self.limit {
             self.old = std::mem::take(&mut self.young);
             self.weight = more;
+            self.turns += 1;
         }
+    }
+
+    /// How often the old generation has gone.
+    pub fn turns(&self) -> u64 {
+        self.turns
     }
 }
 

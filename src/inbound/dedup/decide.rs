@@ -3,13 +3,17 @@
 //! Deliberately absent: threads and queues (see the parent).
 
 use crate::base::digest::Digest;
+use crate::base::envelope::Origin;
 use crate::base::metrics::Metrics;
 use crate::base::time::{Clock, rfc3339};
+use crate::inbound::checkpoint::session_name;
 use crate::inbound::dedup::cache::Cache;
+use crate::inbound::dedup::logs::Logs;
 use crate::inbound::dedup::references::References;
+use crate::inbound::dedup::resources::Resources;
 use crate::inbound::dedup::{Batch, Hole, Taken};
-use crate::inbound::normalise::{Candidate, Key, base_id, event_id};
-use crate::journal::{self, Append, MarkWrite, StateWrite};
+use crate::inbound::normalise::{Candidate, Key, Says, Sight, base_id, event_id};
+use crate::journal::{self, Append, Known, StateWrite};
 use std::collections::HashMap;
 
 /// What was seen of one log item.
@@ -26,6 +30,8 @@ pub trait Memory {
     fn conversation(&self, conversation: &Digest) -> Result<HashMap<i64, Seen>, journal::Error>;
     /// The last content seen of a resource.
     fn state(&self, resource: &Digest) -> Result<Option<Digest>, journal::Error>;
+    /// What is known of a resource as one session sees it.
+    fn known(&self, session: &str, kind: &str, id: &str) -> Result<Option<Known>, journal::Error>;
 }
 
 impl Memory for journal::Lookup {
@@ -41,18 +47,23 @@ impl Memory for journal::Lookup {
     fn state(&self, resource: &Digest) -> Result<Option<Digest>, journal::Error> {
         journal::Lookup::state(self, resource)
     }
+
+    fn known(&self, session: &str, kind: &str, id: &str) -> Result<Option<Known>, journal::Error> {
+        journal::Lookup::known(self, session, kind, id)
+    }
 }
 
-/// Log items and states kept in memory (two generations of this); about 64 bytes each.
+/// States kept in memory (two generations of this); about 64 bytes each.
 const CACHED: usize = 500_000;
 
 pub struct Dedup<M> {
     memory: M,
     clock: Clock,
     metrics: Metrics,
-    conversations: Cache<HashMap<i64, Seen>>,
+    logs: Logs,
     states: Cache<Digest>,
     references: References,
+    resources: Resources,
 }
 
 /// What was decided of a batch, beside what is to be written.
@@ -66,7 +77,22 @@ pub struct Outcome {
 /// What became of a candidate.
 enum Verdict {
     Repeat(&'static str),
-    New { revision: u32 },
+    New {
+        revision: u32,
+    },
+    /// A reading older than what was decided since.
+    Stale,
+}
+
+/// The batch in hand, but for its candidates.
+struct Step {
+    site: std::sync::Arc<str>,
+    agent: String,
+    session: String,
+    epoch: u64,
+    /// Of a reading: when it left, in the order of decisions.
+    taken: u64,
+    now: u64,
 }
 
 impl<M: Memory> Dedup<M> {
@@ -75,47 +101,95 @@ impl<M: Memory> Dedup<M> {
             memory,
             clock,
             metrics,
-            conversations: Cache::new(CACHED),
+            logs: Logs::new(),
             states: Cache::new(CACHED),
             references: References::default(),
+            resources: Resources::new(),
         }
     }
 
-    /// Decides every candidate of a batch in order; what is new or changed is in the answer.
-    pub fn decide(&mut self, _now: Taken, batch: Batch) -> Result<(Append, Outcome), journal::Error> {
+    /// Decides every candidate of a batch in order; what is new or changed is in the answer. `now` is the moment
+    /// of this decision and higher than that of any before.
+    pub fn decide(&mut self, now: Taken, batch: Batch) -> Result<(Append, Outcome), journal::Error> {
         let mut append = Append { checkpoint: batch.checkpoint, gaps: batch.gaps, ..Append::default() };
-        for candidate in batch.candidates {
-            let verdict = self.judge(&batch.agent, batch.epoch, &candidate, &mut append)?;
-            match verdict {
+        let mut outcome = Outcome::default();
+        let step = Step {
+            session: session_name(&batch.site, &batch.agent),
+            site: batch.site,
+            agent: batch.agent,
+            epoch: batch.epoch,
+            taken: batch.taken.unwrap_or(now).0,
+            now: now.0,
+        };
+        for (position, candidate) in batch.candidates.into_iter().enumerate() {
+            match self.judge(&step, &candidate, &mut append)? {
+                Verdict::Stale => outcome.stale.push(position),
                 Verdict::Repeat(rule) => {
-                    self.metrics.duplicates_total.with_label_values(&[&*batch.site, rule]).inc();
+                    self.metrics.duplicates_total.with_label_values(&[&*step.site, rule]).inc();
                 }
                 Verdict::New { revision } => {
                     if revision > 1 {
-                        self.metrics.revisions_total.with_label_values(&[&*batch.site]).inc();
+                        self.metrics.revisions_total.with_label_values(&[&*step.site]).inc();
                     }
-                    self.keep(candidate, revision, &batch.site, &mut append);
+                    self.keep(candidate, revision, &step.site, &mut append);
                 }
             }
         }
-        let outcome = Outcome { forwarded: append.events.len(), ..Outcome::default() };
+        append.known = self.resources.finish(&step.session, step.now, self.clock.now());
+        outcome.forwarded = append.events.len();
+        outcome.holes = self.logs.holes(&self.memory)?;
         Ok((append, outcome))
     }
 
     fn judge(
         &mut self,
-        agent: &str,
-        epoch: u64,
+        step: &Step,
+        candidate: &Candidate,
+        append: &mut Append,
+    ) -> Result<Verdict, journal::Error> {
+        let read = candidate.event.origin == Origin::Snapshot;
+        match &candidate.sight {
+            Some(sight) if read || sight.says == Says::Ended => {
+                self.judge_read(step, candidate, sight, append)
+            }
+            Some(sight) => {
+                let verdict = self.judge_notified(step, candidate, append)?;
+                // A reference within its minute tells again what may be over by now.
+                if !matches!(verdict, Verdict::Repeat("reference")) {
+                    self.observe(step, candidate, sight)?;
+                }
+                Ok(verdict)
+            }
+            None => self.judge_notified(step, candidate, append),
+        }
+    }
+
+    /// The design's table: the first row that fits decides.
+    fn judge_notified(
+        &mut self,
+        step: &Step,
         candidate: &Candidate,
         append: &mut Append,
     ) -> Result<Verdict, journal::Error> {
         let now = self.clock.now();
         match &candidate.dedup {
             Key::LogItem { conversation, index } => {
-                self.judge_item(*conversation, *index, candidate.content, append)
+                let shared = match &candidate.sight {
+                    Some(Sight { says: Says::Item { shared, .. }, .. }) => Some(*shared),
+                    _ => None,
+                };
+                let mark = self.logs.notified(
+                    &self.memory,
+                    *conversation,
+                    *index,
+                    candidate.content,
+                    shared,
+                    now,
+                )?;
+                Ok(marked(mark, "log-item", append))
             }
             Key::Reference { key } => {
-                if self.references.repeats(agent, epoch, *key, candidate.content, now) {
+                if self.references.repeats(&step.agent, step.epoch, *key, candidate.content, now) {
                     return Ok(Verdict::Repeat("reference"));
                 }
                 if let Some(resource) = candidate.resource {
@@ -139,35 +213,64 @@ impl<M: Memory> Dedup<M> {
         }
     }
 
-    fn judge_item(
+    /// Takes over what a notification shows of its resource.
+    fn observe(&mut self, step: &Step, candidate: &Candidate, sight: &Sight) -> Result<(), journal::Error> {
+        let resource = self.resources.get(&self.memory, &step.session, sight.kind, &sight.id)?;
+        resource.any_at = step.now;
+        match &sight.says {
+            Says::State { open, shadow } => {
+                resource.state_at = step.now;
+                resource.merge(*open, shadow);
+            }
+            Says::Item { index, .. } => {
+                let before = resource.raise(*index);
+                if let (Some(before), Key::LogItem { conversation, .. }) = (before, &candidate.dedup) {
+                    self.logs.passed_over(*conversation, sight, before, *index);
+                }
+            }
+            Says::Ended => {}
+        }
+        Ok(())
+    }
+
+    /// What a reading shows: news only where it differs, and only where nothing was decided since it left.
+    fn judge_read(
         &mut self,
-        conversation: Digest,
-        index: i64,
-        content: Digest,
+        step: &Step,
+        candidate: &Candidate,
+        sight: &Sight,
         append: &mut Append,
     ) -> Result<Verdict, journal::Error> {
-        self.conversations.add_weight(1);
-        if self.conversations.get(&conversation).is_none() {
-            let known = self.memory.conversation(&conversation)?;
-            self.conversations.add_weight(known.len());
-            self.conversations.insert(conversation, known);
+        let resource = self.resources.get(&self.memory, &step.session, sight.kind, &sight.id)?;
+        match &sight.says {
+            Says::Item { index, shared } => {
+                resource.raise(*index);
+                let Key::LogItem { conversation, index } = &candidate.dedup else {
+                    return Ok(Verdict::New { revision: 1 });
+                };
+                let now = self.clock.now();
+                let mark = self.logs.read(&self.memory, *conversation, *index, *shared, now)?;
+                return Ok(marked(mark, "snapshot", append));
+            }
+            Says::State { .. } if resource.state_at > step.taken => return Ok(Verdict::Stale),
+            Says::State { open, shadow } => {
+                let differs = resource.differs(*open, shadow);
+                resource.merge(*open, shadow);
+                if !differs {
+                    return Ok(Verdict::Repeat("snapshot"));
+                }
+            }
+            Says::Ended if resource.row.as_ref().is_none_or(|row| !row.open) => {
+                return Ok(Verdict::Repeat("snapshot"));
+            }
+            Says::Ended if resource.any_at > step.taken => return Ok(Verdict::Stale),
+            Says::Ended => resource.end(),
         }
-        let Some(items) = self.conversations.get(&conversation) else {
-            return Ok(Verdict::New { revision: 1 });
-        };
-        let seen = items.entry(index).or_default();
-        if seen.digests.contains(&content) {
-            return Ok(Verdict::Repeat("log-item"));
+        (resource.state_at, resource.any_at) = (step.now, step.now);
+        if let Some(of) = candidate.resource {
+            self.remember_state(of, candidate.content, append);
         }
-        if seen.digests.len() >= journal::MAX_DIGESTS {
-            seen.digests.remove(0);
-        }
-        seen.digests.push(content);
-        seen.revision = seen.revision.saturating_add(1);
-        let revision = seen.revision;
-        let at = self.clock.now();
-        append.marks.push(MarkWrite { conversation, index, content, revision, at });
-        Ok(Verdict::New { revision })
+        Ok(Verdict::New { revision: 1 })
     }
 
     fn last_state(&mut self, resource: &Digest) -> Result<Option<Digest>, journal::Error> {
@@ -197,13 +300,22 @@ impl<M: Memory> Dedup<M> {
     }
 }
 
+/// An item with a mark is new or changed, one without a repeat.
+fn marked(mark: Option<journal::MarkWrite>, rule: &'static str, append: &mut Append) -> Verdict {
+    match mark {
+        Some(mark) => {
+            let revision = mark.revision;
+            append.marks.push(mark);
+            Verdict::New { revision }
+        }
+        None => Verdict::Repeat(rule),
+    }
+}
+
 #[cfg(test)]
 impl<M: Memory> Dedup<M> {
     /// Contents remembered of one item.
     pub fn seen_contents(&mut self, conversation: &Digest, index: i64) -> usize {
-        self.conversations
-            .get(conversation)
-            .and_then(|items| items.get(&index))
-            .map_or(0, |seen| seen.digests.len())
+        self.logs.seen_contents(conversation, index)
     }
 }

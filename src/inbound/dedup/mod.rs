@@ -4,12 +4,15 @@
 //! answered after that one's commit, even if all of it was repeats. A commit that fails is tried again by the
 //! journal or ends the process; no mark is ever taken back.
 //!
-//! The first row of the design's table that fits decides: log item, reference, resource state, none.
+//! The first row of the design's table that fits decides: log item, reference, resource state, none. What REST
+//! shows is compared with what is known of the resource, on the fields that both forms share (`resources`).
 //! Deliberately absent: waiting for the disk (the caller does), and how marks are stored.
 
 mod cache;
 mod decide;
+mod logs;
 mod references;
+mod resources;
 #[cfg(test)]
 mod tests;
 

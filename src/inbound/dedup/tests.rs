@@ -19,6 +19,7 @@ struct Marks(Rc<RefCell<Known>>);
 struct Known {
     items: HashMap<Digest, HashMap<i64, Seen>>,
     states: HashMap<Digest, Digest>,
+    known: HashMap<(String, String, String), journal::Known>,
 }
 
 impl Memory for Marks {
@@ -27,6 +28,10 @@ impl Memory for Marks {
     }
     fn state(&self, resource: &Digest) -> Result<Option<Digest>, journal::Error> {
         Ok(self.0.borrow().states.get(resource).copied())
+    }
+    fn known(&self, session: &str, kind: &str, id: &str) -> Result<Option<journal::Known>, journal::Error> {
+        let key = (session.to_owned(), kind.to_owned(), id.to_owned());
+        Ok(self.0.borrow().known.get(&key).cloned())
     }
 }
 
@@ -41,8 +46,14 @@ impl Marks {
         for StateWrite { resource, content, .. } in &append.states {
             marks.states.insert(*resource, *content);
         }
+        for known in &append.known {
+            let key = (known.session.clone(), known.kind.to_string(), known.id.clone());
+            marks.known.insert(key, known.clone());
+        }
     }
 }
+
+mod readings;
 
 struct Bench {
     marks: Marks,
@@ -85,6 +96,7 @@ fn item(index: i64, content: &str) -> Candidate {
         dedup: Key::LogItem { conversation: Digest::of(b"main/chat/1"), index },
         resource: None,
         content: Digest::of(content.as_bytes()),
+        sight: None,
     }
 }
 

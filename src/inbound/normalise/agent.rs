@@ -5,7 +5,7 @@
 use super::fields::{Fields, fit, raw};
 use super::keys;
 use super::notice::{About, Notice, Place};
-use super::{Candidate, Key};
+use super::{Candidate, Key, sight};
 use crate::base::data::{AgentStateData, UserState};
 use crate::base::envelope::{event, id_segment, medium};
 use serde_json::value::RawValue;
@@ -13,39 +13,39 @@ use serde_json::value::RawValue;
 /// `DeviceStateChangeMessage`: `devices[]`, each with an `id`.
 pub(super) fn devices(notice: &Notice<'_>) -> Vec<Candidate> {
     notice.each("devices", |json, place| {
-        let Some(fields) = Fields::of(json) else {
-            return notice.unknown(json, place, "a device is no object that can be read");
-        };
-        let Some(id) = fit(fields.word("id")) else {
-            return notice.unknown(json, place, "a device has no `id`");
-        };
-        let data = AgentStateData {
-            device_id: Some(id.clone()),
-            device_state: fields.word("deviceState"),
-            do_not_disturb: fields.word("doNotDisturb"),
-            phone_number: fields.word("phoneNumber"),
-            ..common(&fields)
-        };
-        state(notice, keys::DEVICE, &id, &data, json, place)
+        device(notice, json, place).unwrap_or_else(|reason| notice.unknown(json, place, reason))
     })
 }
 
 /// `ChannelStateChangeMessageV2`: `channels[]`, each with a `channel` name.
 pub(super) fn channels(notice: &Notice<'_>) -> Vec<Candidate> {
     notice.each("channels", |json, place| {
-        let Some(fields) = Fields::of(json) else {
-            return notice.unknown(json, place, "a channel is no object that can be read");
-        };
-        let Some(name) = fit(fields.word("channel")) else {
-            return notice.unknown(json, place, "a channel has no `channel` name");
-        };
-        let data = AgentStateData {
-            channel: Some(name.clone()),
-            do_not_disturb: fields.word("dndState"),
-            ..common(&fields)
-        };
-        state(notice, keys::CHANNEL, &name, &data, json, place)
+        channel(notice, json, place).unwrap_or_else(|reason| notice.unknown(json, place, reason))
     })
+}
+
+pub(super) fn device(notice: &Notice<'_>, json: &RawValue, place: Place) -> Result<Candidate, &'static str> {
+    let fields = Fields::of(json).ok_or("a device is no object that can be read")?;
+    let id = fit(fields.word("id")).ok_or("a device has no `id`")?;
+    let data = AgentStateData {
+        device_id: Some(id.clone()),
+        device_state: fields.word("deviceState"),
+        do_not_disturb: fields.word("doNotDisturb"),
+        phone_number: fields.word("phoneNumber"),
+        ..common(&fields)
+    };
+    Ok(state(notice, keys::DEVICE, &id, &data, json, place))
+}
+
+pub(super) fn channel(notice: &Notice<'_>, json: &RawValue, place: Place) -> Result<Candidate, &'static str> {
+    let fields = Fields::of(json).ok_or("a channel is no object that can be read")?;
+    let name = fit(fields.word("channel")).ok_or("a channel has no `channel` name")?;
+    let data = AgentStateData {
+        channel: Some(name.clone()),
+        do_not_disturb: fields.word("dndState"),
+        ..common(&fields)
+    };
+    Ok(state(notice, keys::CHANNEL, &name, &data, json, place))
 }
 
 fn common(fields: &Fields<'_>) -> AgentStateData {
@@ -66,7 +66,7 @@ fn common(fields: &Fields<'_>) -> AgentStateData {
 
 fn state(
     notice: &Notice<'_>,
-    kind: &str,
+    kind: &'static str,
     id: &str,
     data: &AgentStateData,
     json: &RawValue,
@@ -91,5 +91,6 @@ fn state(
         dedup: notice.key(&format!("{kind}/{id}"), Place::Whole, Key::State { resource }),
         resource: Some(resource),
         content,
+        sight: Some(sight::agent(kind, id, data)),
     }
 }

@@ -5,7 +5,7 @@
 use super::fields::{Fields, compact, fit, items, raw};
 use super::keys::{self, medium_of};
 use super::notice::{About, Notice, Place};
-use super::{Candidate, Key};
+use super::{Candidate, Key, sight};
 use crate::base::data::{InteractionData, Participant};
 use crate::base::envelope::{event, id_segment};
 use serde::Serialize;
@@ -33,8 +33,7 @@ pub(super) fn state_change(notice: &Notice<'_>, medium: &'static str) -> Candida
     let Some(id) = id_of(&resource) else {
         return notice.unknown(notice.data, Place::Whole, "the resource has no `id`, `path` or `uri`");
     };
-    let site = notice.cx.site;
-    let state = keys::resource(&site.realm, notice.cx.agent, medium, &id);
+    let state = keys::resource(&notice.cx.site.realm, notice.cx.agent, medium, &id);
     let Some(name) = notice.notification_type.as_deref().and_then(event_of) else {
         let reason = match notice.notification_type {
             Some(_) => "this `notificationType` is not known",
@@ -42,22 +41,48 @@ pub(super) fn state_change(notice: &Notice<'_>, medium: &'static str) -> Candida
         };
         // Its state is remembered all the same: a return to the state before it is then no repeat.
         let unknown = notice.unknown(notice.data, Place::Whole, reason);
-        return Candidate { resource: Some(state), ..unknown };
+        return Candidate {
+            resource: Some(state),
+            sight: Some(sight::conversation(medium, &id, &resource)),
+            ..unknown
+        };
     };
+    made(notice, medium, &id, &resource, name)
+}
+
+/// A conversation as REST lists it: its state.
+pub(super) fn as_read(
+    notice: &Notice<'_>,
+    medium: &'static str,
+    id: &str,
+    resource: &Fields<'_>,
+) -> Candidate {
+    made(notice, medium, id, resource, event::STATUS_CHANGE)
+}
+
+fn made(
+    notice: &Notice<'_>,
+    medium: &'static str,
+    id: &str,
+    resource: &Fields<'_>,
+    name: &'static str,
+) -> Candidate {
+    let state = keys::resource(&notice.cx.site.realm, notice.cx.agent, medium, id);
     let subject = format!("{medium}/{id}");
-    let about = About { medium, event: name, subject: subject.clone(), order: &id };
-    let data = data_of(&id, notice.notification_type.clone(), &resource);
+    let about = About { medium, event: name, subject: subject.clone(), order: id };
+    let data = data_of(id, notice.notification_type.clone(), resource);
     let mut event = notice.event(about, data, notice.data);
-    event.interaction = Some(id.clone());
+    event.interaction = Some(id.to_owned());
     event.agent = Some(notice.cx.agent.to_owned());
     let content = keys::content(notice.data);
     let otherwise = if name == event::ERROR { Key::None } else { Key::State { resource: state } };
     Candidate {
         event,
-        identity: notice.identity(&format!("{medium}/{}/{name}", id_segment(&id)), content, Place::Whole),
+        identity: notice.identity(&format!("{medium}/{}/{name}", id_segment(id)), content, Place::Whole),
         dedup: notice.key(&subject, Place::Whole, otherwise),
         resource: Some(state),
         content,
+        sight: Some(sight::conversation(medium, id, resource)),
     }
 }
 

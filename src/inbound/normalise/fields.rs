@@ -12,23 +12,23 @@ use serde_json::value::RawValue;
 const MAX_WORD: usize = 256;
 
 /// The members of one object, in the sender's order.
-pub(super) struct Fields<'a>(Vec<(String, &'a RawValue)>);
+pub(in crate::inbound) struct Fields<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'a> Fields<'a> {
     /// The members of `json`, where it is an object whose names can be read.
-    pub(super) fn of(json: &'a RawValue) -> Option<Fields<'a>> {
+    pub(in crate::inbound) fn of(json: &'a RawValue) -> Option<Fields<'a>> {
         if !json.get().starts_with('{') {
             return None;
         }
         serde_json::from_str::<Members<'a>>(json.get()).ok().map(|members| Fields(members.0))
     }
 
-    pub(super) fn none() -> Fields<'a> {
+    pub(in crate::inbound) fn none() -> Fields<'a> {
         Fields(Vec::new())
     }
 
     /// The value of `name`: as spelled, else in another case; the last one where it stands twice. `null` is absent.
-    pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
+    pub(in crate::inbound) fn get(&self, name: &str) -> Option<&'a RawValue> {
         let exact = self.0.iter().rev().find(|(key, _)| key == name);
         exact
             .or_else(|| self.0.iter().rev().find(|(key, _)| key.eq_ignore_ascii_case(name)))
@@ -37,28 +37,28 @@ impl<'a> Fields<'a> {
     }
 
     /// Every value of `name` in any case: a repeated member must not hide what stands in the first.
-    pub(super) fn all<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'a RawValue> + 's {
+    pub(in crate::inbound) fn all<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'a RawValue> + 's {
         self.0.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
     }
 
     /// A member that is a string, as it is.
-    pub(super) fn text(&self, name: &str) -> Option<String> {
+    pub(in crate::inbound) fn text(&self, name: &str) -> Option<String> {
         self.get(name).and_then(string)
     }
 
     /// A member that is a string or an integer, trimmed; absent where it is blank.
-    pub(super) fn word(&self, name: &str) -> Option<String> {
+    pub(in crate::inbound) fn word(&self, name: &str) -> Option<String> {
         self.get(name).and_then(word)
     }
 
     /// A member that is a list of strings; items of other shapes are passed over.
-    pub(super) fn texts(&self, name: &str) -> Option<Vec<String>> {
+    pub(in crate::inbound) fn texts(&self, name: &str) -> Option<Vec<String>> {
         let list = self.get(name).filter(|list| list.get().starts_with('[')).and_then(items)?;
         Some(list.into_iter().filter_map(string).collect())
     }
 
     /// The object without the members called `name`, the other values untouched.
-    pub(super) fn without(&self, name: &str) -> Box<RawValue> {
+    pub(in crate::inbound) fn without(&self, name: &str) -> Box<RawValue> {
         object(
             self.0
                 .iter()
@@ -69,7 +69,7 @@ impl<'a> Fields<'a> {
 }
 
 /// The items of a list, or an object taken as a list of one; nothing else is a list.
-pub(super) fn items(json: &RawValue) -> Option<Vec<&RawValue>> {
+pub(in crate::inbound) fn items(json: &RawValue) -> Option<Vec<&RawValue>> {
     match json.get().as_bytes().first() {
         Some(b'[') => serde_json::from_str(json.get()).ok(),
         Some(b'{') => Some(vec![json]),
@@ -78,11 +78,11 @@ pub(super) fn items(json: &RawValue) -> Option<Vec<&RawValue>> {
 }
 
 /// Only what is written as an integer counts: neither `1.0` nor `"1"`.
-pub(super) fn integer(json: &RawValue) -> Option<i64> {
+pub(in crate::inbound) fn integer(json: &RawValue) -> Option<i64> {
     json.get().parse().ok()
 }
 
-pub(super) fn string(json: &RawValue) -> Option<String> {
+pub(in crate::inbound) fn string(json: &RawValue) -> Option<String> {
     if !json.get().starts_with('"') {
         return None;
     }
@@ -90,7 +90,7 @@ pub(super) fn string(json: &RawValue) -> Option<String> {
 }
 
 /// A string or an integer as trimmed text; absent where it is blank.
-pub(super) fn word(json: &RawValue) -> Option<String> {
+pub(in crate::inbound) fn word(json: &RawValue) -> Option<String> {
     let text = match string(json) {
         Some(text) => text.trim().to_owned(),
         None if json.get().bytes().all(|byte| byte == b'-' || byte.is_ascii_digit()) => json.get().to_owned(),
@@ -100,12 +100,14 @@ pub(super) fn word(json: &RawValue) -> Option<String> {
 }
 
 /// What may stand in an attribute, an id or a key: of bounded length and without control characters.
-pub(super) fn fit(text: Option<String>) -> Option<String> {
+pub(in crate::inbound) fn fit(text: Option<String>) -> Option<String> {
     text.filter(|text| text.len() <= MAX_WORD && !text.chars().any(char::is_control))
 }
 
 /// Writes an object from members whose values are taken over byte for byte.
-pub(super) fn object<'m>(members: impl Iterator<Item = (&'m String, &'m RawValue)>) -> Box<RawValue> {
+pub(in crate::inbound) fn object<'m>(
+    members: impl Iterator<Item = (&'m String, &'m RawValue)>,
+) -> Box<RawValue> {
     let mut out = String::from("{");
     for (name, value) in members {
         if out.len() > 1 {
@@ -120,7 +122,7 @@ pub(super) fn object<'m>(members: impl Iterator<Item = (&'m String, &'m RawValue
 }
 
 /// The same JSON without white space between its tokens, for `data`: it is ours, and one line.
-pub(super) fn compact(json: &RawValue) -> Box<RawValue> {
+pub(in crate::inbound) fn compact(json: &RawValue) -> Box<RawValue> {
     let (mut in_string, mut escaped) = (false, false);
     let kept = json.get().chars().filter(|c| {
         let blank = !in_string && c.is_ascii_whitespace();
@@ -136,7 +138,7 @@ pub(super) fn compact(json: &RawValue) -> Box<RawValue> {
 }
 
 /// JSON of our own types. They hold strings and lists only, which always serialise; `null` stands for the impossible.
-pub(super) fn raw<T: Serialize + ?Sized>(value: &T) -> Box<RawValue> {
+pub(in crate::inbound) fn raw<T: Serialize + ?Sized>(value: &T) -> Box<RawValue> {
     serde_json::value::to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 

@@ -66,6 +66,11 @@ pub fn content(json: &RawValue) -> Digest {
     canonical(json, counts)
 }
 
+/// The digest of attached data: all of it is content.
+pub(super) fn content_of_free(json: &RawValue) -> Digest {
+    canonical(json, |_, _| Keep::Whole)
+}
+
 fn counts(name: &str, depth: usize) -> Keep {
     const FREE: [&str; 3] = ["userData", "extensions", "customFields"];
     if FREE.iter().any(|free| free.eq_ignore_ascii_case(name)) {
@@ -78,7 +83,7 @@ fn counts(name: &str, depth: usize) -> Keep {
 }
 
 /// The digest of several texts, each with its length, so that no two lists give the same bytes.
-pub(super) fn joined(parts: &[&str]) -> Digest {
+pub fn joined(parts: &[&str]) -> Digest {
     let mut all = String::new();
     for part in parts {
         all.push_str(&part.len().to_string());

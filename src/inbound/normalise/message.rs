@@ -8,16 +8,16 @@ use super::fields::{Fields, fit, integer, raw};
 use super::keys::{self, channel_medium};
 use super::notice::{About, Notice, Place};
 use super::stamps::{self, Stamp};
-use super::{Candidate, Identity, Key};
+use super::{Candidate, Identity, Key, sight};
 use crate::base::data::{Message, MessageData};
 use crate::base::envelope::{TimeSource, event, id_segment, medium};
 use crate::inbound::settings::Scope;
 use serde_json::value::RawValue;
 
 /// The conversation a log belongs to.
-struct Conversation {
-    medium: &'static str,
-    id: String,
+pub(super) struct Conversation {
+    pub(super) medium: &'static str,
+    pub(super) id: String,
 }
 
 /// One event per item of `messages`; one `unknown` where the notification names no conversation.
@@ -59,7 +59,7 @@ fn named_id(fields: &Fields<'_>, medium: &str) -> Option<String> {
     by("Id", &|name| fields.word(name)).or_else(|| by("Path", &segment)).or_else(|| by("Uri", &segment))
 }
 
-fn item(notice: &Notice<'_>, of: &Conversation, json: &RawValue, place: Place) -> Candidate {
+pub(super) fn item(notice: &Notice<'_>, of: &Conversation, json: &RawValue, place: Place) -> Candidate {
     let Some(fields) = Fields::of(json) else {
         return notice.unknown(json, place, "an item of `messages` is no object that can be read");
     };
@@ -70,6 +70,7 @@ fn item(notice: &Notice<'_>, of: &Conversation, json: &RawValue, place: Place) -
     let author = message.from.as_ref().and_then(|from| from.kind.clone());
     let visibility = message.visibility.clone();
 
+    let sight = index.map(|index| sight::item(of.medium, &of.id, index, &message, stamp.as_ref()));
     let subject = format!("{}/{}", of.medium, of.id);
     let about = About { medium: of.medium, event: event::MESSAGE, subject: subject.clone(), order: &of.id };
     let data = MessageData { interaction_id: of.id.clone(), message };
@@ -97,7 +98,7 @@ fn item(notice: &Notice<'_>, of: &Conversation, json: &RawValue, place: Place) -
             (notice.identity(&stem, content, place), notice.key(&subject, place, Key::None))
         }
     };
-    Candidate { event, identity, dedup, resource: None, content }
+    Candidate { event, identity, dedup, resource: None, content, sight }
 }
 
 /// `timestamp`, else `timestampSeconds` (which says milliseconds in some releases).

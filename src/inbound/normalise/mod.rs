@@ -2,21 +2,25 @@
 //!
 //! A file per medium family (`conversation` and its log `message`, `agent`); what none of them understands goes
 //! on as `genesys.gws.unknown.v1` with its JSON. The only thing ever left out is typed text (`typing`).
-//! Deliberately absent: what has been seen before (`dedup` decides by [`Candidate`]), and reading over REST.
+//! `snapshot` makes the same of what REST shows. Deliberately absent: what has been seen before (`dedup` decides by
+//! [`Candidate`]), and reading over REST.
 
 mod agent;
 mod conversation;
-mod fields;
+pub(in crate::inbound) mod fields;
 mod identity;
 pub mod keys;
 mod message;
 mod notice;
+pub mod sight;
+pub mod snapshot;
 mod stamps;
 #[cfg(test)]
-mod tests;
+pub(in crate::inbound) mod tests;
 mod typing;
 
 pub use identity::{Identity, base_id, event_id};
+pub use sight::{Says, Shadow, Sight};
 
 use crate::base::digest::Digest;
 use crate::base::envelope::Event;
@@ -45,6 +49,8 @@ pub struct Candidate {
     pub resource: Option<Digest>,
     /// Of the log item, or of the notification's whole `data` (of an element: the element's).
     pub content: Digest,
+    /// What it lets see of its resource, on the fields that REST shows too; absent where it is about none.
+    pub sight: Option<Sight>,
 }
 
 /// The row of the dedup table (design section 4) that decides.

@@ -63,6 +63,20 @@ impl<'a> Notice<'a> {
         }
     }
 
+    /// What REST shows, looked at as if it had been notified: nothing of a reading is a reference or a date.
+    pub(super) fn read(cx: &'a Context<'a>, channel: &'a str, data: &'a RawValue) -> Notice<'a> {
+        Notice {
+            cx,
+            channel,
+            data,
+            fields: Fields::none(),
+            message_type: None,
+            notification_type: None,
+            reference: None,
+            server_time: None,
+        }
+    }
+
     /// An event about `about` with the attributes all share; the caller adds the others.
     pub(super) fn event(&self, about: About<'_>, data: Box<RawValue>, raw: &RawValue) -> Event {
         let (time, timesource) = match &self.server_time {
@@ -150,6 +164,7 @@ impl<'a> Notice<'a> {
             dedup: self.key("", place, Key::None),
             resource: None,
             content,
+            sight: None,
         }
     }
 

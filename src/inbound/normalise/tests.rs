@@ -102,6 +102,11 @@ fn site(options: &Options) -> SiteConfig {
     }
 }
 
+/// A site for tests of what stands on the candidates made here.
+pub(in crate::inbound) fn plain_site() -> SiteConfig {
+    site(&Options::default())
+}
+
 fn json(text: &str) -> Box<RawValue> {
     RawValue::from_string(text.to_owned()).unwrap()
 }

@@ -1,10 +1,19 @@
 //! Continuity lost: an interval without coverage as events in the stream, and what REST can repair of it.
 //!
-//! `run` reads an agent's state and publishes what differs. Deliberately absent: when a gap opens (the session
-//! machine knows), and when to read.
+//! `run` reads an agent's state and publishes what differs: `desk` sends the requests, `lists` and `paging` say
+//! what an answer is worth, `interactions` what differs and what was recovered, `events` tells of it.
+//! Deliberately absent: when a gap opens (the session machine knows), and when to read.
 
+mod desk;
+mod events;
+mod interactions;
+mod lists;
+mod paging;
 mod run;
+#[cfg(test)]
+mod tests;
 
+pub use events::{closed, opened};
 pub use run::{Finding, Occasion, Reader, reconcile};
 
 use crate::base::data::{Certainty, GapData};
@@ -13,26 +22,9 @@ use crate::base::envelope::{Event, Origin, event, medium, partition_key, schema_
 use crate::base::time::{Millis, rfc3339};
 use crate::inbound::normalise::{Candidate, Identity, Key};
 use crate::inbound::settings::SiteConfig;
-use crate::journal::{Gap, Journal, Known};
+use crate::journal::{Gap, Journal};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
-
-/// A gap opens: for the session, and for every interaction of it that is known open.
-pub fn opened(
-    site: &SiteConfig,
-    agent: &str,
-    now: Millis,
-    gap: &Gap,
-    _known: &[Known],
-    journal: &Journal,
-) -> Vec<Candidate> {
-    vec![self::gap(site, agent, now, gap, journal)]
-}
-
-/// A gap closes for the session; its interactions follow once they were read again.
-pub fn closed(site: &SiteConfig, agent: &str, now: Millis, gap: &Gap, journal: &Journal) -> Vec<Candidate> {
-    vec![self::gap(site, agent, now, gap, journal)]
-}
 
 /// `cometbridge.session.gap_opened.v1` or, where it has an end, `.gap_closed.v1`. `last` is the last event in the
 /// journal now.
@@ -84,5 +76,5 @@ pub fn of_bridge(
         origin: Origin::Bridge,
         ..Event::bare(data)
     };
-    Candidate { event, identity: Identity::Assigned, dedup: Key::None, resource: None, content }
+    Candidate { event, identity: Identity::Assigned, dedup: Key::None, resource: None, content, sight: None }
 }

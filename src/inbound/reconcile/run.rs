@@ -1,16 +1,28 @@
 //! One reading of an agent's state over REST, and what is made of it.
 //!
-//! Deliberately absent: when to read (the session's loop knows).
+//! Logs first, then the states of the same conversations, then what a gap did to each of them. A state that was
+//! decided upon while its GET was under way is read again. Deliberately absent: when to read (the session's loop
+//! knows), and requests (`desk`).
 
+use super::desk::{Desk, List};
+use super::events::{self, Touched};
+use super::interactions::{self, Rows, Suspect};
+use super::lists::{Me, Trouble};
+use super::paging::{Had, Paging};
+use crate::base::data::Recovered;
+use crate::base::envelope::medium;
 use crate::base::metrics::Metrics;
 use crate::base::time::Clock;
 use crate::base::time::Millis;
-use crate::inbound::dedup::{Hole, Intake};
+use crate::inbound::dedup::{Hole, Intake, Taken};
 use crate::inbound::fleet::View;
+use crate::inbound::normalise::{Candidate, Says};
 use crate::inbound::session::transport::Transport;
 use crate::inbound::site::Site;
-use crate::journal::{Gap, Journal};
+use crate::journal::{Gap, Journal, Known};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a reading needs.
 #[derive(Clone)]
@@ -19,6 +31,8 @@ pub struct Reader {
     pub site_name: Arc<str>,
     /// The roster's key.
     pub agent: String,
+    /// Whom the server must answer for; stands in no message.
+    pub username: String,
     pub transport: Arc<Transport>,
     pub intake: Intake,
     pub journal: Journal,
@@ -29,13 +43,14 @@ pub struct Reader {
     pub epoch: u64,
 }
 
-/// Why a reading is made.
+/// Why a reading is made. `before`: what was known when the gap opened (the same rows as [`super::opened`] was
+/// given), as live notifications raise the last known index before the reading begins; empty where nobody knows.
 #[derive(Clone, Debug)]
 pub enum Occasion {
     /// After the first good connect of a new CometD session; the gap it closed, if there was one.
-    NewSession { gap: Option<Gap> },
+    NewSession { gap: Option<Gap>, before: Vec<Known> },
     /// Within a session, after a gap of certainty `possible`.
-    Continued { gap: Gap },
+    Continued { gap: Gap, before: Vec<Known> },
     /// Every `reconcile_every`: `heard` is when the last notification came, `since` when the session began.
     Routine { since: Millis, heard: Option<Millis> },
     /// The log of a conversation has a hole: one transcript read.
@@ -45,19 +60,260 @@ pub enum Occasion {
 /// What came of a reading.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
-    /// REST agrees with what is known; `open` says whether there is any open interaction.
+    /// REST agrees with what is known; `open` says how many interactions are open.
     Agrees { open: usize },
-    /// REST showed more than was known, and that went out.
+    /// REST showed more than was known, and that went out; or a gap was closed with a part unread.
     Repaired { events: usize },
     /// REST showed changes that a session with full coverage was never told of: published as silent.
     Silent { events: usize },
-    /// It could not be read; the text says why.
+    /// It could not be read; the text says why. Of a gap nothing was closed: the same occasion is to be read again.
     Unread(String),
-    /// The HTTP session is no longer logged in.
+    /// The HTTP session is no longer logged in; of a gap nothing was closed.
     LoggedOut,
 }
 
+/// Logs of one medium read in one reading; those beyond it are said to be not recovered.
+const MAX_LOGS: usize = 500;
+/// Readings of one resource until it is left.
+const READINGS: usize = 3;
+/// How long a notification may be under way after REST shows its change.
+const GRACE: Duration = Duration::from_secs(5);
+
 /// Reads, compares, publishes the difference. Cancel-safe: what was not stored is read again next time.
-pub async fn reconcile(_reader: &Reader, _occasion: Occasion) -> Finding {
-    Finding::Agrees { open: 0 }
+pub async fn reconcile(reader: &Reader, occasion: Occasion) -> Finding {
+    let desk = Desk {
+        site: &reader.site,
+        site_name: &reader.site_name,
+        agent: &reader.agent,
+        username: &reader.username,
+        transport: &reader.transport,
+        intake: &reader.intake,
+        journal: &reader.journal,
+        clock: &reader.clock,
+        epoch: reader.epoch,
+        grace: GRACE,
+    };
+    desk.read(occasion).await
+}
+
+/// What a reading of everything came to.
+#[derive(Default)]
+struct Total {
+    events: usize,
+    open: usize,
+    failed: Option<String>,
+}
+
+impl Desk<'_> {
+    pub(super) async fn read(&self, occasion: Occasion) -> Finding {
+        let result = match occasion {
+            Occasion::Hole(hole) => self.hole(&hole).await,
+            Occasion::Routine { heard, .. } => self.routine(heard).await,
+            Occasion::NewSession { gap, before } => self.repair(gap.as_ref(), before).await,
+            Occasion::Continued { gap, before } => self.repair(Some(&gap), before).await,
+        };
+        match result {
+            Ok(finding) => finding,
+            Err(Trouble::LoggedOut) => Finding::LoggedOut,
+            Err(Trouble::Missing) => {
+                Finding::Unread("GET /api/v2/me: HTTP 404: no GWS at base_url".to_owned())
+            }
+            Err(Trouble::Failed { text, .. }) => Finding::Unread(text),
+        }
+    }
+
+    async fn hole(&self, hole: &Hole) -> Result<Finding, Trouble> {
+        let Some(medium) = medium::CONVERSATIONS.iter().copied().find(|medium| *medium == hole.medium) else {
+            return Ok(Finding::Agrees { open: 0 });
+        };
+        let paging = Paging::hole(hole.from, hole.to);
+        let had = self.log(None, (medium, &hole.interaction), paging, true).await?;
+        // One log does not say that all agrees.
+        Ok(Finding::Repaired { events: had.events })
+    }
+
+    async fn repair(&self, gap: Option<&Gap>, before: Vec<Known>) -> Result<Finding, Trouble> {
+        let total = self.whole(gap, before).await?;
+        Ok(match total {
+            // A gap is closed with the verdict that it was not recovered; without one nothing is lost by waiting.
+            Total { failed: Some(text), .. } if gap.is_none() => Finding::Unread(text),
+            Total { events: 0, open, failed: None } => Finding::Agrees { open },
+            Total { events, .. } => Finding::Repaired { events },
+        })
+    }
+
+    /// Reads everything and stores what it shows.
+    async fn whole(&self, gap: Option<&Gap>, before: Vec<Known>) -> Result<Total, Trouble> {
+        let me = self.me().await?;
+        let known = interactions::rows(self.known().await?);
+        let before = if before.is_empty() { known.clone() } else { interactions::rows(before) };
+        let mut total = Total { events: self.agent_state(&me).await?, ..Total::default() };
+        let mut closing = Vec::new();
+        for medium in medium::CONVERSATIONS {
+            let list = self.list(medium, &me).await?;
+            let since = gap.and_then(|gap| gap.from);
+            let ids = interactions::concerned(medium, &before, &known, &list.ids, since);
+            for (position, id) in ids.iter().enumerate() {
+                let last = interactions::row(&before, medium, id).and_then(|row| row.last_index);
+                let had = match position {
+                    0..MAX_LOGS => {
+                        self.log(list.segment.as_deref(), (medium, id), Paging::from(last), true).await?
+                    }
+                    _ => Had::default(),
+                };
+                total.events += had.events;
+                closing.extend(gap.map(|gap| self.closing(gap, (medium, id), last, &had, list.answered)));
+            }
+            let failed = list.failed.clone();
+            let (events, open) = self.states(medium, list, &known).await?;
+            total.events += events;
+            total.open += open;
+            total.failed = total.failed.or(failed);
+        }
+        if let Some(text) = &total.failed {
+            tracing::warn!(agent = self.agent, "not everything could be read again: {text}");
+        }
+        if !closing.is_empty() {
+            self.store(closing, None).await?;
+        }
+        Ok(total)
+    }
+
+    fn closing(
+        &self,
+        gap: &Gap,
+        (medium, id): (&'static str, &str),
+        last_before: Option<i64>,
+        had: &Had,
+        answered: bool,
+    ) -> Candidate {
+        let touched = Touched { medium, id, last_before, first_after: had.first_after };
+        let recovered: Recovered = interactions::verdict(answered, had, last_before.is_some());
+        events::interaction_gap(&self.site.config, self.agent, self.now(), gap, &touched, Some(recovered))
+    }
+
+    /// Stores devices and channels; gives the number of events.
+    async fn agent_state(&self, me: &(Taken, Me)) -> Result<usize, Trouble> {
+        let (mut taken, mut candidates) = (me.0, self.agent_states(&me.1));
+        let mut events = 0;
+        for reading in 1..=READINGS {
+            if candidates.is_empty() {
+                break;
+            }
+            let keys: Vec<_> = candidates.iter().map(|one| one.resource).collect();
+            let stored = self.store(std::mem::take(&mut candidates), Some(taken)).await?;
+            events += stored.forwarded;
+            let stale: Vec<_> = stored.stale.iter().filter_map(|at| keys.get(*at).copied()).collect();
+            if stale.is_empty() || reading == READINGS {
+                break;
+            }
+            let again = self.me().await?;
+            taken = again.0;
+            candidates = self.agent_states(&again.1);
+            candidates.retain(|one| stale.contains(&one.resource));
+        }
+        Ok(events)
+    }
+
+    /// Stores a medium's states, and what has ended unseen; gives the numbers of events and of open interactions.
+    async fn states(
+        &self,
+        medium: &'static str,
+        mut list: List,
+        known: &Rows,
+    ) -> Result<(usize, usize), Trouble> {
+        let mut events = 0;
+        let mut wanted: Option<Vec<_>> = None;
+        let mut open = 0;
+        for reading in 1..=READINGS {
+            let mut candidates = std::mem::take(&mut list.candidates);
+            open = if list.answered { open_in(&candidates) } else { open_known(medium, known) };
+            if list.answered {
+                let gone = interactions::missing(medium, known, &list.ids).into_iter();
+                let ended = |row| events::ended_unseen(&self.site.config, self.agent, self.now(), row);
+                candidates.extend(gone.filter_map(ended));
+            }
+            if let Some(wanted) = &wanted {
+                candidates.retain(|one| wanted.contains(&one.resource));
+            }
+            if candidates.is_empty() {
+                break;
+            }
+            let keys: Vec<_> = candidates.iter().map(|one| one.resource).collect();
+            let stored = self.store(candidates, Some(list.taken)).await?;
+            events += stored.forwarded;
+            if stored.stale.is_empty() || reading == READINGS {
+                break;
+            }
+            wanted = Some(stored.stale.iter().filter_map(|at| keys.get(*at).copied()).collect());
+            let me = if list.segment.is_some() { (list.taken, Me::default()) } else { self.me().await? };
+            list = self.list(medium, &me).await?;
+        }
+        Ok((events, open))
+    }
+
+    /// Compares, waits until what is under way has come, and publishes what still differs.
+    async fn routine(&self, heard: Option<Millis>) -> Result<Finding, Trouble> {
+        let before = interactions::rows(self.known().await?);
+        let (suspects, first) = self.look(&before).await?;
+        let mut silent = BTreeMap::new();
+        if !suspects.is_empty() {
+            tokio::time::sleep(self.grace).await;
+            silent = interactions::unheard(&suspects, &interactions::rows(self.known().await?));
+        }
+        if silent.is_empty() {
+            return Ok(match first.failed {
+                Some(text) => Finding::Unread(text),
+                None => Finding::Agrees { open: first.open },
+            });
+        }
+        let total = self.whole(None, Vec::new()).await?;
+        tracing::warn!(
+            agent = self.agent,
+            "REST shows changes that this session was never told of: it is silent"
+        );
+        let event = events::silent(&self.site.config, self.agent, self.now(), heard, silent);
+        self.store(vec![event], None).await?;
+        Ok(Finding::Silent { events: total.events })
+    }
+
+    /// Reads without storing anything: where REST shows more than is known.
+    async fn look(&self, rows: &Rows) -> Result<(Vec<Suspect>, Total), Trouble> {
+        let me = self.me().await?;
+        let mut suspects: Vec<Suspect> = Vec::new();
+        let mut total = Total::default();
+        suspects.extend(self.agent_states(&me.1).iter().filter_map(|seen| interactions::differs(rows, seen)));
+        for medium in medium::CONVERSATIONS {
+            let list = self.list(medium, &me).await?;
+            suspects.extend(list.candidates.iter().filter_map(|seen| interactions::differs(rows, seen)));
+            total.open += if list.answered { open_in(&list.candidates) } else { open_known(medium, rows) };
+            let suspect = |row: &Known| (medium.to_string(), row.id.clone(), Some(row.clone()));
+            if list.answered {
+                suspects.extend(interactions::missing(medium, rows, &list.ids).into_iter().map(suspect));
+            }
+            // A log of which nothing was told yet is told when the agent accepts.
+            let told = list.ids.iter().filter_map(|id| interactions::row(rows, medium, id));
+            for row in told.filter(|row| row.last_index.is_some()) {
+                let paging = Paging::from(row.last_index);
+                let had = self.log(list.segment.as_deref(), (medium, &row.id), paging, false).await?;
+                if had.first_after.is_some() {
+                    suspects.push(suspect(row));
+                }
+            }
+            total.failed = total.failed.or(list.failed);
+        }
+        Ok((suspects, total))
+    }
+}
+
+/// Open interactions among those listed: what says nothing of its state is open.
+fn open_in(candidates: &[Candidate]) -> usize {
+    let ended = |one: &&Candidate| {
+        one.sight.as_ref().is_some_and(|sight| matches!(sight.says, Says::State { open: Some(false), .. }))
+    };
+    candidates.iter().filter(|one| !ended(one)).count()
+}
+
+fn open_known(medium: &'static str, rows: &Rows) -> usize {
+    rows.values().filter(|row| row.open && events::medium_of(row) == Some(medium)).count()
 }

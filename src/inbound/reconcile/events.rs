@@ -1,0 +1,147 @@
+//! The events of the bridge that tell of a gap, of an interaction that ended unseen, and of a silent session.
+//!
+//! Deliberately absent: when each is due.
+
+use super::{certainty, gap, of_bridge};
+use crate::base::data::{EndedUnseenData, GapPhase, InteractionGapData, Recovered, SilentData};
+use crate::base::digest::Digest;
+use crate::base::envelope::{Event, Origin, event, gws_type, id_segment, medium, partition_key, schema_urn};
+use crate::base::time::{Millis, rfc3339};
+use crate::inbound::normalise::{Candidate, Identity, Key, Says, Shadow, Sight, keys};
+use crate::inbound::settings::SiteConfig;
+use crate::journal::{Gap, Journal, Known};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+use std::collections::BTreeMap;
+
+/// What is published when a gap opens: the session's own event, then one for each interaction that is known to be
+/// open, in its own order. To be stored in one step with the gap, before anything of the time after it.
+pub fn opened(
+    site: &SiteConfig,
+    agent: &str,
+    now: Millis,
+    of: &Gap,
+    known: &[Known],
+    journal: &Journal,
+) -> Vec<Candidate> {
+    let mut out = vec![gap(site, agent, now, of, journal)];
+    let open = known.iter().filter(|row| row.open);
+    out.extend(open.filter_map(|row| {
+        let medium = medium_of(row)?;
+        let touched = Touched { medium, id: &row.id, last_before: row.last_index, first_after: None };
+        Some(interaction_gap(site, agent, now, of, &touched, None))
+    }));
+    out
+}
+
+/// What is published when a session is covered again. The interactions' own events follow from the reading.
+pub fn closed(site: &SiteConfig, agent: &str, now: Millis, of: &Gap, journal: &Journal) -> Vec<Candidate> {
+    vec![gap(site, agent, now, of, journal)]
+}
+
+/// The medium of a row, where it is a conversation's.
+pub(super) fn medium_of(row: &Known) -> Option<&'static str> {
+    medium::CONVERSATIONS.iter().copied().find(|medium| *medium == row.kind)
+}
+
+/// An interaction that a gap touched.
+pub(super) struct Touched<'a> {
+    pub(super) medium: &'static str,
+    pub(super) id: &'a str,
+    pub(super) last_before: Option<i64>,
+    pub(super) first_after: Option<i64>,
+}
+
+/// `genesys.gws.<medium>.gap.v1`: closed where `recovered` is given, else opened.
+pub(super) fn interaction_gap(
+    site: &SiteConfig,
+    agent: &str,
+    now: Millis,
+    of: &Gap,
+    touched: &Touched<'_>,
+    recovered: Option<Recovered>,
+) -> Candidate {
+    let (phase, word) = match recovered {
+        None => (GapPhase::Opened, "opened"),
+        Some(_) => (GapPhase::Closed, "closed"),
+    };
+    let data = InteractionGapData {
+        interaction_id: touched.id.to_owned(),
+        agent: agent.to_owned(),
+        gapid: of.id.clone(),
+        phase,
+        cause: of.cause.clone(),
+        certainty: certainty(of),
+        from: of.from.map(rfc3339),
+        to: of.to.map(rfc3339).filter(|_| recovered.is_some()),
+        last_index_before: touched.last_before,
+        first_index_after: touched.first_after,
+        recovered,
+    };
+    let candidate = of_interaction(site, agent, now, (touched.medium, touched.id, event::GAP), &data);
+    if of.id.is_empty() {
+        return candidate;
+    }
+    // The same however often it is said: a reading that was broken off is done again.
+    let parts =
+        [site.realm.as_str(), "agent", agent, touched.medium, touched.id, event::GAP, of.id.as_str(), word];
+    let digest_id = parts.map(id_segment).join("/");
+    Candidate { identity: Identity::Content { digest_id }, ..candidate }
+}
+
+/// `genesys.gws.<medium>.ended_unseen.v1`; it is decided against what is known when it is stored.
+pub(super) fn ended_unseen(site: &SiteConfig, agent: &str, now: Millis, row: &Known) -> Option<Candidate> {
+    let medium = medium_of(row)?;
+    let data = EndedUnseenData {
+        interaction_id: row.id.clone(),
+        agent: agent.to_owned(),
+        last_state: Shadow::parse(&row.shadow).state().map(str::to_owned),
+        last_index: row.last_index,
+    };
+    let candidate = of_interaction(site, agent, now, (medium, &row.id, event::ENDED_UNSEEN), &data);
+    Some(Candidate {
+        resource: Some(keys::resource(&site.realm, agent, medium, &row.id)),
+        sight: Some(Sight { kind: medium, id: row.id.clone(), says: Says::Ended }),
+        ..candidate
+    })
+}
+
+/// `cometbridge.session.silent.v1`.
+pub(super) fn silent(
+    site: &SiteConfig,
+    agent: &str,
+    now: Millis,
+    heard: Option<Millis>,
+    differing: BTreeMap<String, u64>,
+) -> Candidate {
+    let data = SilentData { agent: agent.to_owned(), since: heard.map(rfc3339), differing };
+    of_bridge(site, agent, now, "cometbridge.session.silent.v1", event::SILENT, "session.silent", &data)
+}
+
+/// An event of the bridge in an interaction's own order; `about` is medium, id and event.
+fn of_interaction(
+    site: &SiteConfig,
+    agent: &str,
+    now: Millis,
+    (medium, id, word): (&'static str, &str, &'static str),
+    data: &impl Serialize,
+) -> Candidate {
+    let data = to_raw_value(data).unwrap_or_else(|_| RawValue::NULL.to_owned());
+    let content = Digest::of(data.get().as_bytes());
+    let event = Event {
+        source: format!("/gws/{}", site.realm),
+        kind: gws_type(medium, word).into(),
+        subject: format!("{medium}/{id}"),
+        time: rfc3339(now),
+        dataschema: schema_urn(&format!("{medium}.{word}")).into(),
+        site: site.name.clone(),
+        medium: medium.into(),
+        event: word.into(),
+        interaction: Some(id.to_owned()),
+        agent: Some(agent.to_owned()),
+        partitionkey: partition_key(&site.realm, id),
+        origin: Origin::Bridge,
+        ..Event::bare(data)
+    };
+    Candidate { event, identity: Identity::Assigned, dedup: Key::None, resource: None, content, sight: None }
+}
