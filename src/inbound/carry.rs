@@ -47,6 +47,8 @@ pub struct Held {
     pub unreadable: Vec<u8>,
     /// The server named another user: no change of the secret mends that.
     pub other_user: bool,
+    /// The login under way starts from nothing: no cookies, and the base URL in use.
+    pub fresh_login: bool,
     /// When the last checkpoint was written.
     marked: tokio::time::Instant,
     stop: CancellationToken,
@@ -79,6 +81,7 @@ impl Held {
             fresh: false,
             unreadable: Vec::new(),
             other_user: false,
+            fresh_login: false,
             marked: tokio::time::Instant::now(),
             stop,
             session,
@@ -171,7 +174,7 @@ impl Held {
                 Request::Connect { hold: Hold::Server, .. } => {}
                 // Many sessions go on at once when the service starts again.
                 Request::Connect { hold: Hold::Of(_), .. } => site.resume_turn().await,
-                _ => site.admit(Errand::Open).await,
+                _ => site.admit_at(Errand::Open, &transport.base()).await,
             }
             (transport.post(&request, timeout).await, opening)
         };
@@ -264,7 +267,7 @@ impl Held {
         let parked = matches!(request, Request::Connect { .. });
         let work = async move {
             if !parked {
-                site.admit(Errand::KeepAlive).await;
+                site.admit_at(Errand::KeepAlive, &transport.base()).await;
             }
             transport.post(&request, timeout).await
         };

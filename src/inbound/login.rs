@@ -6,20 +6,19 @@ use crate::inbound::accounts::{Judged, Leave, Tried};
 use crate::inbound::carry::Held;
 use crate::inbound::session::login::{authorize, login};
 use crate::inbound::session::protocol::{Failure, FailureKind, Input, LoginFailure};
-use crate::inbound::site::Errand;
 use crate::inbound::{notes, passwords};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// A refused agent's secret is looked at so often, to see whether it was changed.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// A secret read longer ago than this is read again before it is used.
+const STALE_SECRET: Duration = Duration::from_secs(60);
 
 impl Held {
     pub(super) async fn login(&mut self, fresh: bool) -> Input {
-        if fresh {
-            self.transport.forget();
-        }
+        self.fresh_login = fresh;
         self.epoch += 1;
         self.other_user = false;
         let result = self.try_login().await;
@@ -41,12 +40,12 @@ impl Held {
     }
 
     async fn try_login(&mut self) -> Result<(), LoginFailure> {
-        let password = self.password().await.map_err(passing)?;
-        let (site, agent) = (&self.session.site, &self.session.agent);
-        if let Leave::Refused(reason) = self.session.accounts.leave(&agent.key, &password).await {
-            return Err(LoginFailure::Refused(reason));
+        let password = self.leave().await?;
+        if self.fresh_login {
+            // After the wait: the base URL in use may be another by now.
+            self.transport.forget();
         }
-        site.admit(Errand::Login).await;
+        let (site, agent) = (&self.session.site, &self.session.agent);
         let (charset, timeout) = (site.config.password_charset, site.config.network_delay);
         let result = login(&self.transport, agent, &password, charset, timeout).await;
         let tried = match &result {
@@ -61,6 +60,25 @@ impl Held {
                     .to_owned(),
             )),
             Judged::Fine | Judged::Refused(_) => result,
+        }
+    }
+
+    /// Waits for leave to log in; the secret is read anew where that took its time.
+    async fn leave(&mut self) -> Result<SecretString, LoginFailure> {
+        loop {
+            let password = self.password().await.map_err(passing)?;
+            let asked = tokio::time::Instant::now();
+            let (site, agent) = (&self.session.site, &self.session.agent);
+            match self.session.accounts.enter(site, &agent.key, &password).await {
+                Leave::Refused(reason) => return Err(LoginFailure::Refused(reason)),
+                Leave::Go if asked.elapsed() < STALE_SECRET => return Ok(password),
+                Leave::Go => {
+                    // The secret may have changed meanwhile; the turn is given up, and the next one comes soon.
+                    if self.password().await.is_ok_and(|now| same(&now, &password)) {
+                        return Ok(password);
+                    }
+                }
+            }
         }
     }
 
@@ -103,6 +121,10 @@ impl Held {
             }
         }
     }
+}
+
+fn same(one: &SecretString, other: &SecretString) -> bool {
+    one.expose_secret() == other.expose_secret()
 }
 
 fn passing(text: String) -> LoginFailure {

@@ -3,6 +3,7 @@
 //! One request at a time, only while the session is logged in, each admitted by the site. Deliberately absent: the
 //! poll itself, and what a reading makes of its answers (see `reconcile`).
 
+use crate::base::retry::Backoff;
 use crate::base::time::Millis;
 use crate::inbound::Session;
 use crate::inbound::reconcile::{Finding, Occasion, Reader, reconcile};
@@ -10,6 +11,7 @@ use crate::inbound::session::login::{ME, judge};
 use crate::inbound::session::protocol::LoginFailure;
 use crate::inbound::session::transport::Transport;
 use crate::inbound::site::Errand;
+use crate::journal::Gap;
 use futures_util::future::BoxFuture;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,13 +25,40 @@ const MAX_WANTED: usize = 64;
 pub struct Upkeep {
     on: bool,
     running: Option<BoxFuture<'static, Done>>,
-    wanted: VecDeque<Occasion>,
+    /// The reading that runs; it is wanted again where it comes to nothing.
+    reading: Option<Wanted>,
+    wanted: VecDeque<Wanted>,
     keep_alive_at: Instant,
     routine_at: Option<Instant>,
     /// When the present Bayeux session began, and when its last notification came.
     since: Millis,
     heard: Option<Millis>,
 }
+
+/// A reading to be made, not before a time.
+struct Wanted {
+    occasion: Occasion,
+    tries: u32,
+    after: Instant,
+}
+
+impl Wanted {
+    /// Whether it closes what a gap left open: until it is done, a difference is no sign of silence.
+    fn repairs(&self) -> bool {
+        matches!(self.occasion, Occasion::NewSession { .. } | Occasion::Continued { .. })
+    }
+
+    fn gap(&self) -> Option<&Gap> {
+        match &self.occasion {
+            Occasion::NewSession { gap, .. } => gap.as_ref(),
+            Occasion::Continued { gap, .. } => Some(gap),
+            Occasion::Routine { .. } | Occasion::Hole(_) => None,
+        }
+    }
+}
+
+/// How long a reading that came to nothing waits for its next try.
+const AGAIN: Backoff = Backoff { initial: Duration::from_secs(5), max: Duration::from_secs(600) };
 
 enum Done {
     /// How a keep-alive went.
@@ -61,6 +90,7 @@ impl Upkeep {
         Upkeep {
             on: false,
             running: None,
+            reading: None,
             wanted: VecDeque::new(),
             keep_alive_at: now + jittered(config.keep_alive),
             routine_at: (!routine.is_zero()).then(|| now + routine.mul_f64(fastrand::f64())),
@@ -74,17 +104,23 @@ impl Upkeep {
         self.on = true;
     }
 
-    /// No login: whatever runs is given up; what was wanted is wanted still.
+    /// No login: whatever runs is given up, and wanted still.
     pub fn pause(&mut self) {
         self.on = false;
         self.running = None;
+        self.wanted.extend(self.reading.take());
     }
 
-    /// A new Bayeux session: readings for the old one are moot.
+    /// A new Bayeux session: holes of the old one are moot, what its gaps left open is not.
     pub fn begin(&mut self, now: Millis) {
-        self.wanted.clear();
+        self.wanted.retain(|wanted| wanted.gap().is_some());
         self.since = now;
         self.heard = None;
+    }
+
+    /// Gaps whose interactions were not read again yet.
+    pub fn unread(&self) -> Vec<&Gap> {
+        self.wanted.iter().chain(&self.reading).filter_map(Wanted::gap).collect()
     }
 
     pub fn heard(&mut self, now: Millis) {
@@ -97,13 +133,15 @@ impl Upkeep {
     }
 
     pub fn want(&mut self, occasion: Occasion) {
+        let wanted = Wanted { occasion, tries: 0, after: Instant::now() };
         if self.wanted.len() >= MAX_WANTED {
-            self.wanted.pop_front();
+            let hole = self.wanted.iter().position(|known| !known.repairs());
+            self.wanted.remove(hole.unwrap_or_default());
         }
-        match occasion {
+        match wanted.repairs() {
             // What repairs a gap goes before what fills a hole.
-            Occasion::Hole(_) => self.wanted.push_back(occasion),
-            _ => self.wanted.push_front(occasion),
+            true => self.wanted.push_front(wanted),
+            false => self.wanted.push_back(wanted),
         }
     }
 
@@ -128,22 +166,26 @@ impl Upkeep {
         transport: &Arc<Transport>,
         epoch: u64,
     ) -> BoxFuture<'static, Done> {
-        let reader = |heard| reader(session, transport, epoch, heard);
-        if let Some(occasion) = self.wanted.pop_front() {
-            return read(reader(self.heard), occasion);
+        let repairs = self.wanted.iter().any(Wanted::repairs);
+        let routine_at = self.routine_at.filter(|_| !repairs);
+        let next = self.wanted.iter().map(|wanted| wanted.after).min();
+        let at = [Some(self.keep_alive_at), routine_at, next].into_iter().flatten().min();
+        tokio::time::sleep_until(at.unwrap_or(self.keep_alive_at)).await;
+        let now = Instant::now();
+        let wanted = self.wanted.iter().position(|wanted| wanted.after <= now);
+        if let Some(wanted) = wanted.and_then(|place| self.wanted.remove(place)) {
+            return self.read(session, transport, epoch, wanted);
         }
-        let routine_at = self.routine_at.unwrap_or(self.keep_alive_at + session.site.config.keep_alive);
-        tokio::time::sleep_until(self.keep_alive_at.min(routine_at)).await;
-        if routine_at <= Instant::now() {
-            self.routine_at = Some(Instant::now() + jittered(session.site.config.reconcile_every));
+        if routine_at.is_some_and(|at| at <= now) {
+            self.routine_at = Some(now + jittered(session.site.config.reconcile_every));
             let occasion = Occasion::Routine { since: self.since, heard: self.heard };
-            return read(reader(self.heard), occasion);
+            return self.read(session, transport, epoch, Wanted { occasion, tries: 0, after: now });
         }
         self.alive(session);
         let (site, transport) = (Arc::clone(&session.site), Arc::clone(transport));
         let username = session.agent.username.clone();
         Box::pin(async move {
-            site.admit(Errand::KeepAlive).await;
+            site.admit_at(Errand::KeepAlive, &transport.base()).await;
             let answer = transport.get(ME, site.config.network_delay).await;
             Done::Kept(match answer.map(|answer| judge(&answer, &username)) {
                 Ok(Ok(())) => Kept::Well,
@@ -153,8 +195,30 @@ impl Upkeep {
         })
     }
 
+    fn read(
+        &mut self,
+        session: &Session,
+        transport: &Arc<Transport>,
+        epoch: u64,
+        wanted: Wanted,
+    ) -> BoxFuture<'static, Done> {
+        let (reader, occasion) = (reader(session, transport, epoch), wanted.occasion.clone());
+        self.reading = Some(wanted);
+        Box::pin(async move { Done::Read(reconcile(&reader, occasion).await) })
+    }
+
     fn finished(&mut self, session: &Session, done: Done) -> Event {
         let agent = session.agent.key.as_str();
+        let site = session.site.config.name.as_str();
+        let reading = self.reading.take();
+        if let Done::Kept(kept) = &done {
+            let result = match kept {
+                Kept::Well => "ok",
+                Kept::Unanswered => "failed",
+                Kept::LoggedOut => "logged-out",
+            };
+            session.metrics.session_keepalives_total.with_label_values(&[site, result]).inc();
+        }
         match done {
             Done::Kept(Kept::Well) => Event::Nothing,
             Done::Kept(Kept::Unanswered) => {
@@ -162,24 +226,53 @@ impl Upkeep {
                 self.keep_alive_at = Instant::now() + jittered(session.site.config.keep_alive / 4);
                 Event::Nothing
             }
-            Done::Kept(Kept::LoggedOut) | Done::Read(Finding::LoggedOut) => {
+            Done::Kept(Kept::LoggedOut) => {
                 tracing::info!(agent, "the HTTP session is no longer logged in; logging in again");
                 Event::LoggedOut
             }
-            Done::Read(finding) => {
-                if let Finding::Unread(why) = &finding {
-                    tracing::warn!(agent, "the agent's state could not be read over REST: {why}");
-                } else {
-                    self.alive(session);
+            Done::Read(finding) => self.found(session, reading, &finding),
+        }
+    }
+
+    /// What a reading came to; one that came to nothing is wanted again.
+    fn found(&mut self, session: &Session, reading: Option<Wanted>, finding: &Finding) -> Event {
+        let (site, agent) = (session.site.config.name.as_str(), session.agent.key.as_str());
+        let result = match finding {
+            Finding::Agrees { .. } => "agrees",
+            Finding::Repaired { .. } => "repaired",
+            Finding::Silent { .. } => "silent",
+            Finding::Unread(_) | Finding::LoggedOut => "unread",
+        };
+        session.metrics.session_readings_total.with_label_values(&[site, result]).inc();
+        session.view.read(session.clock.now(), finding);
+        let again = |wanted: Wanted| {
+            let tries = wanted.tries.saturating_add(1);
+            let wait = AGAIN.jitter_upward(tries, fastrand::f64());
+            Wanted { tries, after: Instant::now() + wait, ..wanted }
+        };
+        match finding {
+            Finding::LoggedOut => {
+                self.wanted.extend(reading.filter(Wanted::repairs));
+                tracing::info!(agent, "the HTTP session is no longer logged in; logging in again");
+                Event::LoggedOut
+            }
+            Finding::Unread(why) => {
+                let tries = reading.as_ref().map_or(0, |wanted| wanted.tries) + 1;
+                if tries.is_power_of_two() {
+                    tracing::warn!(agent, tries, "the agent's state could not be read over REST: {why}");
                 }
-                session.view.read(session.clock.now(), &finding);
+                self.wanted.extend(reading.filter(Wanted::repairs).map(again));
+                Event::Nothing
+            }
+            _ => {
+                self.alive(session);
                 Event::Nothing
             }
         }
     }
 }
 
-fn reader(session: &Session, transport: &Arc<Transport>, epoch: u64, _heard: Option<Millis>) -> Reader {
+fn reader(session: &Session, transport: &Arc<Transport>, epoch: u64) -> Reader {
     Reader {
         site: Arc::clone(&session.site),
         site_name: session.site.config.name.as_str().into(),
@@ -193,10 +286,6 @@ fn reader(session: &Session, transport: &Arc<Transport>, epoch: u64, _heard: Opt
         metrics: session.metrics.clone(),
         epoch,
     }
-}
-
-fn read(reader: Reader, occasion: Occasion) -> BoxFuture<'static, Done> {
-    Box::pin(async move { Done::Read(reconcile(&reader, occasion).await) })
 }
 
 /// Between three quarters of the time and all of it: never later than told, and not all at once.

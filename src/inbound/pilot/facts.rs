@@ -38,7 +38,7 @@ impl Facts {
         transport: &Transport,
         clock: &Clock,
     ) -> Result<Facts, String> {
-        site.admit(Errand::Read).await;
+        site.admit_at(Errand::Read, &transport.base()).await;
         let answer = transport.get("/api/v2/me?subresources=*", site.config.network_delay).await;
         let answer = answer.map_err(|failure| failure.text)?;
         if answer.status != http::StatusCode::OK {

@@ -71,7 +71,7 @@ impl Desk<'_> {
     async fn get(&self, path: &str, what: &str, me: bool) -> Result<(Taken, Box<RawValue>), Trouble> {
         let mut waits = WAITS.iter();
         loop {
-            self.site.admit(Errand::Read).await;
+            self.site.admit_at(Errand::Read, &self.transport.base()).await;
             let taken = self.intake.now();
             let answer = self.transport.get(path, self.site.config.network_delay).await;
             let asked = answer.as_ref().ok().and_then(|answer| asked_wait(&answer.headers));

@@ -76,6 +76,11 @@ impl Transport {
         mine.csrf = None;
     }
 
+    /// The base URL that the session stands on.
+    pub fn base(&self) -> Url {
+        self.mine().base.clone()
+    }
+
     pub fn authorize(&self, value: HeaderValue) {
         self.mine().authorization = Some(value);
     }
