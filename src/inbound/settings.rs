@@ -4,7 +4,7 @@ use crate::base::secret::SecretRef;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
-use url::Url;
+use url::{Host, Url};
 
 /// One GWS site.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub struct SiteConfig {
     pub realm: String,
     /// In order of preference; at least one.
     pub base_urls: Vec<Url>,
+    /// Whether http:// is allowed beyond this machine.
+    pub allow_plaintext: bool,
     /// Begins with a slash; appended to the base URL.
     pub notifications_path: String,
     /// Whether `/handshake`, `/connect`, … is appended, as CometD's own clients do.
@@ -108,4 +110,14 @@ pub enum Charset {
 pub enum Scope {
     Interaction,
     Agent,
+}
+
+/// Whether a URL names this machine: there, plain HTTP shows nothing to anybody.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
 }

@@ -2,18 +2,18 @@
 //!
 //! Deliberately absent: the roster's lines (read and checked by `inbound`, as they change while running).
 
-use super::http::Header;
+use super::group::site_headers;
 use super::{Check, HOUR, MILLI, MINUTE};
 use crate::config::findings::nearest;
 use crate::config::raw::{self, OneOrMore};
 use crate::config::tree::Path;
-use crate::inbound::settings::{Charset, HeaderValue, RosterConfig, Scope, SiteConfig};
+use crate::inbound::settings::{Charset, RosterConfig, Scope, SiteConfig};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use url::Url;
 
 /// Headers that the session sets itself.
-const OWN_HEADERS: [&str; 7] = [
+pub(super) const OWN_HEADERS: [&str; 7] = [
     "host",
     "connection",
     "content-length",
@@ -45,14 +45,9 @@ impl Check<'_> {
         let (requests, logins) = self.rates(at, &raw);
         let (max_reply, max_message) = self.sizes(at, &raw);
         let roster = self.roster(&at.key("roster"), &raw.roster);
+        let groups = self.groups(at, &raw);
+        let (keep_alive, reconcile_every) = (self.keep_alive(at, &raw), self.reconcile_every(at, &raw));
         let headers = self.headers(&at.key("headers"), &raw.headers, &OWN_HEADERS);
-        let headers = headers.into_iter().map(|(name, value)| {
-            let value = match value {
-                Header::Plain(text) => HeaderValue::Plain(text),
-                Header::Secret(place) => HeaderValue::Secret(place),
-            };
-            (name, value)
-        });
         let ca = self.authorities(&at.key("ca"), raw.ca.as_ref());
         let client_certificate = raw
             .client_certificate
@@ -78,7 +73,7 @@ impl Check<'_> {
             client_certificate,
             proxy,
             proxy_password,
-            headers: headers.collect(),
+            headers: site_headers(headers),
             password_charset: match raw.password_charset {
                 raw::Charset::Utf8 => Charset::Utf8,
                 raw::Charset::Latin1 => Charset::Latin1,
@@ -98,13 +93,8 @@ impl Check<'_> {
             server_window: self.span(&at.key("server_window"), raw.server_window, 100 * MILLI, HOUR),
             ask_window: self.span(&at.key("ask_window"), raw.ask_window, Duration::ZERO, HOUR),
             stall_hold: self.span(&at.key("stall_hold"), raw.stall_hold, Duration::ZERO, 24 * HOUR),
-            keep_alive: self.span(&at.key("keep_alive"), raw.keep_alive, 100 * MILLI, HOUR),
-            reconcile_every: self.span(
-                &at.key("reconcile_every"),
-                raw.reconcile_every,
-                Duration::ZERO,
-                24 * HOUR,
-            ),
+            keep_alive,
+            reconcile_every,
             max_handshakes: self.number(&at.key("max_handshakes"), raw.max_handshakes, 1, 10_000),
             settle_after_outage: self.span(
                 &at.key("settle_after_outage"),
@@ -113,7 +103,8 @@ impl Check<'_> {
                 HOUR,
             ),
             max_disturbed: self.number(&at.key("max_disturbed"), raw.max_disturbed, 1, 100_000),
-            groups: BTreeMap::new(),
+            allow_plaintext: raw.allow_plaintext,
+            groups,
             roster: roster?,
         })
     }
