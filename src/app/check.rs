@@ -71,7 +71,7 @@ async fn sessions(site: &crate::inbound::settings::SiteConfig, faults: &mut Vec<
     if let Err(error) = Site::new(site.clone()).await {
         faults.push(error.to_string());
     }
-    let agents = match roster::read(&site.roster) {
+    let agents = match roster::read(site) {
         Ok(agents) => agents,
         Err(error) => {
             faults.push(error.to_string());

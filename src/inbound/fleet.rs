@@ -133,8 +133,8 @@ pub async fn prepare(
     let mut views = Vec::new();
     let mut missing: HashSet<&String> = only.iter().collect();
     for config in sites {
-        let agents = roster::read(&config.roster)
-            .map_err(|source| Error::Roster { site: config.name.clone(), source })?;
+        let agents =
+            roster::read(config).map_err(|source| Error::Roster { site: config.name.clone(), source })?;
         let site = Arc::new(Site::new(config.clone()).await?);
         let accounts = Arc::new(Accounts::default());
         let mut of_site = Vec::new();

@@ -121,3 +121,55 @@ pub fn is_loopback(url: &Url) -> bool {
         None => false,
     }
 }
+
+/// Settings for tests.
+#[cfg(test)]
+pub mod testing {
+    use super::*;
+
+    /// A site `main` with the defaults.
+    pub fn site() -> SiteConfig {
+        let seconds = Duration::from_secs;
+        SiteConfig {
+            name: "main".into(),
+            realm: "main".into(),
+            base_urls: Url::parse("https://gws.example.com").into_iter().collect(),
+            allow_plaintext: false,
+            notifications_path: "/api/v2/notifications".into(),
+            append_message_type: true,
+            channels: vec!["/v2/me/*".into()],
+            roster: RosterConfig {
+                file: "agents.csv".into(),
+                passwords: None,
+                watch: seconds(5),
+                max_removed_percent: 10,
+            },
+            requests_per_second: 15,
+            logins_per_second: 5,
+            ca: None,
+            client_certificate: None,
+            proxy: None,
+            proxy_password: None,
+            headers: Vec::new(),
+            password_charset: Charset::Utf8,
+            time_zone: jiff::tz::TimeZone::UTC,
+            scope: Scope::Interaction,
+            typing_text: false,
+            network_delay: seconds(10),
+            connect_timeout: seconds(10),
+            max_reply_bytes: 1 << 24,
+            max_message_bytes: 1 << 20,
+            max_backoff: seconds(60),
+            compression: true,
+            server_window: seconds(10),
+            ask_window: seconds(60),
+            stall_hold: seconds(300),
+            keep_alive: seconds(600),
+            reconcile_every: seconds(1800),
+            max_handshakes: 50,
+            settle_after_outage: seconds(60),
+            max_disturbed: 3,
+            groups: BTreeMap::new(),
+        }
+    }
+}
