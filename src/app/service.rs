@@ -3,25 +3,30 @@
 //! Deliberately absent: how a part does its work.
 
 use crate::admin;
-use crate::app::Fault;
+use crate::app::crew::{self, Begin, Crew, Work};
+use crate::app::rosters::{self, Order};
 use crate::app::status::{self, StatusSource};
-use crate::app::systemd;
+use crate::app::{Fault, systemd};
 use crate::base::health::{Health, Status};
 use crate::base::metrics::{Metrics, SessionWords};
 use crate::base::time::Clock;
-use crate::config::Settings;
+use crate::config::{MIN_STATE_KEY, Settings};
 use crate::inbound::dedup::{self, Ended, Intake};
-use crate::inbound::fleet::{self, Common, Fleet};
+use crate::inbound::fleet::{self, Common, Fleet, Maker, Prepared};
+use crate::inbound::hold;
 use crate::inbound::session::protocol::{GAPS, LOST, Phase};
-use crate::inbound::{Session, hold};
 use crate::journal::{Journal, StartAt, State};
 use crate::outbound::fanout::{self, Lanes};
 use crate::outbound::settings::Start;
 use crate::outbound::sink::reasons;
 use anyhow::Context;
+use futures_util::future::BoxFuture;
+use secrecy::{ExposeSecret, SecretString};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// How often counts are taken, readiness is judged and the watchdog is fed.
@@ -37,7 +42,9 @@ pub struct Service {
     pub(super) journal: Journal,
     pub(super) fleet: Fleet,
     pub(super) lanes: Lanes,
-    pub(super) sessions: JoinSet<String>,
+    pub(super) crew: Crew,
+    pub(super) maker: Arc<Maker>,
+    pub(super) orders: mpsc::Receiver<Order>,
     pub(super) dedup: Ended,
     /// Kept so that the dedup thread outlives a fleet whose every login is refused.
     pub(super) intake: Intake,
@@ -55,6 +62,8 @@ pub async fn start(settings: Settings, only: &[String]) -> Result<Service, Fault
     metrics.config_last_reload_success.set(1);
     zero(&settings, &metrics);
     let (health, clock) = (Health::default(), Clock::system());
+    let hangups = rosters::hangups().context("signals")?;
+    state_key(&settings).await.map_err(Fault::Configuration)?;
     health.set("journal", Status::Starting);
     let opened = Journal::open(settings.journal.clone(), clock.clone(), metrics.clone(), health.clone());
     let (journal, recovery) = opened?;
@@ -77,26 +86,35 @@ pub async fn start(settings: Settings, only: &[String]) -> Result<Service, Fault
     );
     let (intake, dedup) =
         dedup::start(&journal, clock.clone(), metrics.clone(), health.clone(), lanes.intake_paused())?;
-    let checkpoints = journal.checkpoints().await?;
-    let shortened = recovery.shortened.is_some();
     let common = Common {
-        intake: &intake,
-        journal: &journal,
-        clock: &clock,
-        metrics: &metrics,
-        checkpoints,
-        shortened,
+        intake: intake.clone(),
+        journal: journal.clone(),
+        clock: clock.clone(),
+        metrics: metrics.clone(),
+        checkpoints: journal.checkpoints().await?,
+        shortened: recovery.shortened.is_some(),
     };
     let prepared = fleet::prepare(&settings.sites, only, common).await;
-    let (fleet, sessions) = prepared.map_err(|error| Fault::Configuration(error.to_string()))?;
+    let prepared = prepared.map_err(|error| Fault::Configuration(error.to_string()))?;
+    let Prepared { fleet, maker, rosters: watches } = prepared;
+    let (maker, stop_sessions) = (Arc::new(maker), CancellationToken::new());
+    let mut crew = Crew::new(work(maker.clone(), stop_sessions.clone()), health.clone());
     let stop_admin = CancellationToken::new();
-    let source = StatusSource::new(&settings, &journal, &fleet, &clock, &metrics, &health);
+    for (site, watch) in settings.sites.iter().zip(&watches) {
+        watch.agents().iter().for_each(|agent| crew.add(&site.name, agent.clone()));
+    }
+    let left = maker.started();
+    let watches = settings.sites.iter().cloned().zip(watches).collect();
+    let tools = (clock.clone(), metrics.clone(), health.clone());
+    let (rosters, orders) = rosters::start(watches, hangups, tools, stop_sessions.clone());
+    let source = StatusSource::new(&settings, &journal, &fleet, rosters, &clock, &metrics, &health);
     let (admin_address, admin) = serve_admin(&settings, source, &stop_admin).await?;
     health.set("journal", Status::Ok);
-    let stop_sessions = CancellationToken::new();
-    let agents = sessions.len();
-    let sessions = spawn(sessions, &stop_sessions);
-    tracing::info!(agents, sinks = settings.sinks.len(), admin = %admin_address, last_sequence = recovery.last, "started");
+    probe(&fleet, &stop_sessions);
+    tracing::info!(agents = crew.len(), sinks = settings.sinks.len(), admin = %admin_address, last_sequence = recovery.last, "started");
+    if left > 0 && only.is_empty() {
+        tracing::warn!(agents = left, "agents that were held before stand in no roster any more");
+    }
     Ok(Service {
         settings,
         metrics,
@@ -106,7 +124,9 @@ pub async fn start(settings: Settings, only: &[String]) -> Result<Service, Fault
         journal,
         fleet,
         lanes,
-        sessions,
+        crew,
+        maker,
+        orders,
         dedup,
         intake,
         admin,
@@ -155,18 +175,53 @@ async fn serve_admin(
     Ok(served)
 }
 
-/// One task a session; each gives its agent's key when it ends.
-fn spawn(sessions: Vec<Session>, stop: &CancellationToken) -> JoinSet<String> {
-    let mut set = JoinSet::new();
-    for session in sessions {
-        let stop = stop.clone();
-        let agent = session.agent.key.clone();
-        set.spawn(async move {
-            Box::pin(hold(session, stop)).await;
-            agent
-        });
+/// What a session's task does. Made at once, so that the fleet shows it; after a fault of ours it waits first.
+fn work(maker: Arc<Maker>, stop: CancellationToken) -> Work {
+    Box::new(move |begin: Begin| -> BoxFuture<'static, ()> {
+        let Begin { site, agent, leave, after } = begin;
+        let (maker, stop) = (maker.clone(), stop.clone());
+        let Some(after) = after else {
+            return match maker.session(&site, agent, leave) {
+                Some(session) => Box::pin(hold(session, stop)),
+                None => Box::pin(async {}),
+            };
+        };
+        Box::pin(async move {
+            tokio::select! {
+                () = tokio::time::sleep(after) => {}
+                () = stop.cancelled() => return,
+                () = leave.cancelled() => return,
+            }
+            if let Err(error) = maker.recall(&site, std::slice::from_ref(&agent.key)).await {
+                tracing::error!(site, agent = agent.key, %error, "what is stored of the session can not be read");
+            }
+            if let Some(session) = maker.session(&site, agent, leave) {
+                drop(maker);
+                Box::pin(hold(session, stop)).await;
+            }
+        })
+    })
+}
+
+/// Where a site has several base URLs, somebody looks whether the preferred one is back.
+fn probe(fleet: &Fleet, stop: &CancellationToken) {
+    for door in fleet.doors().iter().filter(|door| door.site.config.base_urls.len() > 1) {
+        let (site, stop) = (door.site.clone(), stop.clone());
+        tokio::spawn(async move { site.probe(stop).await });
     }
-    set
+}
+
+/// The key of what is encrypted in `state_dir`; refused where it could be guessed.
+pub async fn state_key(settings: &Settings) -> Result<Option<SecretString>, String> {
+    let Some(place) = &settings.state_key else { return Ok(None) };
+    let key = place.read(None).await.map_err(|error| format!("state_key: {error}"))?;
+    let characters = key.expose_secret().chars().count();
+    if characters < MIN_STATE_KEY {
+        return Err(format!(
+            "state_key: {place}: {characters} characters are too few; put at least {MIN_STATE_KEY} there, e.g. of openssl rand -base64 32"
+        ));
+    }
+    Ok(Some(key))
 }
 
 impl Service {
@@ -187,7 +242,8 @@ impl Service {
                         return fatal;
                     }
                 }
-                Some(ended) = self.sessions.join_next() => self.session_ended(ended),
+                Some(gone) = self.crew.next() => self.gone(gone),
+                Some(order) = self.orders.recv() => self.carry_out(order).await,
                 _ = ticks.tick() => self.tick(),
             }
         }
@@ -211,23 +267,38 @@ impl Service {
         }
     }
 
-    /// A refused login ends its session, and only that; a fault of ours is said loudly.
-    fn session_ended(&self, ended: Result<String, tokio::task::JoinError>) {
-        if let Err(error) = ended
-            && error.is_panic()
-        {
-            tracing::error!(
-                "a session died of a fault in the bridge; please report it, and restart to bring the agent back"
-            );
-            self.health
-                .set("sessions", Status::Degraded("a session died of a fault in the bridge".to_owned()));
+    fn gone(&self, name: Option<crew::Name>) {
+        if let Some((site, agent)) = name {
+            tracing::info!(site, agent, "held no longer");
+            self.forget(&site, &agent);
         }
+    }
+
+    fn forget(&self, site: &str, agent: &str) {
+        if let Some(door) = self.fleet.door(site) {
+            door.forget(agent);
+        }
+    }
+
+    /// Touches only the agents that the change of a roster names.
+    async fn carry_out(&mut self, order: Order) {
+        let Order { site, agents, change } = order;
+        if let Err(error) = self.maker.recall(&site, &change.added).await {
+            tracing::error!(site, %error, "what is stored of the added agents' sessions can not be read");
+        }
+        for agent in &change.removed {
+            if !self.crew.remove(&site, agent) {
+                self.forget(&site, agent);
+            }
+        }
+        agents.into_iter().for_each(|agent| self.crew.add(&site, agent));
     }
 
     fn tick(&mut self) {
         let numbers = self.fleet.numbers(self.clock.now());
         for (site, numbers) in &numbers {
-            self.health.set(&format!("site {site}"), status::of_site(numbers));
+            let accounts = self.fleet.door(site).map(|door| door.accounts.state()).unwrap_or_default();
+            self.health.set(&format!("site {site}"), status::of_site(numbers, &accounts));
         }
         let line = status::line(&numbers);
         if line != self.status_line {

@@ -74,4 +74,27 @@ impl Accounts {
 
     /// An agent was seen logged out (a device or channel went to `LoggedOut`).
     pub async fn logged_out(&self, _agent: &str) {}
+
+    /// An operator's stop of all logins at the site; held over restarts until [`Accounts::resume`].
+    pub async fn pause(&self, _reason: &str) {}
+
+    /// Ends a pause, an operator's or the brake's.
+    pub async fn resume(&self) {}
+
+    /// An operator's wish to try a refused agent again: see [`Accounts::pardoned`].
+    pub async fn forgive(&self, _agent: &str) {}
+
+    /// How the site's logins are now.
+    pub fn state(&self) -> State {
+        State::default()
+    }
+}
+
+/// How a site's logins are, for people.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// Why nobody logs in: an operator's words, or the brake's.
+    pub paused: Option<String>,
+    /// The directory is out of order: one canary tries, the others wait.
+    pub site_fault: bool,
 }

@@ -50,6 +50,8 @@ pub struct Session {
     pub clock: Clock,
     pub metrics: Metrics,
     pub before: Before,
+    /// Cancelled where the agent is to be held no longer: says farewell to the server, unlike a stop.
+    pub leave: CancellationToken,
 }
 
 /// A session at work.

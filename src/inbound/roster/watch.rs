@@ -66,10 +66,7 @@ impl Watch {
 
     /// `content` is what the file holds now, or why it could not be read.
     pub fn look(&mut self, content: Result<Vec<u8>, Error>, now: Millis) -> Looked {
-        let digest = match &content {
-            Ok(bytes) => Digest::of(bytes),
-            Err(error) => Digest::of(error.to_string().as_bytes()),
-        };
+        let digest = digest(&content);
         if self.seen.replace(digest) == Some(digest) {
             return Looked::Same;
         }
@@ -102,10 +99,14 @@ impl Watch {
         Some(held.change)
     }
 
-    /// What a content would change, without any effect.
-    pub fn compare(&self, content: &[u8]) -> Result<Change, Error> {
-        let agents = parse(content, std::path::Path::new("roster"), &self.site)?;
-        Ok(diff(&self.agents, &of_only(agents, &self.only)))
+    /// What another roster would change, without any effect.
+    pub fn compare(&self, agents: Vec<Agent>) -> Change {
+        diff(&self.agents, &of_only(agents, &self.only))
+    }
+
+    /// Whether this is what was looked at last.
+    pub fn knows(&self, content: &Result<Vec<u8>, Error>) -> bool {
+        self.seen == Some(digest(content))
     }
 
     /// The roster in force.
@@ -126,6 +127,13 @@ impl Watch {
     fn put_in_force(&mut self, agents: Vec<Agent>, now: Millis) {
         self.agents = agents;
         self.since = now;
+    }
+}
+
+fn digest(content: &Result<Vec<u8>, Error>) -> Digest {
+    match content {
+        Ok(bytes) => Digest::of(bytes),
+        Err(error) => Digest::of(error.to_string().as_bytes()),
     }
 }
 

