@@ -3,14 +3,21 @@
 //! Labels come from closed sets and configured names (site, sink), never from an agent, an interaction or a
 //! URL: the number of series does not grow with the fleet. Names are a contract (design section 8).
 
+mod fleet;
+mod make;
 mod zero;
 
+pub use fleet::FleetFamilies;
 pub use zero::SessionWords;
 
+use make::{
+    Registered, counter, counters, float_counter, float_gauge, float_gauges, gauge, gauges, histogram,
+    histograms,
+};
 use prometheus::core::Collector;
 use prometheus::{
-    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
-    Opts, Registry, TextEncoder,
+    Encoder, Gauge, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
+    TextEncoder,
 };
 use std::sync::Arc;
 
@@ -18,9 +25,10 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct Metrics(Arc<Families>);
 
-/// The families. Fields are named as the metrics are, without the prefix.
+/// The families. Fields are named as the metrics are, without the prefix; those of `fleet` are reached the same way.
 pub struct Families {
     registry: Registry,
+    fleet: FleetFamilies,
     pub build_info: IntGaugeVec,
     pub sessions: IntGaugeVec,
     pub sessions_without_ack: IntGaugeVec,
@@ -65,14 +73,18 @@ pub struct Families {
     pub process_cpu_seconds_total: Gauge,
 }
 
-/// Seconds, from half a millisecond to a minute.
-const BUCKETS: &[f64] =
-    &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
-
 impl std::ops::Deref for Metrics {
     type Target = Families;
     fn deref(&self) -> &Families {
         &self.0
+    }
+}
+
+/// One flat list for those who count; it stands in two files only because it is long.
+impl std::ops::Deref for Families {
+    type Target = FleetFamilies;
+    fn deref(&self) -> &FleetFamilies {
+        &self.fleet
     }
 }
 
@@ -290,6 +302,7 @@ impl Metrics {
                 "process_cpu_seconds_total",
                 "User and system time used",
             )?,
+            fleet: FleetFamilies::new(r.clone())?,
             registry: r,
         };
         families.build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
@@ -337,53 +350,6 @@ impl Metrics {
             self.process_cpu_seconds_total.set(ticks / 100.0);
         }
     }
-}
-
-type Registered<T> = Result<T, prometheus::Error>;
-
-fn opts(name: &str, help: &str) -> Opts {
-    Opts::new(format!("cometbridge_{name}"), help)
-}
-
-fn register<T: Collector + Clone + 'static>(registry: &Registry, metric: T) -> Registered<T> {
-    registry.register(Box::new(metric.clone()))?;
-    Ok(metric)
-}
-
-fn counter(r: &Registry, name: &str, help: &str) -> Registered<IntCounter> {
-    register(r, IntCounter::with_opts(opts(name, help))?)
-}
-
-fn counters(r: &Registry, name: &str, help: &str, labels: &[&str]) -> Registered<IntCounterVec> {
-    register(r, IntCounterVec::new(opts(name, help), labels)?)
-}
-
-fn gauge(r: &Registry, name: &str, help: &str) -> Registered<IntGauge> {
-    register(r, IntGauge::with_opts(opts(name, help))?)
-}
-
-fn gauges(r: &Registry, name: &str, help: &str, labels: &[&str]) -> Registered<IntGaugeVec> {
-    register(r, IntGaugeVec::new(opts(name, help), labels)?)
-}
-
-fn float_gauge(r: &Registry, name: &str, help: &str) -> Registered<Gauge> {
-    register(r, Gauge::with_opts(opts(name, help))?)
-}
-
-fn float_gauges(r: &Registry, name: &str, help: &str, labels: &[&str]) -> Registered<prometheus::GaugeVec> {
-    register(r, prometheus::GaugeVec::new(opts(name, help), labels)?)
-}
-
-fn float_counter(r: &Registry, name: &str, help: &str) -> Registered<prometheus::Counter> {
-    register(r, prometheus::Counter::with_opts(opts(name, help))?)
-}
-
-fn histogram(r: &Registry, name: &str, help: &str) -> Registered<Histogram> {
-    register(r, Histogram::with_opts(HistogramOpts::from(opts(name, help)).buckets(BUCKETS.to_vec()))?)
-}
-
-fn histograms(r: &Registry, name: &str, help: &str, labels: &[&str]) -> Registered<HistogramVec> {
-    register(r, HistogramVec::new(HistogramOpts::from(opts(name, help)).buckets(BUCKETS.to_vec()), labels)?)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ and sends every expression of deploy/grafana/cometbridge.json and deploy/prometh
 on each that Prometheus refuses, and on each metric named there that the service's /metrics does not list (the
 service shows every series at zero from its first scrape on). Ends with `N passed, M failed`.
 
-    prometheus_live.py --rules METRICS_RS > rules.yml
+    prometheus_live.py --rules METRICS_RS... > rules.yml
 
 Needs no service: writes the expressions of the dashboard as recording rules, for promtool, and fails where the dashboard or
 the alerts name a metric that METRICS_RS does not declare, or where the dashboard leaves one out.
@@ -83,13 +83,13 @@ def declared(source):
     return {f"cometbridge_{name}" for name in names}
 
 
-def rules(source):
-    names = declared(source)
+def rules(sources):
+    names = set().union(*(declared(source) for source in sources))
     queries = dashboard()
     shown = set().union(*(metrics_in(expression) for _, expression in queries))
-    faults = [f"dashboard: {name} is no metric of {source.name}" for name in sorted(shown - names)]
+    faults = [f"dashboard: {name} is no metric of the service" for name in sorted(shown - names)]
     faults += [f"dashboard: {name} stands in no panel" for name in sorted(names - shown)]
-    faults += [f"alerts: {name} is no metric of {source.name}" for name in sorted(metrics_in(ALERTS.read_text()) - names)]
+    faults += [f"alerts: {name} is no metric of the service" for name in sorted(metrics_in(ALERTS.read_text()) - names)]
     print("groups:\n  - name: dashboard\n    rules:")
     for number, (_, expression) in enumerate(queries):
         print(f"      - record: dashboard:query:{number}\n        expr: {json.dumps(expression)}")
@@ -224,7 +224,7 @@ def live(options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("target", nargs="?", metavar="HOST:PORT")
-    parser.add_argument("--rules", metavar="METRICS_RS", type=pathlib.Path)
+    parser.add_argument("--rules", metavar="METRICS_RS", type=pathlib.Path, nargs="+")
     parser.add_argument("--token-file")
     parser.add_argument("--prometheus", default=os.environ.get("PROMETHEUS", "prometheus"))
     options = parser.parse_args()

@@ -29,12 +29,15 @@ const OF_CONVERSATIONS: &[&str] = &[
     event::PROPERTIES_UPDATED,
     event::ERROR,
     event::MESSAGE,
+    event::GAP,
+    event::ENDED_UNSEEN,
 ];
 const OF_OTHERS: &[(&str, &str)] = &[
     (medium::AGENT, event::STATE_CHANGE),
     (medium::UNKNOWN, event::UNKNOWN),
     (medium::BRIDGE, event::GAP_OPENED),
     (medium::BRIDGE, event::GAP_CLOSED),
+    (medium::BRIDGE, event::SILENT),
     (medium::BRIDGE, event::ITEM_REJECTED),
 ];
 
@@ -48,6 +51,7 @@ impl Metrics {
 
     /// Every series that a site can have.
     pub fn zero_site(&self, site: &str, words: SessionWords<'_>) {
+        self.fleet.zero(site);
         for state in words.states {
             self.sessions.with_label_values(&[site, *state]);
         }
@@ -114,7 +118,9 @@ mod tests {
         metrics.zero_journal();
         let text = metrics.render();
         let declared = include_str!("../metrics.rs").split("pub build_info").nth(1).unwrap();
-        let fields = declared.split("\n}").next().unwrap().lines().skip(1);
+        let second = include_str!("fleet.rs").split("pub struct FleetFamilies").nth(1).unwrap();
+        let fields = [declared, second].map(|text| text.split("\n}").next().unwrap());
+        let fields = fields.iter().flat_map(|text| text.lines()).skip(1);
         for name in fields.filter_map(|line| line.trim().strip_prefix("pub ")?.split(':').next()) {
             assert!(text.contains(&format!("# HELP cometbridge_{name} ")), "{name} has no series");
         }
