@@ -153,6 +153,7 @@ impl Tools {
                 _ => self.look(&site, room).await,
             };
             if let Some(change) = &change {
+                self.count(&site.name, change);
                 let agents = chosen(room.watch().agents(), change);
                 let order = Order { site: site.name.clone(), agents, change: change.clone() };
                 // Nobody takes orders any more: the service stops.
@@ -164,6 +165,15 @@ impl Tools {
                 // Who asked may have gone.
                 let _ = answer.send(change);
             }
+        }
+    }
+
+    fn count(&self, site: &str, change: &Change) {
+        let changes = &self.metrics.roster_changes_total;
+        for (kind, keys) in
+            [("added", &change.added), ("removed", &change.removed), ("changed", &change.changed)]
+        {
+            changes.with_label_values(&[site, kind]).inc_by(keys.len() as u64);
         }
     }
 
@@ -210,6 +220,8 @@ impl Tools {
     fn show(&self, site: &SiteConfig, room: &Room) {
         let status = room.watch().status();
         let part = format!("roster {}", site.name);
+        let held = i64::from(status.held.is_some());
+        self.metrics.roster_held.with_label_values(&[&site.name]).set(held);
         if let Some(held) = &status.held {
             let text = format!("a change waits since {} to be accepted: {}", held.since, held.change);
             self.health.set(&part, Status::Degraded(text));

@@ -37,6 +37,15 @@ pub struct SiteNumbers {
     /// Different nodes that answer connected sessions, and how many sessions the busiest of them has.
     pub nodes: usize,
     pub busiest_node: usize,
+    /// Sessions whose node is known.
+    pub on_nodes: usize,
+}
+
+impl SiteNumbers {
+    /// Of the sessions whose node is known, the share on the busiest one; 0 where none is known.
+    fn busiest_share(&self) -> f64 {
+        if self.on_nodes == 0 { 0.0 } else { self.busiest_node as f64 / self.on_nodes as f64 }
+    }
 }
 
 /// One site: what its sessions share, and how each of them is seen.
@@ -96,6 +105,7 @@ impl Door {
             }
         }
         numbers.nodes = nodes.len();
+        numbers.on_nodes = nodes.values().sum();
         numbers.busiest_node = nodes.into_values().max().unwrap_or_default();
         numbers
     }
@@ -115,13 +125,27 @@ impl Fleet {
         let mut out = BTreeMap::new();
         for door in self.doors.iter() {
             let numbers = door.numbers(now);
-            let site = [&*door.name];
-            let without = i64::try_from(numbers.without_ack).unwrap_or(i64::MAX);
-            self.metrics.sessions_without_ack.with_label_values(&site).set(without);
-            let silence = numbers.silence as f64 / 1000.0;
-            self.metrics.session_silence_seconds.with_label_values(&site).set(silence);
+            self.gauge(&door.name, &numbers);
             out.insert(door.name.to_string(), numbers);
         }
         out
+    }
+
+    fn gauge(&self, name: &str, numbers: &SiteNumbers) {
+        let (site, of_fleet) = ([name], &self.metrics);
+        let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let standing = |standing: Standing| {
+            gauge(numbers.by_standing.get(standing.as_str()).copied().unwrap_or_default())
+        };
+        self.metrics.sessions_without_ack.with_label_values(&site).set(gauge(numbers.without_ack));
+        let silence = numbers.silence as f64 / 1000.0;
+        self.metrics.session_silence_seconds.with_label_values(&site).set(silence);
+        for one in Standing::ALL {
+            of_fleet.session_standing.with_label_values(&[name, one.as_str()]).set(standing(one));
+        }
+        of_fleet.sessions_silent.with_label_values(&site).set(standing(Standing::Silent));
+        of_fleet.sessions_stalled.with_label_values(&site).set(standing(Standing::Stalled));
+        of_fleet.site_nodes.with_label_values(&site).set(gauge(numbers.nodes));
+        of_fleet.site_node_share.with_label_values(&site).set(numbers.busiest_share());
     }
 }

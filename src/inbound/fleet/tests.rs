@@ -94,6 +94,10 @@ async fn a_site_is_counted_by_phase_by_standing_and_by_node() {
     assert_eq!((numbers.agents, numbers.without_ack, numbers.silence), (4, 1, 3_000));
     assert_eq!((numbers.nodes, numbers.busiest_node), (2, 2));
     assert_eq!(numbers.by_standing, BTreeMap::from([("live", 1), ("unverified", 2), ("down", 1)]));
+    let gauges = &fleet.metrics;
+    assert_eq!(gauges.session_standing.with_label_values(&["a", "unverified"]).get(), 2);
+    assert_eq!(gauges.site_nodes.with_label_values(&["a"]).get(), 2);
+    assert!((gauges.site_node_share.with_label_values(&["a"]).get() - 2.0 / 3.0).abs() < 1e-9);
     fleet.door("a").unwrap().forget("4");
     assert_eq!(fleet.numbers(4_000)["a"].agents, 3);
 }
