@@ -4,7 +4,7 @@
 
 use crate::admin;
 use crate::app::crew::{self, Begin, Crew, Work};
-use crate::app::rosters::{self, Order};
+use crate::app::rosters::{self, Order, Rosters};
 use crate::app::status::{self, StatusSource};
 use crate::app::{Fault, systemd};
 use crate::base::health::{Health, Status};
@@ -14,7 +14,9 @@ use crate::config::{MIN_STATE_KEY, Settings};
 use crate::inbound::dedup::{self, Ended, Intake};
 use crate::inbound::fleet::{self, Common, Fleet, Maker, Prepared};
 use crate::inbound::hold;
+use crate::inbound::roster::{Agent, Watch};
 use crate::inbound::session::protocol::{GAPS, LOST, Phase};
+use crate::inbound::settings::SiteConfig;
 use crate::journal::{Journal, StartAt, State};
 use crate::outbound::fanout::{self, Lanes};
 use crate::outbound::settings::Start;
@@ -25,6 +27,7 @@ use secrecy::{ExposeSecret, SecretString};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -94,27 +97,16 @@ pub async fn start(settings: Settings, only: &[String]) -> Result<Service, Fault
         checkpoints: journal.checkpoints().await?,
         shortened: recovery.shortened.is_some(),
     };
-    let prepared = fleet::prepare(&settings.sites, only, common).await;
-    let prepared = prepared.map_err(|error| Fault::Configuration(error.to_string()))?;
-    let Prepared { fleet, maker, rosters: watches } = prepared;
-    let (maker, stop_sessions) = (Arc::new(maker), CancellationToken::new());
-    let mut crew = Crew::new(work(maker.clone(), stop_sessions.clone()), health.clone());
+    let stop_sessions = CancellationToken::new();
+    let held = prepare(&settings, only, common, hangups, &health, &stop_sessions).await?;
+    let Held { fleet, maker, mut crew, rosters, orders, first } = held;
     let stop_admin = CancellationToken::new();
-    for (site, watch) in settings.sites.iter().zip(&watches) {
-        watch.agents().iter().for_each(|agent| crew.add(&site.name, agent.clone()));
-    }
-    let left = maker.started();
-    let watches = settings.sites.iter().cloned().zip(watches).collect();
-    let tools = (clock.clone(), metrics.clone(), health.clone());
-    let (rosters, orders) = rosters::start(watches, hangups, tools, stop_sessions.clone());
     let source = StatusSource::new(&settings, &journal, &fleet, rosters, &clock, &metrics, &health);
     let (admin_address, admin) = serve_admin(&settings, source, &stop_admin).await?;
     health.set("journal", Status::Ok);
+    begin(&mut crew, &maker, first, only.is_empty());
     probe(&fleet, &stop_sessions);
     tracing::info!(agents = crew.len(), sinks = settings.sinks.len(), admin = %admin_address, last_sequence = recovery.last, "started");
-    if left > 0 && only.is_empty() {
-        tracing::warn!(agents = left, "agents that were held before stand in no roster any more");
-    }
     Ok(Service {
         settings,
         metrics,
@@ -135,6 +127,50 @@ pub async fn start(settings: Settings, only: &[String]) -> Result<Service, Fault
         stop_admin,
         status_line: String::new(),
     })
+}
+
+/// What holds the sessions.
+struct Held {
+    fleet: Fleet,
+    maker: Arc<Maker>,
+    crew: Crew,
+    rosters: Rosters,
+    orders: mpsc::Receiver<Order>,
+    /// The agents of each site at the start.
+    first: Vec<(String, Vec<Agent>)>,
+}
+
+/// Makes ready a session for each agent of the rosters, and watches these.
+async fn prepare(
+    settings: &Settings,
+    only: &[String],
+    common: Common,
+    hangups: Signal,
+    health: &Health,
+    stop: &CancellationToken,
+) -> Result<Held, Fault> {
+    let tools = (common.clock.clone(), common.metrics.clone(), health.clone());
+    let prepared = fleet::prepare(&settings.sites, only, common).await;
+    let prepared = prepared.map_err(|error| Fault::Configuration(error.to_string()))?;
+    let Prepared { fleet, maker, rosters: watches } = prepared;
+    let maker = Arc::new(maker);
+    let crew = Crew::new(work(maker.clone(), stop.clone()), health.clone());
+    let of_site = |(site, watch): (&SiteConfig, &Watch)| (site.name.clone(), watch.agents().to_vec());
+    let first = settings.sites.iter().zip(&watches).map(of_site).collect();
+    let watches = settings.sites.iter().cloned().zip(watches).collect();
+    let (rosters, orders) = rosters::start(watches, hangups, tools, stop.clone());
+    Ok(Held { fleet, maker, crew, rosters, orders, first })
+}
+
+/// From here on agents are logged in: everything else stands.
+fn begin(crew: &mut Crew, maker: &Maker, first: Vec<(String, Vec<Agent>)>, all: bool) {
+    for (site, agents) in first {
+        agents.into_iter().for_each(|agent| crew.add(&site, agent));
+    }
+    let left = maker.started();
+    if left > 0 && all {
+        tracing::warn!(agents = left, "agents that were held before stand in no roster any more");
+    }
 }
 
 /// What can be counted is shown from the first scrape on.
