@@ -17,7 +17,7 @@ use crate::inbound::hold;
 use crate::inbound::roster::{Agent, Watch};
 use crate::inbound::session::protocol::{GAPS, LOST, Phase};
 use crate::inbound::settings::SiteConfig;
-use crate::journal::{Journal, StartAt, State};
+use crate::journal::{Journal, Recovery, StartAt, State};
 use crate::outbound::fanout::{self, Lanes};
 use crate::outbound::settings::Start;
 use crate::outbound::sink::reasons;
@@ -68,16 +68,7 @@ pub async fn start(settings: Settings, only: &[String]) -> Result<Service, Fault
     let hangups = rosters::hangups().context("signals")?;
     state_key(&settings).await.map_err(Fault::Configuration)?;
     health.set("journal", Status::Starting);
-    let opened = Journal::open(settings.journal.clone(), clock.clone(), metrics.clone(), health.clone());
-    let (journal, recovery) = opened?;
-    if let Some(what) = &recovery.shortened {
-        tracing::error!(
-            "the journal is shorter than it was: {what}; going on as told, events may have been lost"
-        );
-    }
-    let sinks: Vec<(String, StartAt)> =
-        settings.sinks.iter().map(|sink| (sink.name.clone(), start_at(sink.start))).collect();
-    journal.register_sinks(&sinks).await?;
+    let (journal, recovery) = open(&settings, &clock, &metrics, &health).await?;
     let stop_lanes = CancellationToken::new();
     let lanes = fanout::start(
         settings.sinks.clone(),
@@ -127,6 +118,26 @@ pub async fn start(settings: Settings, only: &[String]) -> Result<Service, Fault
         stop_admin,
         status_line: String::new(),
     })
+}
+
+/// The journal with its sinks; made or mended as far as that can be done.
+async fn open(
+    settings: &Settings,
+    clock: &Clock,
+    metrics: &Metrics,
+    health: &Health,
+) -> Result<(Journal, Recovery), Fault> {
+    let opened = Journal::open(settings.journal.clone(), clock.clone(), metrics.clone(), health.clone());
+    let (journal, recovery) = opened?;
+    if let Some(what) = &recovery.shortened {
+        tracing::error!(
+            "the journal is shorter than it was: {what}; going on as told, events may have been lost"
+        );
+    }
+    let sinks: Vec<(String, StartAt)> =
+        settings.sinks.iter().map(|sink| (sink.name.clone(), start_at(sink.start))).collect();
+    journal.register_sinks(&sinks).await?;
+    Ok((journal, recovery))
 }
 
 /// What holds the sessions.

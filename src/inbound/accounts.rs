@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 /// Of one site; shared by its sessions.
 #[derive(Default)]
-pub struct Accounts;
+pub struct Accounts(());
 
 /// Whether a login may be tried.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -70,15 +70,9 @@ impl Check<'_> {
             proxy,
             proxy_password,
             headers: site_headers(headers),
-            password_charset: match raw.password_charset {
-                raw::Charset::Utf8 => Charset::Utf8,
-                raw::Charset::Latin1 => Charset::Latin1,
-            },
+            password_charset: charset(raw.password_charset),
             time_zone: zone?,
-            scope: match raw.dedup_scope {
-                raw::Scope::Interaction => Scope::Interaction,
-                raw::Scope::Agent => Scope::Agent,
-            },
+            scope: scope(raw.dedup_scope),
             typing_text: raw.collect.typing_text,
             network_delay: self.span(&at.key("network_delay"), raw.network_delay, MILLI, 10 * MINUTE),
             connect_timeout: self.span(&at.key("connect_timeout"), raw.connect_timeout, MILLI, 10 * MINUTE),
@@ -232,5 +226,19 @@ impl Check<'_> {
             finding.allowed(["\"UTC\" or an IANA name such as \"Europe/Berlin\""]);
         }
         zone.ok()
+    }
+}
+
+fn charset(raw: raw::Charset) -> Charset {
+    match raw {
+        raw::Charset::Utf8 => Charset::Utf8,
+        raw::Charset::Latin1 => Charset::Latin1,
+    }
+}
+
+fn scope(raw: raw::Scope) -> Scope {
+    match raw {
+        raw::Scope::Interaction => Scope::Interaction,
+        raw::Scope::Agent => Scope::Agent,
     }
 }
