@@ -43,15 +43,17 @@ pub async fn acting(State(auth): State<Auth>, request: Request, next: Next) -> R
         Some(false) => refused(),
         None => (
             StatusCode::FORBIDDEN,
-            "This changes something, so it needs a token: set admin.token in the configuration and restart.\n",
+            "This changes something, so it needs a token. Put one into a file (openssl rand -base64 32 > FILE; \
+             chmod 600 FILE), set admin.token = { file = \"FILE\" } in the configuration and restart; callers then \
+             show it as \"Authorization: Bearer TOKEN\".\n",
         )
             .into_response(),
     }
 }
 
 fn refused() -> Response {
-    let text =
-        "This needs the header \"Authorization: Bearer TOKEN\" with the token that admin.token names.\n";
+    let text = "This needs the header \"Authorization: Bearer TOKEN\" with the token that admin.token in the \
+                configuration names.\n";
     let headers = [(header::WWW_AUTHENTICATE, "Bearer realm=\"cometbridge\"")];
     (StatusCode::UNAUTHORIZED, headers, text).into_response()
 }

@@ -5,6 +5,7 @@
 //! Deliberately absent: TLS (a proxy's work), cookies, scripts, anything personal.
 
 mod auth;
+mod fleet;
 mod page;
 mod routes;
 mod server;
@@ -12,6 +13,8 @@ mod status;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_fleet;
 
 pub use server::Limits;
 pub use status::{JournalStatus, SinkStatus, SiteStatus, Status};
@@ -41,8 +44,30 @@ pub struct Config {
 pub enum Question {
     /// The newest first; `sink` none means of all sinks.
     DeadLetters { sink: Option<String>, limit: usize },
-    /// All agents, or one by its roster key.
-    Agents { agent: Option<String> },
+    /// Sessions, in order of site and agent.
+    Agents {
+        site: Option<String>,
+        standing: Option<String>,
+        /// `<site>/<agent>`: those after it.
+        after: Option<String>,
+        limit: usize,
+    },
+    /// One agent with its timeline, by its roster key; `site` where several rosters have it.
+    Agent { agent: String, site: Option<String> },
+    /// How a site's roster is.
+    Roster { site: String },
+    /// What another roster would change; `csv` is its content.
+    RosterDiff { site: String, csv: Vec<u8> },
+    /// Acting: looks at the roster's file now.
+    RosterReload { site: String },
+    /// Acting: lets a held change through.
+    RosterAccept { site: String },
+    /// Acting: no login at the site until it is resumed.
+    Pause { site: String, reason: String },
+    /// Acting: ends a pause.
+    Resume { site: String },
+    /// Acting: tries a refused agent again.
+    Retry { agent: String, site: Option<String> },
     /// What became of the event with this id.
     Explain { id: String },
     /// Acting: gives dead letters of a sink back to its lane; `id` none means all of them.

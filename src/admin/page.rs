@@ -40,22 +40,49 @@ pub fn render(status: &Status, health: &Health, now: Timestamp) -> String {
 fn sites(status: &Status) -> String {
     let mut rows = String::new();
     for site in &status.sites {
-        let states: Vec<String> =
-            site.sessions.iter().map(|(state, count)| format!("{} {}", count, escape(state))).collect();
         let _ = write!(
             rows,
-            "<tr><td>{}</td><td class=\"n\">{}</td><td>{}</td><td class=\"n\">{}</td></tr>",
+            "<tr><td>{}</td><td class=\"n\">{}</td><td>{}</td><td>{}</td><td class=\"n\">{}</td><td>{}</td><td>{}</td>\
+             <td>{}</td></tr>",
             escape(&site.name),
             site.agents,
-            states.join(", "),
-            site.without_ack
+            counts(&site.standings),
+            counts(&site.sessions),
+            site.without_ack,
+            nodes(site),
+            escape(&site.base_url),
+            remarks(site)
         );
     }
-    table(
-        "Sites",
-        "<th>Site</th><th class=\"n\">Agents</th><th>Sessions</th><th class=\"n\">Without ack</th>",
-        &rows,
-    )
+    let head = "<th>Site</th><th class=\"n\">Agents</th><th>Standing</th><th>Sessions</th><th class=\"n\">Without ack</th>\
+                <th>Nodes</th><th>Base URL in use</th><th>Remarks</th>";
+    table("Sites", head, &rows)
+}
+
+fn counts(states: &super::States) -> String {
+    let counts: Vec<String> =
+        states.iter().map(|(state, count)| format!("{count} {}", escape(state))).collect();
+    counts.join(", ")
+}
+
+fn nodes(site: &super::SiteStatus) -> String {
+    match site.nodes {
+        0 => "unknown".to_owned(),
+        1 => "1".to_owned(),
+        nodes => format!("{nodes}, the busiest with {}", site.busiest_node),
+    }
+}
+
+/// What an operator has to know, and perhaps to do.
+fn remarks(site: &super::SiteStatus) -> String {
+    let mut out = String::new();
+    if !site.paused.is_empty() {
+        let _ = write!(out, "<span class=\"bad\">logins are paused: {}</span> ", escape(&site.paused));
+    }
+    if !site.roster.is_empty() {
+        let _ = write!(out, "<span class=\"poor\">roster: {}</span>", escape(&site.roster));
+    }
+    out
 }
 
 fn sinks(status: &Status) -> String {
@@ -177,6 +204,10 @@ mod tests {
             sites: vec![SiteStatus {
                 name: text.to_owned(),
                 sessions: [(text.to_owned(), 3)].into(),
+                standings: [(text.to_owned(), 3)].into(),
+                base_url: text.to_owned(),
+                paused: text.to_owned(),
+                roster: text.to_owned(),
                 ..SiteStatus::default()
             }],
             sinks: vec![SinkStatus {
@@ -211,6 +242,28 @@ mod tests {
         assert!(html.contains("&lt;script&gt;&#39;&quot;&amp;"));
         assert!(html.contains("&lt;script&gt;w"));
         assert!(html.contains("not ready"));
+    }
+
+    #[test]
+    fn a_site_shows_standings_nodes_pause_and_roster() {
+        let mut status = status("2");
+        status.sites = vec![SiteStatus {
+            standings: [("live".to_owned(), 7), ("silent".to_owned(), 1)].into(),
+            nodes: 3,
+            busiest_node: 5,
+            paused: "works on the directory".to_owned(),
+            roster: "a change waits".to_owned(),
+            ..SiteStatus::default()
+        }];
+        let html = sites(&status);
+        for text in
+            ["7 live, 1 silent", "3, the busiest with 5", "logins are paused: works on", "roster: a change"]
+        {
+            assert!(html.contains(text), "{text} in {html}");
+        }
+        status.sites = vec![SiteStatus::default()];
+        let html = sites(&status);
+        assert!(!html.contains("paused") && !html.contains("roster:") && html.contains("unknown"), "{html}");
     }
 
     proptest! {

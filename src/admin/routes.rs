@@ -3,7 +3,7 @@
 //! Deliberately absent: how the answers come about (see `State`) and who may ask (see `auth`).
 
 use super::auth::{self, Auth};
-use super::{Question, Refusal, State, page};
+use super::{Question, Refusal, State, fleet, page};
 use crate::base::health;
 use axum::extract::{Query, RawQuery, State as Shared};
 use axum::http::{StatusCode, header};
@@ -15,8 +15,11 @@ use serde::Deserialize;
 use std::fmt::Write;
 use std::time::Duration;
 
-const PATHS: &str = "/ /livez /readyz /metrics /api/v1/status /api/v1/agents /api/v1/explain /api/v1/dead-letters \
-                     and, by POST, /api/v1/dead-letters/redrive /api/v1/dead-letters/purge";
+const PATHS: &str = "/ /livez /readyz /metrics /api/v1/status /api/v1/agents /api/v1/agents/{agent} \
+                     /api/v1/sites/{site}/roster /api/v1/explain /api/v1/dead-letters and, by POST, \
+                     /api/v1/agents/{agent}/retry /api/v1/sites/{site}/pause /api/v1/sites/{site}/resume \
+                     /api/v1/sites/{site}/roster/{diff,reload,accept} /api/v1/dead-letters/redrive \
+                     /api/v1/dead-letters/purge";
 /// A question that takes longer is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Dead letters shown where no number is asked for, and the most that are.
@@ -27,12 +30,13 @@ pub fn router(state: State, auth: Auth) -> Router {
     let acting = Router::new()
         .route("/api/v1/dead-letters/redrive", post(redrive))
         .route("/api/v1/dead-letters/purge", post(purge))
+        .merge(fleet::acting())
         .route_layer(from_fn_with_state(auth, auth::acting));
     let telling = Router::new()
         .route("/", get(front))
         .route("/metrics", get(metrics))
         .route("/api/v1/status", get(status))
-        .route("/api/v1/agents", get(agents))
+        .merge(fleet::telling())
         .route("/api/v1/explain", get(explain))
         .route("/api/v1/dead-letters", get(dead_letters))
         .fallback(unknown)
@@ -118,16 +122,6 @@ async fn dead_letters(Shared(state): Shared<State>, Query(query): Query<DeadLett
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Agents {
-    agent: Option<String>,
-}
-
-async fn agents(Shared(state): Shared<State>, Query(query): Query<Agents>) -> Response {
-    ask(&state, Question::Agents { agent: query.agent }).await
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Explain {
     id: String,
 }
@@ -151,7 +145,7 @@ async fn purge(Shared(state): Shared<State>, Query(query): Query<Letters>) -> Re
     ask(&state, Question::Purge { sink: query.sink, id: query.id }).await
 }
 
-async fn ask(state: &State, question: Question) -> Response {
+pub(super) async fn ask(state: &State, question: Question) -> Response {
     let refusal = match tokio::time::timeout(PATIENCE, (state.answer)(question)).await {
         Ok(Ok(value)) => return Json(value).into_response(),
         Ok(Err(refusal)) => refusal,

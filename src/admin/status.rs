@@ -1,6 +1,6 @@
 //! How the service is, as `/api/v1/status` says it and the status page shows it.
 //!
-//! Deliberately absent: agents, interactions, addresses: only configured names and numbers.
+//! Deliberately absent: agents, interactions: only configured names and numbers.
 
 use super::States;
 use serde::Serialize;
@@ -20,8 +20,19 @@ pub struct SiteStatus {
     pub name: String,
     /// How many sessions are in each state.
     pub sessions: States,
-    /// Agents of the roster.
+    /// How many sessions stand how: live, quiet, silent, …
+    pub standings: States,
+    /// Agents that are held.
     pub agents: u64,
+    /// Different nodes that answer, and how many sessions the busiest has.
+    pub nodes: u64,
+    pub busiest_node: u64,
+    /// The base URL that sessions without a pin are opened at now.
+    pub base_url: String,
+    /// Why nobody logs in; empty where people do.
+    pub paused: String,
+    /// What is wrong with the roster's file, or waits to be accepted; empty where nothing is.
+    pub roster: String,
     /// Connected sessions whose server has no ack extension.
     pub without_ack: u64,
 }

@@ -5,16 +5,16 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-const TOKEN: &str = "a-token-of-some-length";
+pub(super) const TOKEN: &str = "a-token-of-some-length";
 
-struct Server {
+pub(super) struct Server {
     address: SocketAddr,
     health: Health,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
-fn config(token: Option<&str>) -> Config {
+pub(super) fn config(token: Option<&str>) -> Config {
     Config {
         listen: ([127, 0, 0, 1], 0).into(),
         token: token.map(SecretString::from),
@@ -44,6 +44,13 @@ fn state(health: &Health) -> State {
     }
 }
 
+pub(super) async fn started_with(config: Config, answer: Answer) -> Server {
+    let (health, stop) = (Health::default(), CancellationToken::new());
+    let state = State { answer, ..state(&health) };
+    let (address, task) = serve(config, state, stop.clone()).await.unwrap();
+    Server { address, health, stop, task }
+}
+
 async fn started(config: Config) -> Server {
     let (health, stop) = (Health::default(), CancellationToken::new());
     let (address, task) = serve(config, state(&health), stop.clone()).await.unwrap();
@@ -51,7 +58,7 @@ async fn started(config: Config) -> Server {
 }
 
 impl Server {
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         method: &str,
         path: &str,
@@ -68,7 +75,14 @@ impl Server {
         (status, headers, String::from_utf8(response.bytes().await.unwrap().to_vec()).unwrap())
     }
 
-    async fn get(&self, path: &str) -> (u16, String) {
+    pub(super) async fn post(&self, path: &str, token: &str, body: String) -> (u16, String) {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let request = client.post(format!("http://{}{path}", self.address)).bearer_auth(token).body(body);
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    }
+
+    pub(super) async fn get(&self, path: &str) -> (u16, String) {
         let (status, _, body) = self.ask("GET", path, None).await;
         (status, body)
     }

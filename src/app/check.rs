@@ -4,6 +4,7 @@
 
 use crate::app::cli::Configured;
 use crate::app::run::settings;
+use crate::app::service::state_key;
 use crate::app::{Fault, print};
 use crate::config::Settings;
 use crate::inbound::site::Site;
@@ -18,6 +19,7 @@ pub async fn check(arguments: Configured) -> Result<(), Fault> {
     let mut faults = Vec::new();
     let mut report = String::new();
     secrets(&settings, &mut faults).await;
+    faults.extend(state_key(&settings).await.err().filter(|fault| !faults.contains(fault)));
     for site in &settings.sites {
         match sessions(site, &mut faults).await {
             Some(agents) => {
@@ -71,7 +73,7 @@ async fn sessions(site: &crate::inbound::settings::SiteConfig, faults: &mut Vec<
     if let Err(error) = Site::new(site.clone()).await {
         faults.push(error.to_string());
     }
-    let agents = match roster::read(&site.roster) {
+    let agents = match roster::read(site) {
         Ok(agents) => agents,
         Err(error) => {
             faults.push(error.to_string());

@@ -45,6 +45,110 @@ pub enum Command {
     /// Events that a sink could not deliver.
     #[command(subcommand)]
     DeadLetters(DeadLetters),
+    /// How each agent's session stands, or one agent with its timeline; asks the running daemon.
+    #[command(
+        after_help = "Example:\n  cometbridge agents --config FILE --standing silent\n  cometbridge agents 1001 --config FILE --json\n\n\
+        Standings: live (notifications come), quiet (REST agrees that there is nothing), silent (REST shows what the\n\
+        server never told of), unverified (not compared with REST yet), refused, stalled (storage), down."
+    )]
+    Agents(Agents),
+    /// No agent of a site logs in until `resume`; sessions that stand go on. Needs admin.token.
+    #[command(
+        after_help = "Example:\n  cometbridge pause --config FILE --site main --reason \"works on the directory\""
+    )]
+    Pause(Pause),
+    /// End a pause, by hand or by the brake. Needs admin.token.
+    #[command(after_help = "Example:\n  cometbridge resume --config FILE --site main")]
+    Resume(OfSite),
+    /// Try an agent again whose login was refused. Needs admin.token.
+    #[command(after_help = "Example:\n  cometbridge retry 1001 --config FILE")]
+    Retry(Retry),
+    /// The agents to hold: what a file would change, how the roster is, read it again, accept a held change.
+    #[command(subcommand)]
+    Roster(Roster),
+}
+
+#[derive(Args)]
+pub struct Agents {
+    /// The agent's key in the roster; without it all are listed.
+    pub agent: Option<String>,
+    #[command(flatten)]
+    pub configured: Configured,
+    /// Of this site only.
+    #[arg(long)]
+    pub site: Option<String>,
+    /// Only those that stand so: live, quiet, silent, unverified, refused, stalled or down.
+    #[arg(long)]
+    pub standing: Option<String>,
+    /// One JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct Pause {
+    #[command(flatten)]
+    pub configured: Configured,
+    #[arg(long)]
+    pub site: String,
+    /// Shown wherever the pause is; at most 200 characters, nothing personal.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+}
+
+#[derive(Args)]
+pub struct OfSite {
+    #[command(flatten)]
+    pub configured: Configured,
+    #[arg(long)]
+    pub site: String,
+}
+
+#[derive(Args)]
+pub struct Retry {
+    /// The agent's key in the roster.
+    pub agent: String,
+    #[command(flatten)]
+    pub configured: Configured,
+    /// Where several rosters have the agent.
+    #[arg(long)]
+    pub site: Option<String>,
+}
+
+#[derive(Subcommand)]
+pub enum Roster {
+    /// What a file would change: against the running daemon's roster, or the configured file where none runs.
+    #[command(after_help = "Example:\n  cometbridge roster diff new-agents.csv --config FILE --site main")]
+    Diff(RosterDiff),
+    /// How the roster is: agents, faults of the file, a change that waits.
+    #[command(after_help = "Example:\n  cometbridge roster status --config FILE --site main")]
+    Status(RosterShown),
+    /// Read the file again now. Needs admin.token.
+    #[command(after_help = "Example:\n  cometbridge roster reload --config FILE --site main")]
+    Reload(RosterShown),
+    /// Let a held change through: the agents that it names leave, come or begin anew. Needs admin.token.
+    #[command(after_help = "Example:\n  cometbridge roster accept --config FILE --site main")]
+    Accept(RosterShown),
+}
+
+#[derive(Args)]
+pub struct RosterDiff {
+    /// The roster to compare.
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub shown: RosterShown,
+}
+
+#[derive(Args)]
+pub struct RosterShown {
+    #[command(flatten)]
+    pub configured: Configured,
+    /// Can be left out where there is only one site.
+    #[arg(long)]
+    pub site: Option<String>,
+    /// One JSON object.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Where the configuration comes from.

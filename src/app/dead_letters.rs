@@ -1,14 +1,13 @@
 //! `cometbridge dead-letters`: asks the running daemon, or opens the files where none runs.
 
 use crate::app::cli::{DeadLetters, ListDeadLetters};
+use crate::app::remote::Remote;
 use crate::app::run::settings;
 use crate::app::{Fault, print};
 use crate::config::Settings;
 use crate::journal::{self, DeadLetter};
 use anyhow::{Context, anyhow};
-use secrecy::ExposeSecret;
 use std::fmt::Write;
-use std::time::Duration;
 
 pub async fn run(command: DeadLetters) -> Result<(), Fault> {
     let DeadLetters::List(arguments) = command;
@@ -31,27 +30,10 @@ pub async fn run(command: DeadLetters) -> Result<(), Fault> {
 }
 
 async fn ask(settings: &Settings, arguments: &ListDeadLetters) -> Result<Vec<DeadLetter>, Fault> {
-    let address = settings.admin.listen;
-    let mut url =
-        url::Url::parse(&format!("http://{address}/api/v1/dead-letters")).context("admin.listen")?;
-    url.query_pairs_mut().append_pair("limit", &arguments.limit.to_string());
-    if let Some(sink) = &arguments.sink {
-        url.query_pairs_mut().append_pair("sink", sink);
-    }
-    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build()?;
-    let mut request = client.get(url);
-    if let Some(token) = &settings.admin.token {
-        let token = token.read(None).await.map_err(|error| anyhow!("admin.token: {error}"))?;
-        request = request.bearer_auth(token.expose_secret());
-    }
-    let reply =
-        request.send().await.with_context(|| format!("the running daemon does not answer at {address}"))?;
-    let status = reply.status();
-    let text = reply.text().await?;
-    if !status.is_success() {
-        return Err(Fault::Failed(anyhow!("the running daemon answered HTTP {status}: {}", text.trim())));
-    }
-    Ok(serde_json::from_str(&text).context("the running daemon's answer")?)
+    let limit = arguments.limit.to_string();
+    let query = [("limit", Some(limit.as_str())), ("sink", arguments.sink.as_deref())];
+    let answer = Remote::new(settings).await?.get(&["dead-letters"], &query).await?;
+    Ok(serde_json::from_value(answer).context("the running daemon's answer")?)
 }
 
 fn as_json(letters: &[DeadLetter]) -> Result<String, Fault> {

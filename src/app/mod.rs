@@ -3,12 +3,18 @@
 //! A file per command; `service` is the running daemon, `stop` its end. Exit codes: 0 stopped, 1 failed,
 //! 78 bad configuration. Deliberately absent: any rule about sessions, events or sinks.
 
+mod agents;
+mod answers;
 mod check;
 mod cli;
+mod crew;
 mod dead_letters;
 mod demo;
 mod pilot;
 mod print_config;
+mod remote;
+mod roster;
+mod rosters;
 mod run;
 mod schema;
 mod service;
@@ -57,6 +63,11 @@ pub fn main() -> ExitCode {
             Command::Simulate(arguments) => simulate::simulate(arguments).await,
             Command::Schema(arguments) => schema::print(&arguments),
             Command::DeadLetters(arguments) => dead_letters::run(arguments).await,
+            Command::Agents(arguments) => agents::agents(arguments).await,
+            Command::Pause(arguments) => agents::pause(arguments).await,
+            Command::Resume(arguments) => agents::resume(arguments).await,
+            Command::Retry(arguments) => agents::retry(arguments).await,
+            Command::Roster(arguments) => roster::run(arguments).await,
         }
     });
     // A blocking read of a stuck secret command or name server must not hold the end up.

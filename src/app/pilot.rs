@@ -24,7 +24,7 @@ pub async fn pilot(arguments: Pilot) -> Result<(), Fault> {
         let what = format!("--site {:?}: no such site; configured: {}", arguments.site, names.join(", "));
         return Err(Fault::Configuration(what));
     };
-    let agents = roster::read(&config.roster).map_err(|error| Fault::Configuration(error.to_string()))?;
+    let agents = roster::read(config).map_err(|error| Fault::Configuration(error.to_string()))?;
     let Some(agent) = agents.into_iter().find(|agent| agent.key == arguments.agent) else {
         let what = format!("--agent {:?}: no line of the roster of site {}", arguments.agent, config.name);
         return Err(Fault::Configuration(what));

@@ -3,27 +3,34 @@
 //! Deliberately absent: how a part does its work.
 
 use crate::admin;
-use crate::app::Fault;
+use crate::app::crew::{self, Begin, Crew, Work};
+use crate::app::rosters::{self, Order, Rosters};
 use crate::app::status::{self, StatusSource};
-use crate::app::systemd;
+use crate::app::{Fault, systemd};
 use crate::base::health::{Health, Status};
 use crate::base::metrics::{Metrics, SessionWords};
 use crate::base::seal::Sealer;
 use crate::base::time::Clock;
-use crate::config::Settings;
+use crate::config::{MIN_STATE_KEY, Settings};
 use crate::inbound::dedup::{self, Ended, Intake};
-use crate::inbound::fleet::{self, Common, Fleet};
+use crate::inbound::fleet::{self, Common, Fleet, Maker, Prepared};
+use crate::inbound::hold;
+use crate::inbound::roster::{Agent, Watch};
 use crate::inbound::session::protocol::{GAPS, LOST, Phase};
-use crate::inbound::{Session, hold};
-use crate::journal::{Journal, StartAt, State};
+use crate::inbound::settings::SiteConfig;
+use crate::journal::{Journal, Recovery, StartAt, State};
 use crate::outbound::fanout::{self, Lanes};
 use crate::outbound::settings::Start;
 use crate::outbound::sink::reasons;
 use anyhow::Context;
+use futures_util::future::BoxFuture;
+use secrecy::{ExposeSecret, SecretString};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::signal::unix::Signal;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// How often counts are taken, readiness is judged and the watchdog is fed.
@@ -39,7 +46,9 @@ pub struct Service {
     pub(super) journal: Journal,
     pub(super) fleet: Fleet,
     pub(super) lanes: Lanes,
-    pub(super) sessions: JoinSet<String>,
+    pub(super) crew: Crew,
+    pub(super) maker: Arc<Maker>,
+    pub(super) orders: mpsc::Receiver<Order>,
     pub(super) dedup: Ended,
     /// Kept so that the dedup thread outlives a fleet whose every login is refused.
     pub(super) intake: Intake,
@@ -57,17 +66,10 @@ pub async fn start(settings: Settings, only: &[String]) -> Result<Service, Fault
     metrics.config_last_reload_success.set(1);
     zero(&settings, &metrics);
     let (health, clock) = (Health::default(), Clock::system());
+    let hangups = rosters::hangups().context("signals")?;
+    let sealer = sealer(&settings).await?;
     health.set("journal", Status::Starting);
-    let opened = Journal::open(settings.journal.clone(), clock.clone(), metrics.clone(), health.clone());
-    let (journal, recovery) = opened?;
-    if let Some(what) = &recovery.shortened {
-        tracing::error!(
-            "the journal is shorter than it was: {what}; going on as told, events may have been lost"
-        );
-    }
-    let sinks: Vec<(String, StartAt)> =
-        settings.sinks.iter().map(|sink| (sink.name.clone(), start_at(sink.start))).collect();
-    journal.register_sinks(&sinks).await?;
+    let (journal, recovery) = open(&settings, &clock, &metrics, &health).await?;
     let stop_lanes = CancellationToken::new();
     let lanes = fanout::start(
         settings.sinks.clone(),
@@ -79,29 +81,27 @@ pub async fn start(settings: Settings, only: &[String]) -> Result<Service, Fault
     );
     let (intake, dedup) =
         dedup::start(&journal, clock.clone(), metrics.clone(), health.clone(), lanes.intake_paused())?;
-    let checkpoints = journal.checkpoints().await?;
-    let shortened = recovery.shortened.is_some();
     let common = Common {
-        intake: &intake,
-        journal: &journal,
-        clock: &clock,
-        metrics: &metrics,
-        checkpoints,
+        intake: intake.clone(),
+        journal: journal.clone(),
+        clock: clock.clone(),
+        metrics: metrics.clone(),
+        checkpoints: journal.checkpoints().await?,
         gaps: journal.gaps(None, true, usize::MAX).await?,
-        sealer: sealer(&settings).await?,
+        sealer,
         state_dir: settings.journal.state_dir.as_path().into(),
-        shortened,
+        shortened: recovery.shortened.is_some(),
     };
-    let prepared = fleet::prepare(&settings.sites, only, common).await;
-    let (fleet, sessions) = prepared.map_err(|error| Fault::Configuration(error.to_string()))?;
+    let stop_sessions = CancellationToken::new();
+    let held = prepare(&settings, only, common, hangups, &health, &stop_sessions).await?;
+    let Held { fleet, maker, mut crew, rosters, orders, first } = held;
     let stop_admin = CancellationToken::new();
-    let source = StatusSource::new(&settings, &journal, &fleet, &clock, &metrics, &health);
+    let source = StatusSource::new(&settings, &journal, &fleet, rosters, &clock, &metrics, &health);
     let (admin_address, admin) = serve_admin(&settings, source, &stop_admin).await?;
     health.set("journal", Status::Ok);
-    let stop_sessions = CancellationToken::new();
-    let agents = sessions.len();
-    let sessions = spawn(sessions, &stop_sessions);
-    tracing::info!(agents, sinks = settings.sinks.len(), admin = %admin_address, last_sequence = recovery.last, "started");
+    begin(&mut crew, &maker, first, only.is_empty());
+    probe(&fleet, &stop_sessions);
+    tracing::info!(agents = crew.len(), sinks = settings.sinks.len(), admin = %admin_address, last_sequence = recovery.last, "started");
     Ok(Service {
         settings,
         metrics,
@@ -111,7 +111,9 @@ pub async fn start(settings: Settings, only: &[String]) -> Result<Service, Fault
         journal,
         fleet,
         lanes,
-        sessions,
+        crew,
+        maker,
+        orders,
         dedup,
         intake,
         admin,
@@ -123,8 +125,74 @@ pub async fn start(settings: Settings, only: &[String]) -> Result<Service, Fault
 }
 
 /// What seals the keys of sessions on disk, where it is configured.
-async fn sealer(_settings: &Settings) -> Result<Option<Arc<Sealer>>, Fault> {
-    Ok(None)
+async fn sealer(settings: &Settings) -> Result<Option<Arc<Sealer>>, Fault> {
+    let Some(secret) = state_key(settings).await.map_err(Fault::Configuration)? else { return Ok(None) };
+    let sealer = Sealer::new(&secret).map_err(|error| Fault::Configuration(format!("state_key: {error}")))?;
+    Ok(Some(Arc::new(sealer)))
+}
+
+/// The journal with its sinks; made or mended as far as that can be done.
+async fn open(
+    settings: &Settings,
+    clock: &Clock,
+    metrics: &Metrics,
+    health: &Health,
+) -> Result<(Journal, Recovery), Fault> {
+    let opened = Journal::open(settings.journal.clone(), clock.clone(), metrics.clone(), health.clone());
+    let (journal, recovery) = opened?;
+    if let Some(what) = &recovery.shortened {
+        tracing::error!(
+            "the journal is shorter than it was: {what}; going on as told, events may have been lost"
+        );
+    }
+    let sinks: Vec<(String, StartAt)> =
+        settings.sinks.iter().map(|sink| (sink.name.clone(), start_at(sink.start))).collect();
+    journal.register_sinks(&sinks).await?;
+    Ok((journal, recovery))
+}
+
+/// What holds the sessions.
+struct Held {
+    fleet: Fleet,
+    maker: Arc<Maker>,
+    crew: Crew,
+    rosters: Rosters,
+    orders: mpsc::Receiver<Order>,
+    /// The agents of each site at the start.
+    first: Vec<(String, Vec<Agent>)>,
+}
+
+/// Makes ready a session for each agent of the rosters, and watches these.
+async fn prepare(
+    settings: &Settings,
+    only: &[String],
+    common: Common,
+    hangups: Signal,
+    health: &Health,
+    stop: &CancellationToken,
+) -> Result<Held, Fault> {
+    let tools = (common.clock.clone(), common.metrics.clone(), health.clone());
+    let prepared = fleet::prepare(&settings.sites, only, common).await;
+    let prepared = prepared.map_err(|error| Fault::Configuration(error.to_string()))?;
+    let Prepared { fleet, maker, rosters: watches } = prepared;
+    let maker = Arc::new(maker);
+    let crew = Crew::new(work(maker.clone(), stop.clone()), health.clone());
+    let of_site = |(site, watch): (&SiteConfig, &Watch)| (site.name.clone(), watch.agents().to_vec());
+    let first = settings.sites.iter().zip(&watches).map(of_site).collect();
+    let watches = settings.sites.iter().cloned().zip(watches).collect();
+    let (rosters, orders) = rosters::start(watches, hangups, tools, stop.clone());
+    Ok(Held { fleet, maker, crew, rosters, orders, first })
+}
+
+/// From here on agents are logged in: everything else stands.
+fn begin(crew: &mut Crew, maker: &Maker, first: Vec<(String, Vec<Agent>)>, all: bool) {
+    for (site, agents) in first {
+        agents.into_iter().for_each(|agent| crew.add(&site, agent));
+    }
+    let left = maker.started();
+    if left > 0 && all {
+        tracing::warn!(agents = left, "agents that were held before stand in no roster any more");
+    }
 }
 
 /// What can be counted is shown from the first scrape on.
@@ -165,18 +233,53 @@ async fn serve_admin(
     Ok(served)
 }
 
-/// One task a session; each gives its agent's key when it ends.
-fn spawn(sessions: Vec<Session>, stop: &CancellationToken) -> JoinSet<String> {
-    let mut set = JoinSet::new();
-    for session in sessions {
-        let stop = stop.clone();
-        let agent = session.agent.key.clone();
-        set.spawn(async move {
-            Box::pin(hold(session, stop)).await;
-            agent
-        });
+/// What a session's task does. Made at once, so that the fleet shows it; after a fault of ours it waits first.
+fn work(maker: Arc<Maker>, stop: CancellationToken) -> Work {
+    Box::new(move |begin: Begin| -> BoxFuture<'static, ()> {
+        let Begin { site, agent, leave, after } = begin;
+        let (maker, stop) = (maker.clone(), stop.clone());
+        let Some(after) = after else {
+            return match maker.session(&site, agent, leave) {
+                Some(session) => Box::pin(hold(session, stop)),
+                None => Box::pin(async {}),
+            };
+        };
+        Box::pin(async move {
+            tokio::select! {
+                () = tokio::time::sleep(after) => {}
+                () = stop.cancelled() => return,
+                () = leave.cancelled() => return,
+            }
+            if let Err(error) = maker.recall(&site, std::slice::from_ref(&agent.key)).await {
+                tracing::error!(site, agent = agent.key, %error, "what is stored of the session can not be read");
+            }
+            if let Some(session) = maker.session(&site, agent, leave) {
+                drop(maker);
+                Box::pin(hold(session, stop)).await;
+            }
+        })
+    })
+}
+
+/// Where a site has several base URLs, somebody looks whether the preferred one is back.
+fn probe(fleet: &Fleet, stop: &CancellationToken) {
+    for door in fleet.doors().iter().filter(|door| door.site.config.base_urls.len() > 1) {
+        let (site, stop) = (door.site.clone(), stop.clone());
+        tokio::spawn(async move { site.probe(stop).await });
     }
-    set
+}
+
+/// The key of what is encrypted in `state_dir`; refused where it could be guessed.
+pub async fn state_key(settings: &Settings) -> Result<Option<SecretString>, String> {
+    let Some(place) = &settings.state_key else { return Ok(None) };
+    let key = place.read(None).await.map_err(|error| format!("state_key: {error}"))?;
+    let characters = key.expose_secret().chars().count();
+    if characters < MIN_STATE_KEY {
+        return Err(format!(
+            "state_key: {place}: {characters} characters are too few; put at least {MIN_STATE_KEY} there, e.g. of openssl rand -base64 32"
+        ));
+    }
+    Ok(Some(key))
 }
 
 impl Service {
@@ -197,7 +300,8 @@ impl Service {
                         return fatal;
                     }
                 }
-                Some(ended) = self.sessions.join_next() => self.session_ended(ended),
+                Some(gone) = self.crew.next() => self.gone(gone),
+                Some(order) = self.orders.recv() => self.carry_out(order).await,
                 _ = ticks.tick() => self.tick(),
             }
         }
@@ -221,23 +325,40 @@ impl Service {
         }
     }
 
-    /// A refused login ends its session, and only that; a fault of ours is said loudly.
-    fn session_ended(&self, ended: Result<String, tokio::task::JoinError>) {
-        if let Err(error) = ended
-            && error.is_panic()
-        {
-            tracing::error!(
-                "a session died of a fault in the bridge; please report it, and restart to bring the agent back"
-            );
-            self.health
-                .set("sessions", Status::Degraded("a session died of a fault in the bridge".to_owned()));
+    fn gone(&self, name: Option<crew::Name>) {
+        if let Some((site, agent)) = name {
+            tracing::info!(site, agent, "held no longer");
+            self.forget(&site, &agent);
         }
+    }
+
+    fn forget(&self, site: &str, agent: &str) {
+        if let Some(door) = self.fleet.door(site) {
+            door.forget(agent);
+        }
+    }
+
+    /// Touches only the agents that the change of a roster names.
+    async fn carry_out(&mut self, order: Order) {
+        let Order { site, agents, change } = order;
+        if let Err(error) = self.maker.recall(&site, &change.added).await {
+            tracing::error!(site, %error, "what is stored of the added agents' sessions can not be read");
+        }
+        for agent in &change.removed {
+            if !self.crew.remove(&site, agent) {
+                self.forget(&site, agent);
+            }
+        }
+        agents.into_iter().for_each(|agent| self.crew.add(&site, agent));
     }
 
     fn tick(&mut self) {
         let numbers = self.fleet.numbers(self.clock.now());
         for (site, numbers) in &numbers {
-            self.health.set(&format!("site {site}"), status::of_site(numbers));
+            if let Some(door) = self.fleet.door(site) {
+                let status = status::of_site(numbers, &door.accounts.state());
+                self.health.set(&format!("site {site}"), status);
+            }
         }
         let line = status::line(&numbers);
         if line != self.status_line {

@@ -1,11 +1,15 @@
 //! What the admin server and systemd are told of the service as a whole.
 
-use crate::admin::{self, JournalStatus, Question, Refusal, SinkStatus, SiteStatus, Status as Page};
+use crate::admin::{self, JournalStatus, SinkStatus, SiteStatus, Status as Page};
+use crate::app::answers::Answers;
+use crate::app::rosters::Rosters;
 use crate::base::health::{Health, Status};
 use crate::base::metrics::Metrics;
 use crate::base::time::Clock;
 use crate::config::Settings;
+use crate::inbound::accounts::{By, SiteGate};
 use crate::inbound::fleet::{Fleet, SiteNumbers};
+use crate::inbound::roster;
 use crate::journal::{Journal, State};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +22,7 @@ pub struct StatusSource {
     sinks: Vec<(String, &'static str)>,
     journal: Journal,
     fleet: Fleet,
+    rosters: Rosters,
     clock: Clock,
     metrics: Metrics,
     health: Health,
@@ -28,6 +33,7 @@ impl StatusSource {
         settings: &Settings,
         journal: &Journal,
         fleet: &Fleet,
+        rosters: Rosters,
         clock: &Clock,
         metrics: &Metrics,
         health: &Health,
@@ -37,6 +43,7 @@ impl StatusSource {
             sinks: settings.sinks.iter().map(|sink| (sink.name.clone(), sink.target.kind())).collect(),
             journal: journal.clone(),
             fleet: fleet.clone(),
+            rosters,
             clock: clock.clone(),
             metrics: metrics.clone(),
             health: health.clone(),
@@ -45,13 +52,18 @@ impl StatusSource {
 
     /// What the admin server is given.
     pub fn into_state(self) -> admin::State {
-        let (metrics, health, journal) = (self.metrics.clone(), self.health.clone(), self.journal.clone());
+        let (metrics, health) = (self.metrics.clone(), self.health.clone());
+        let answers = Answers {
+            journal: self.journal.clone(),
+            fleet: self.fleet.clone(),
+            rosters: self.rosters.clone(),
+        };
         admin::State {
             metrics,
             health,
             answer: Arc::new(move |question| {
-                let journal = journal.clone();
-                Box::pin(async move { answer(&journal, question).await })
+                let answers = answers.clone();
+                Box::pin(async move { answers.answer(question).await })
             }),
             status: Arc::new(move || self.page()),
         }
@@ -62,7 +74,7 @@ impl StatusSource {
         Page {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started: self.started.clone(),
-            sites: sites.iter().map(|(name, numbers)| site(name, numbers)).collect(),
+            sites: sites.iter().map(|(name, numbers)| self.site(name, numbers)).collect(),
             sinks: self.sinks.iter().map(|(name, kind)| self.sink(name, kind)).collect(),
             journal: JournalStatus {
                 state: match &*self.journal.state().borrow() {
@@ -74,6 +86,22 @@ impl StatusSource {
                 events: unsigned(self.metrics.journal_events.get()),
                 bytes: unsigned(self.metrics.journal_bytes.get()),
             },
+        }
+    }
+
+    fn site(&self, name: &str, numbers: &SiteNumbers) -> SiteStatus {
+        let door = self.fleet.door(name);
+        SiteStatus {
+            name: name.to_owned(),
+            sessions: states(&numbers.by_phase),
+            standings: states(&numbers.by_standing),
+            agents: numbers.agents as u64,
+            without_ack: numbers.without_ack as u64,
+            nodes: numbers.nodes as u64,
+            busiest_node: numbers.busiest_node as u64,
+            base_url: door.map(|door| door.site.base().to_string()).unwrap_or_default(),
+            paused: door.map(|door| paused(&door.accounts.state())).unwrap_or_default(),
+            roster: self.rosters.status(name).map(|status| of_roster(&status)).unwrap_or_default(),
         }
     }
 
@@ -99,51 +127,63 @@ fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
 }
 
-fn site(name: &str, numbers: &SiteNumbers) -> SiteStatus {
-    SiteStatus {
-        name: name.to_owned(),
-        sessions: numbers
-            .by_phase
-            .iter()
-            .map(|(phase, count)| ((*phase).to_owned(), *count as u64))
-            .collect(),
-        agents: numbers.agents as u64,
-        without_ack: numbers.without_ack as u64,
+fn states(counts: &BTreeMap<&'static str, usize>) -> admin::States {
+    counts.iter().map(|(state, count)| ((*state).to_owned(), *count as u64)).collect()
+}
+
+/// What is to be known of a roster; empty where all is well.
+pub fn of_roster(status: &roster::Status) -> String {
+    if let Some(held) = &status.held {
+        let site = &status.site;
+        return format!(
+            "a change waits since {}: {}; to let it through: cometbridge roster accept --site {site}",
+            held.since, held.change
+        );
+    }
+    match status.faults.first() {
+        Some(first) => {
+            format!("the file has faults, the roster from {} holds: {first}", status.since)
+        }
+        None => String::new(),
     }
 }
 
-async fn answer(journal: &Journal, question: Question) -> Result<serde_json::Value, Refusal> {
-    match question {
-        Question::DeadLetters { sink, limit } => {
-            let unavailable = |error: String| Refusal::Unavailable(error);
-            let letters = journal
-                .dead_letters(sink.as_deref(), limit)
-                .await
-                .map_err(|error| unavailable(error.to_string()))?;
-            serde_json::to_value(letters).map_err(|error| unavailable(error.to_string()))
+/// Who paused a site's logins and why; empty where nobody did.
+fn paused(gate: &SiteGate) -> String {
+    match &gate.paused {
+        Some((By::Operator, reason, _)) => format!("by an operator: {reason}"),
+        Some((By::Disturbed, reason, _)) => format!("by the brake: {reason}"),
+        None if gate.directory_fault => {
+            format!("a fault of the site's directory: {} logins wait, one canary tries", gate.waiting)
         }
-        _ => Err(Refusal::NotFound("this release does not answer that yet".to_owned())),
+        None => String::new(),
     }
 }
 
 /// A site's health from its sessions: down where nobody is connected, degraded where some are not.
-pub fn of_site(numbers: &SiteNumbers) -> Status {
+pub fn of_site(numbers: &SiteNumbers, gate: &SiteGate) -> Status {
+    let why = match paused(gate) {
+        reason if reason.is_empty() => String::new(),
+        reason => format!("; logins are paused {reason}"),
+    };
     let count = |state: &str| numbers.by_phase.get(state).copied().unwrap_or_default();
-    let (connected, refused) = (count("connected"), count("refused"));
-    let opening = count("starting") + count("login") + count("handshake") + count("subscribe");
+    // A stall of storage is the journal's to report.
+    let (connected, refused) = (count("connected") + count("stalled"), count("refused"));
+    let opening =
+        count("starting") + count("resume") + count("login") + count("handshake") + count("subscribe");
     if numbers.agents == 0 || connected == numbers.agents {
-        return Status::Ok;
+        return if why.is_empty() { Status::Ok } else { Status::Degraded(format!("all connected{why}")) };
     }
     if connected > 0 {
         return Status::Degraded(format!(
-            "{connected} of {} agents connected, {refused} refused",
+            "{connected} of {} agents connected, {refused} refused{why}",
             numbers.agents
         ));
     }
-    if opening > 0 {
+    if opening > 0 && why.is_empty() {
         return Status::Starting;
     }
-    Status::Down(format!("none of {} agents is connected, {refused} refused", numbers.agents))
+    Status::Down(format!("none of {} agents is connected, {refused} refused{why}", numbers.agents))
 }
 
 /// One line for `systemctl status`.
@@ -151,4 +191,47 @@ pub fn line(sites: &BTreeMap<String, SiteNumbers>) -> String {
     let agents: usize = sites.values().map(|site| site.agents).sum();
     let connected: usize = sites.values().filter_map(|site| site.by_phase.get("connected")).sum();
     format!("{connected} of {agents} agents connected")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(phases: &[(&'static str, usize)]) -> SiteNumbers {
+        let agents = phases.iter().map(|(_, count)| count).sum();
+        SiteNumbers { agents, by_phase: phases.iter().copied().collect(), ..SiteNumbers::default() }
+    }
+
+    #[test]
+    fn a_sites_health_follows_its_sessions_and_says_that_it_is_paused() {
+        let fine = SiteGate {
+            paused: None,
+            directory_fault: false,
+            fault_since: None,
+            refused: 0,
+            canary: None,
+            waiting: 0,
+        };
+        let paused = SiteGate { paused: Some((By::Operator, "by hand".to_owned(), 0)), ..fine.clone() };
+        assert_eq!(of_site(&numbers(&[("connected", 2)]), &fine), Status::Ok);
+        assert_eq!(of_site(&numbers(&[("login", 2)]), &fine), Status::Starting);
+        let text = |status| match status {
+            Status::Degraded(text) | Status::Down(text) => text,
+            other => format!("{other:?}"),
+        };
+        let some = numbers(&[("connected", 1), ("refused", 1)]);
+        assert_eq!(text(of_site(&some, &fine)), "1 of 2 agents connected, 1 refused");
+        assert!(text(of_site(&numbers(&[("connected", 2)]), &paused)).contains("paused: by hand"));
+        assert!(matches!(of_site(&numbers(&[("login", 2)]), &paused), Status::Down(_)));
+    }
+
+    #[test]
+    fn a_held_roster_says_how_it_is_let_through() {
+        let change = roster::Change { removed: vec!["1".into()], ..roster::Change::default() };
+        let held = Some(roster::Held { since: "T".into(), change });
+        let status = roster::Status { site: "main".into(), held, ..roster::Status::default() };
+        let text = of_roster(&status);
+        assert!(text.contains("1 removed") && text.contains("roster accept --site main"), "{text}");
+        assert_eq!(of_roster(&roster::Status::default()), "");
+    }
 }

@@ -45,10 +45,12 @@ pub async fn stop(mut service: Service) -> bool {
     service.health.stopping();
     service.stop_sessions.cancel();
     let mut clean = sessions_end(&mut service, deadline).await;
-    let Service { intake, dedup, lanes, journal, stop_lanes, stop_admin, admin, mut sessions, .. } = service;
+    let Service {
+        intake, dedup, lanes, journal, stop_lanes, stop_admin, admin, mut crew, maker, orders, ..
+    } = service;
     // What is still in hand is not acknowledged: it comes again, or is a gap of the next start.
-    sessions.shutdown().await;
-    drop(intake);
+    crew.shutdown().await;
+    drop((crew, maker, orders, intake));
     if timeout_at(deadline, dedup).await.is_err() {
         tracing::warn!("the dedup thread did not finish within stop_grace");
         clean = false;
@@ -78,19 +80,16 @@ pub async fn stop(mut service: Service) -> bool {
 async fn sessions_end(service: &mut Service, deadline: Instant) -> bool {
     let mut report = Instant::now() + REPORT;
     loop {
-        match timeout_at(deadline.min(report), service.sessions.join_next()).await {
+        match timeout_at(deadline.min(report), service.crew.next()).await {
             Ok(None) => return true,
             Ok(Some(_)) => {}
             Err(_) if Instant::now() >= deadline => {
-                tracing::warn!(
-                    sessions = service.sessions.len(),
-                    "sessions did not finish within stop_grace"
-                );
+                tracing::warn!(sessions = service.crew.len(), "sessions did not finish within stop_grace");
                 return false;
             }
             Err(_) => {
                 tracing::info!(
-                    sessions = service.sessions.len(),
+                    sessions = service.crew.len(),
                     "still stopping: sessions with a batch in hand"
                 );
                 report = Instant::now() + REPORT;

@@ -27,6 +27,8 @@ mod tests;
 #[cfg(test)]
 mod tests_examples;
 #[cfg(test)]
+mod tests_groups;
+#[cfg(test)]
 mod tests_meaning;
 #[cfg(test)]
 mod tests_places;
@@ -51,10 +53,16 @@ use std::time::Duration;
 /// Every key, its default and a comment, as it is compiled in.
 pub const DEFAULTS: &str = include_str!("../../config/cometbridge.toml");
 
+/// The fewest characters of a `state_key`: fewer could be guessed.
+pub const MIN_STATE_KEY: usize = 16;
+
 /// The checked configuration.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub journal: journal::Config,
+    /// What client ids and cookies are encrypted with where they stand in `state_dir`; at least
+    /// [`MIN_STATE_KEY`] characters when it is read.
+    pub state_key: Option<SecretRef>,
     pub log: LogSettings,
     pub admin: AdminSettings,
     /// How long a stop waits for sinks to finish what they have in hand.

@@ -51,7 +51,7 @@ base_url = "https://gws.example.com"
 DIR/c.toml:3:1: site.main.roster.fiel: unknown key
     3 | fiel = "…"
       | ^^^^
-      allowed: file, passwords
+      allowed: file, max_removed_percent, passwords, watch
       did you mean file?
 
 1 problem in the configuration; nothing was started"#,

@@ -15,7 +15,7 @@ use crate::inbound::session::protocol::{Action, Failure, FailureKind, Input};
 use crate::inbound::session::transport::Transport;
 use crate::inbound::site::{Errand, Opening};
 use crate::inbound::upkeep::{Event, Upkeep};
-use crate::journal::{Append, Gap, Known};
+use crate::journal::{Append, Checkpoint, Gap, Known};
 use futures_util::future::BoxFuture;
 use std::pin::pin;
 use std::sync::Arc;
@@ -66,7 +66,7 @@ enum Cut {
 
 impl Held {
     pub fn new(mut session: Session, stop: CancellationToken) -> Held {
-        let pin = session.site.pin(None, None);
+        let pin = session.site.pin(session.agent.group.as_deref(), session.agent.base_url.as_ref());
         Held {
             site_name: session.site.config.name.as_str().into(),
             transport: Arc::new(Transport::new(Arc::clone(&session.site), pin)),
@@ -302,9 +302,17 @@ impl Held {
         }
     }
 
-    fn checkpoint(&self, machine: &Machine) -> crate::journal::Checkpoint {
-        let (config, sealer) = (&self.session.site.config, self.session.sealer.as_deref());
-        checkpoint::write(&self.session.name(), config, machine, &self.pending, &self.transport, sealer)
+    pub fn checkpoint(&self, machine: &Machine) -> Checkpoint {
+        let closed = self.gap.as_ref().filter(|gap| gap.to.is_some());
+        let sources = checkpoint::Sources {
+            name: &self.session.name(),
+            config: &self.session.site.config,
+            pending: &self.pending,
+            transport: &self.transport,
+            sealer: self.session.sealer.as_deref(),
+            unread: self.upkeep.unread().chain(closed).collect(),
+        };
+        checkpoint::write(machine, &sources)
     }
 
     /// Notes how the session stands, so that a later process can go on with it, or knows since when nobody

@@ -29,6 +29,35 @@ pub struct Past {
     pub pending: Pending,
     /// The gap that was open, as the journal has it.
     pub gap: Option<Gap>,
+    /// Gaps that were closed, and what they touched was not read again yet.
+    pub unread: Vec<Gap>,
+}
+
+/// Unread gaps that a checkpoint keeps; the newest stay.
+const MAX_UNREAD: usize = 8;
+
+/// A closed gap, as far as reading again needs it.
+#[derive(Serialize, Deserialize)]
+struct Unread {
+    id: String,
+    from: Option<Millis>,
+    opened: Millis,
+    to: Option<Millis>,
+    cause: String,
+    certainty: String,
+    first: u64,
+}
+
+impl Unread {
+    fn of(gap: &Gap) -> Unread {
+        let Gap { id, from, opened, to, cause, certainty, first, .. } = gap.clone();
+        Unread { id, from, opened, to, cause, certainty, first }
+    }
+
+    fn gap(self, session: &str) -> Gap {
+        let Unread { id, from, opened, to, cause, certainty, first } = self;
+        Gap { id, session: session.to_owned(), from, opened, to, cause, certainty, first }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -53,6 +82,8 @@ struct Body {
     pending: Vec<String>,
     #[serde(default)]
     access: Option<Access>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    unread: Vec<Unread>,
 }
 
 /// What opens the session to whoever has it.
@@ -70,15 +101,19 @@ struct Keys {
     jar: SavedJar,
 }
 
+/// What a checkpoint is made of beside the machine.
+pub struct Sources<'a> {
+    pub name: &'a str,
+    pub config: &'a SiteConfig,
+    pub pending: &'a Pending,
+    pub transport: &'a Transport,
+    pub sealer: Option<&'a Sealer>,
+    pub unread: Vec<&'a Gap>,
+}
+
 /// Where the session will stand once the batch in hand is on disk.
-pub fn write(
-    name: &str,
-    config: &SiteConfig,
-    machine: &Machine,
-    pending: &Pending,
-    transport: &Transport,
-    sealer: Option<&Sealer>,
-) -> Checkpoint {
+pub fn write(machine: &Machine, sources: &Sources<'_>) -> Checkpoint {
+    let Sources { name, config, pending, transport, sealer, unread } = sources;
     let saved = machine.saved();
     let access = saved.as_ref().and_then(|saved| {
         let keys = Keys { client_id: saved.client_id.clone(), jar: transport.save() };
@@ -101,8 +136,9 @@ pub fn write(
         },
         pending: pending.hex(),
         access,
+        unread: unread.iter().rev().take(MAX_UNREAD).rev().map(|gap| Unread::of(gap)).collect(),
     };
-    Checkpoint { session: name.to_owned(), body: serde_json::to_string(&body).unwrap_or_default() }
+    Checkpoint { session: (*name).to_owned(), body: serde_json::to_string(&body).unwrap_or_default() }
 }
 
 /// What a checkpoint tells; one that can not be read (an older release's, another key's) tells of coverage at most.
@@ -110,6 +146,7 @@ pub fn read(checkpoint: &Checkpoint, config: &SiteConfig, sealer: Option<&Sealer
     let Ok(body) = serde_json::from_str::<Body>(&checkpoint.body) else { return Past::default() };
     let mut past = Past::default();
     past.before.covered = body.at;
+    past.unread = body.unread.into_iter().map(|gap| gap.gap(&checkpoint.session)).collect();
     let keys = match body.access {
         Some(Access::Open(keys)) => Some(keys),
         Some(Access::Sealed(sealed)) => sealer

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 impl Held {
     /// Deals with what the machine says; what has to be published is still to be awaited.
-    pub(super) fn note(&mut self, machine: &Machine, note: Note) -> Option<BoxFuture<'_, ()>> {
+    pub(super) fn note<'a>(&'a mut self, machine: &'a Machine, note: Note) -> Option<BoxFuture<'a, ()>> {
         let now = self.session.clock.now();
         notes::say(&self.session, &note, now);
         match note {
@@ -43,7 +43,9 @@ impl Held {
             Note::GapOpened { from, cause, certainty } => {
                 return Some(Box::pin(self.open(now, from, cause, certainty)));
             }
-            Note::GapClosed { to, certainty, .. } => return Some(Box::pin(self.close(now, to, certainty))),
+            Note::GapClosed { to, certainty, .. } => {
+                return Some(Box::pin(self.close(now, to, certainty, machine)));
+            }
             _ => {}
         }
         None
@@ -87,22 +89,24 @@ impl Held {
         let candidates = reconcile::opened(config, &self.session.agent.key, now, &gap, &known, journal);
         self.gap = Some(gap.clone());
         self.before = known;
-        self.publish(candidates, gap).await;
+        self.publish(candidates, gap, None).await;
     }
 
-    async fn close(&mut self, now: Millis, to: Millis, certainty: Certainty) {
+    async fn close(&mut self, now: Millis, to: Millis, certainty: Certainty, machine: &Machine) {
         let Some(gap) = &mut self.gap else { return };
         gap.to = Some(to);
         gap.certainty = certainty_word(certainty).to_owned();
         let gap = gap.clone();
         let (config, journal) = (&self.session.site.config, &self.session.journal);
         let candidates = reconcile::closed(config, &self.session.agent.key, now, &gap, journal);
-        self.publish(candidates, gap).await;
+        // In one step with the note that what it touched is not read again yet.
+        let checkpoint = Some(self.checkpoint(machine));
+        self.publish(candidates, gap, checkpoint).await;
     }
 
-    async fn publish(&mut self, candidates: Vec<Candidate>, gap: Gap) {
+    async fn publish(&mut self, candidates: Vec<Candidate>, gap: Gap, checkpoint: Option<Checkpoint>) {
         let empty = Batch::of(&self.site_name, &self.session.agent.key, self.epoch);
-        let batch = Batch { candidates, gaps: vec![gap], ..empty };
+        let batch = Batch { candidates, gaps: vec![gap], checkpoint, ..empty };
         // A journal that can not store it ends the service, and the next start knows of the gap.
         if let Err(error) = self.session.intake.store(batch).await {
             tracing::error!(agent = %self.session.agent.key, %error, "the gap could not be written down");

@@ -4,7 +4,7 @@ use crate::base::secret::SecretRef;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
-use url::Url;
+use url::{Host, Url};
 
 /// One GWS site.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub struct SiteConfig {
     pub realm: String,
     /// In order of preference; at least one.
     pub base_urls: Vec<Url>,
+    /// Whether http:// is allowed beyond this machine.
+    pub allow_plaintext: bool,
     /// Begins with a slash; appended to the base URL.
     pub notifications_path: String,
     /// Whether `/handshake`, `/connect`, … is appended, as CometD's own clients do.
@@ -108,4 +110,66 @@ pub enum Charset {
 pub enum Scope {
     Interaction,
     Agent,
+}
+
+/// Whether a URL names this machine: there, plain HTTP shows nothing to anybody.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// Settings for tests.
+#[cfg(test)]
+pub mod testing {
+    use super::*;
+
+    /// A site `main` with the defaults.
+    pub fn site() -> SiteConfig {
+        let seconds = Duration::from_secs;
+        SiteConfig {
+            name: "main".into(),
+            realm: "main".into(),
+            base_urls: Url::parse("https://gws.example.com").into_iter().collect(),
+            allow_plaintext: false,
+            notifications_path: "/api/v2/notifications".into(),
+            append_message_type: true,
+            channels: vec!["/v2/me/*".into()],
+            roster: RosterConfig {
+                file: "agents.csv".into(),
+                passwords: None,
+                watch: seconds(5),
+                max_removed_percent: 10,
+            },
+            requests_per_second: 15,
+            logins_per_second: 5,
+            ca: None,
+            client_certificate: None,
+            proxy: None,
+            proxy_password: None,
+            headers: Vec::new(),
+            password_charset: Charset::Utf8,
+            time_zone: jiff::tz::TimeZone::UTC,
+            scope: Scope::Interaction,
+            typing_text: false,
+            network_delay: seconds(10),
+            connect_timeout: seconds(10),
+            max_reply_bytes: 1 << 24,
+            max_message_bytes: 1 << 20,
+            max_backoff: seconds(60),
+            compression: true,
+            server_window: seconds(10),
+            ask_window: seconds(60),
+            stall_hold: seconds(300),
+            keep_alive: seconds(600),
+            reconcile_every: seconds(1800),
+            max_handshakes: 50,
+            settle_after_outage: seconds(60),
+            max_disturbed: 3,
+            groups: BTreeMap::new(),
+        }
+    }
 }

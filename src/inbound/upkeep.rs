@@ -87,11 +87,16 @@ impl Upkeep {
         let config = &session.site.config;
         let now = Instant::now();
         let routine = config.reconcile_every;
+        // What an earlier process closed and could not read again any more.
+        let unread = session.past.unread.iter().cloned().map(|gap| {
+            let occasion = Occasion::Continued { gap, before: Vec::new() };
+            Wanted { occasion, tries: 0, after: now }
+        });
         Upkeep {
             on: false,
             running: None,
             reading: None,
-            wanted: VecDeque::new(),
+            wanted: unread.collect(),
             keep_alive_at: now + jittered(config.keep_alive),
             routine_at: (!routine.is_zero()).then(|| now + routine.mul_f64(fastrand::f64())),
             since: session.clock.now(),
@@ -119,8 +124,8 @@ impl Upkeep {
     }
 
     /// Gaps whose interactions were not read again yet.
-    pub fn unread(&self) -> Vec<&Gap> {
-        self.wanted.iter().chain(&self.reading).filter_map(Wanted::gap).collect()
+    pub fn unread(&self) -> impl Iterator<Item = &Gap> {
+        self.wanted.iter().chain(&self.reading).filter_map(Wanted::gap)
     }
 
     pub fn heard(&mut self, now: Millis) {

@@ -6,8 +6,9 @@ use super::Check;
 use crate::base::secret::SecretRef;
 use crate::config::raw;
 use crate::config::tree::Path;
+use crate::inbound::settings::is_loopback;
 use std::collections::{BTreeMap, HashSet};
-use url::{Host, Url};
+use url::Url;
 
 /// Parts of a header's name that say its value is confidential.
 const CONFIDENTIAL: [&str; 8] =
@@ -114,14 +115,5 @@ impl Check<'_> {
             }
         }
         headers
-    }
-}
-
-pub(super) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
     }
 }

@@ -4,6 +4,7 @@
 
 mod channels;
 mod files;
+mod group;
 mod http;
 mod kafka;
 mod sink;
@@ -40,11 +41,14 @@ impl Check<'_> {
         let stop_grace = self.span(&root.key("stop_grace"), raw.stop_grace, MILLI, HOUR);
         let journal = self.journal(&raw);
         let admin = self.admin(&root.key("admin"), &raw.admin);
+        let state_key = raw.state_key.as_ref();
+        let state_key = state_key.and_then(|place| self.secret(&root.key("state_key"), place, false));
         let sites = self.sites(&root.key("site"), raw.site);
         let sinks = self.sinks(&root.key("sink"), raw.sink);
         let log = LogSettings { format: log_format(raw.log.format), level: log_level(raw.log.level) };
         Some(Settings {
             journal,
+            state_key,
             log,
             admin: admin?,
             stop_grace,

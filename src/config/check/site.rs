@@ -2,18 +2,19 @@
 //!
 //! Deliberately absent: the roster's lines (read and checked by `inbound`, as they change while running).
 
-use super::http::Header;
+use super::group::site_headers;
 use super::{Check, HOUR, MILLI, MINUTE};
+use crate::base::secret::SecretRef;
 use crate::config::findings::nearest;
 use crate::config::raw::{self, OneOrMore};
 use crate::config::tree::Path;
-use crate::inbound::settings::{Charset, HeaderValue, RosterConfig, Scope, SiteConfig};
+use crate::inbound::settings::{Charset, RosterConfig, Scope, SiteConfig};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use url::Url;
 
 /// Headers that the session sets itself.
-const OWN_HEADERS: [&str; 7] = [
+pub(super) const OWN_HEADERS: [&str; 7] = [
     "host",
     "connection",
     "content-length",
@@ -45,24 +46,14 @@ impl Check<'_> {
         let (requests, logins) = self.rates(at, &raw);
         let (max_reply, max_message) = self.sizes(at, &raw);
         let roster = self.roster(&at.key("roster"), &raw.roster);
+        let groups = self.groups(at, &raw);
+        let (proxy, proxy_password) = self.site_proxy(at, &raw);
+        let (keep_alive, reconcile_every) = (self.keep_alive(at, &raw), self.reconcile_every(at, &raw));
         let headers = self.headers(&at.key("headers"), &raw.headers, &OWN_HEADERS);
-        let headers = headers.into_iter().map(|(name, value)| {
-            let value = match value {
-                Header::Plain(text) => HeaderValue::Plain(text),
-                Header::Secret(place) => HeaderValue::Secret(place),
-            };
-            (name, value)
-        });
         let ca = self.authorities(&at.key("ca"), raw.ca.as_ref());
         let client_certificate = raw
             .client_certificate
             .and_then(|place| self.secret(&at.key("client_certificate"), &place, false));
-        let proxy = self.proxy(&at.key("proxy"), raw.proxy.as_ref());
-        if raw.proxy_password.is_some() && proxy.as_ref().is_none_or(|proxy| proxy.username().is_empty()) {
-            self.fault(&at.key("proxy_password"), "goes with a user name in proxy: http://USER@host:port");
-        }
-        let proxy_password =
-            raw.proxy_password.and_then(|place| self.secret(&at.key("proxy_password"), &place, false));
         let zone = self.time_zone(&at.key("time_zone"), &raw.time_zone);
         self.path(&at.key("notifications_path"), &raw.notifications_path);
         Some(SiteConfig {
@@ -78,16 +69,10 @@ impl Check<'_> {
             client_certificate,
             proxy,
             proxy_password,
-            headers: headers.collect(),
-            password_charset: match raw.password_charset {
-                raw::Charset::Utf8 => Charset::Utf8,
-                raw::Charset::Latin1 => Charset::Latin1,
-            },
+            headers: site_headers(headers),
+            password_charset: charset(raw.password_charset),
             time_zone: zone?,
-            scope: match raw.dedup_scope {
-                raw::Scope::Interaction => Scope::Interaction,
-                raw::Scope::Agent => Scope::Agent,
-            },
+            scope: scope(raw.dedup_scope),
             typing_text: raw.collect.typing_text,
             network_delay: self.span(&at.key("network_delay"), raw.network_delay, MILLI, 10 * MINUTE),
             connect_timeout: self.span(&at.key("connect_timeout"), raw.connect_timeout, MILLI, 10 * MINUTE),
@@ -98,13 +83,8 @@ impl Check<'_> {
             server_window: self.span(&at.key("server_window"), raw.server_window, 100 * MILLI, HOUR),
             ask_window: self.span(&at.key("ask_window"), raw.ask_window, Duration::ZERO, HOUR),
             stall_hold: self.span(&at.key("stall_hold"), raw.stall_hold, Duration::ZERO, 24 * HOUR),
-            keep_alive: self.span(&at.key("keep_alive"), raw.keep_alive, 100 * MILLI, HOUR),
-            reconcile_every: self.span(
-                &at.key("reconcile_every"),
-                raw.reconcile_every,
-                Duration::ZERO,
-                24 * HOUR,
-            ),
+            keep_alive,
+            reconcile_every,
             max_handshakes: self.number(&at.key("max_handshakes"), raw.max_handshakes, 1, 10_000),
             settle_after_outage: self.span(
                 &at.key("settle_after_outage"),
@@ -113,9 +93,21 @@ impl Check<'_> {
                 HOUR,
             ),
             max_disturbed: self.number(&at.key("max_disturbed"), raw.max_disturbed, 1, 100_000),
-            groups: BTreeMap::new(),
+            allow_plaintext: raw.allow_plaintext,
+            groups,
             roster: roster?,
         })
+    }
+
+    fn site_proxy(&mut self, at: &Path, raw: &raw::Site) -> (Option<Url>, Option<SecretRef>) {
+        let proxy = self.proxy(&at.key("proxy"), raw.proxy.as_ref());
+        if raw.proxy_password.is_some() && proxy.as_ref().is_none_or(|proxy| proxy.username().is_empty()) {
+            self.fault(&at.key("proxy_password"), "goes with a user name in proxy: http://USER@host:port");
+        }
+        let proxy_password = raw.proxy_password.as_ref();
+        let proxy_password =
+            proxy_password.and_then(|place| self.secret(&at.key("proxy_password"), place, false));
+        (proxy, proxy_password)
     }
 
     fn base_urls(&mut self, table: &Path, raw: &raw::Site) -> Vec<Url> {
@@ -234,5 +226,19 @@ impl Check<'_> {
             finding.allowed(["\"UTC\" or an IANA name such as \"Europe/Berlin\""]);
         }
         zone.ok()
+    }
+}
+
+fn charset(raw: raw::Charset) -> Charset {
+    match raw {
+        raw::Charset::Utf8 => Charset::Utf8,
+        raw::Charset::Latin1 => Charset::Latin1,
+    }
+}
+
+fn scope(raw: raw::Scope) -> Scope {
+    match raw {
+        raw::Scope::Interaction => Scope::Interaction,
+        raw::Scope::Agent => Scope::Agent,
     }
 }

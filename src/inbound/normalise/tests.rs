@@ -60,6 +60,7 @@ fn site(options: &Options) -> SiteConfig {
     SiteConfig {
         name: "main".into(),
         realm: options.realm.clone(),
+        allow_plaintext: false,
         base_urls: vec!["https://gws.example.com".parse().unwrap()],
         notifications_path: "/api/v2/notifications".into(),
         append_message_type: true,

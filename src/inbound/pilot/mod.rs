@@ -40,7 +40,7 @@ pub struct Trial {
 /// Runs the trial; `say` is told of each step. A login that is refused ends it, with that in the sheet.
 pub async fn run(trial: Trial, clock: &Clock, mut say: impl FnMut(&str)) -> Sheet {
     let Trial { site, agent, length, aftermath } = trial;
-    let pin = site.pin(None, None);
+    let pin = site.pin(agent.group.as_deref(), agent.base_url.as_ref());
     let transport = Arc::new(Transport::new(Arc::clone(&site), pin));
     let mut sheet = Sheet::new(&site.config, &agent.key, clock.now());
     sheet.version = version(&site, &transport).await;

@@ -10,6 +10,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Settings of a site that is never dialled.
 pub fn config() -> SiteConfig {
     SiteConfig {
+        allow_plaintext: false,
         name: "main".into(),
         realm: "main".into(),
         base_urls: vec![

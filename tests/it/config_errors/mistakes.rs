@@ -14,7 +14,7 @@ pub const MISTAKES: &[Mistake] = &[
 c.toml:5:1: site.main.roster.fiel: unknown key
     5 | fiel = "…"
       | ^^^^
-      allowed: file, passwords
+      allowed: file, max_removed_percent, passwords, watch
       did you mean file?"#,
     ),
     (

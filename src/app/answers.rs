@@ -1,0 +1,222 @@
+//! What the admin API is answered: agents, rosters, pauses, dead letters.
+//!
+//! Nothing secret or personal: agents by their roster's key. Deliberately absent: who may ask (`admin`).
+
+use crate::admin::{Question, Refusal};
+use crate::app::rosters::Rosters;
+use crate::inbound::checkpoint::session_name;
+use crate::inbound::fleet::{AgentStatus, Asked, Door, Fleet, OpenGap, Span, Standing, open_gaps, timeline};
+use crate::inbound::roster::Change;
+use crate::journal::Journal;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+
+/// Open gaps looked at for a list of agents: more than there are agents in a roster.
+const OPEN_GAPS: usize = 200_000;
+/// Gaps of one agent's timeline; older ones are left out.
+const TIMELINE: usize = 1_000;
+/// Keys listed of a change; of more only the number is said.
+const LISTED: usize = 1_000;
+
+/// Everything the answers are made of.
+#[derive(Clone)]
+pub struct Answers {
+    pub journal: Journal,
+    pub fleet: Fleet,
+    pub rosters: Rosters,
+}
+
+/// One agent with its timeline.
+#[derive(Serialize, Deserialize)]
+pub struct Detail {
+    #[serde(flatten)]
+    pub status: AgentStatus,
+    /// Oldest first.
+    pub timeline: Vec<Span>,
+}
+
+/// A change with at most [`LISTED`] keys of each kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    pub added: Vec<String>,
+    pub removed: Vec<String>,
+    pub changed: Vec<String>,
+    pub added_count: usize,
+    pub removed_count: usize,
+    pub changed_count: usize,
+}
+
+impl From<Change> for Shown {
+    fn from(mut change: Change) -> Shown {
+        let counts = [change.added.len(), change.removed.len(), change.changed.len()];
+        for keys in [&mut change.added, &mut change.removed, &mut change.changed] {
+            keys.truncate(LISTED);
+        }
+        let [added_count, removed_count, changed_count] = counts;
+        let Change { added, removed, changed } = change;
+        Shown { added, removed, changed, added_count, removed_count, changed_count }
+    }
+}
+
+type Answer = Result<Value, Refusal>;
+
+impl Answers {
+    pub async fn answer(&self, question: Question) -> Answer {
+        match question {
+            Question::DeadLetters { sink, limit } => {
+                json_of(self.journal.dead_letters(sink.as_deref(), limit).await.map_err(unavailable)?)
+            }
+            Question::Agents { site, standing, after, limit } => {
+                self.agents(site, standing, after, limit).await
+            }
+            Question::Agent { agent, site } => self.agent(&agent, site.as_deref()).await,
+            Question::Retry { agent, site } => {
+                let status = self.one(&agent, site.as_deref(), &HashMap::new())?;
+                self.door(&status.site)?.accounts.forgive(&agent).await.map_err(unavailable)?;
+                tracing::info!(site = status.site, agent, "an operator asks to try this agent again");
+                Ok(json!({"site": status.site, "agent": agent, "done": "it is tried again"}))
+            }
+            Question::Pause { site, reason } => {
+                self.door(&site)?.accounts.pause(&reason).await.map_err(unavailable)?;
+                tracing::warn!(site, reason, "logins are paused by an operator");
+                Ok(
+                    json!({"site": site, "done": "no agent logs in until it is resumed; sessions that stand go on"}),
+                )
+            }
+            Question::Resume { site } => {
+                self.door(&site)?.accounts.resume().await.map_err(unavailable)?;
+                tracing::info!(site, "logins are resumed by an operator");
+                Ok(json!({"site": site, "done": "agents log in again"}))
+            }
+            Question::Roster { site } => self.roster(&site),
+            Question::RosterDiff { site, csv } => self.compare(site, csv).await,
+            Question::RosterReload { site } => {
+                self.door(&site)?;
+                let change = self.rosters.reload(&site).await.unwrap_or_default();
+                self.roster_after(&site, change)
+            }
+            Question::RosterAccept { site } => {
+                self.door(&site)?;
+                match self.rosters.accept(&site).await {
+                    Some(change) => self.roster_after(&site, change),
+                    None => Err(Refusal::Invalid(format!("site {site}: no change of the roster is held"))),
+                }
+            }
+            Question::Explain { .. } | Question::Redrive { .. } | Question::Purge { .. } => {
+                Err(Refusal::NotFound("this release does not answer that yet".to_owned()))
+            }
+        }
+    }
+
+    async fn agents(
+        &self,
+        site: Option<String>,
+        standing: Option<String>,
+        after: Option<String>,
+        limit: usize,
+    ) -> Answer {
+        if let Some(site) = &site {
+            self.door(site)?;
+        }
+        let standing = match standing {
+            None => None,
+            Some(word) => Some(Standing::parse(&word).ok_or_else(|| {
+                let words = Standing::ALL.map(Standing::as_str).join(", ");
+                Refusal::Invalid(format!("standing: one of {words}"))
+            })?),
+        };
+        let gaps = open_gaps(self.journal.gaps(None, true, OPEN_GAPS).await.map_err(unavailable)?);
+        let (agents, next) = self.fleet.agents(&Asked { site, standing, after, limit }, &gaps);
+        Ok(json!({"agents": json_of(agents)?, "next": next}))
+    }
+
+    async fn agent(&self, agent: &str, site: Option<&str>) -> Answer {
+        let found = self.one(agent, site, &HashMap::new())?;
+        let session = session_name(&found.site, agent);
+        let gaps = self.journal.gaps(Some(&session), false, TIMELINE).await.map_err(unavailable)?;
+        let seen = self.door(&found.site)?.seen(agent);
+        let (began, good) = seen.map_or((None, None), |seen| (seen.connected, seen.good));
+        let timeline = timeline(&gaps, began, good);
+        let status = self.one(agent, Some(&found.site), &open_gaps(gaps))?;
+        json_of(Detail { status, timeline })
+    }
+
+    /// The one agent that is meant.
+    fn one(
+        &self,
+        agent: &str,
+        site: Option<&str>,
+        gaps: &HashMap<String, OpenGap>,
+    ) -> Result<AgentStatus, Refusal> {
+        if let Some(site) = site {
+            self.door(site)?;
+        }
+        let mut found = self.fleet.agent(agent, site, gaps);
+        let shown: String = agent.chars().take(200).collect();
+        match (found.pop(), found.is_empty()) {
+            (Some(one), true) => Ok(one),
+            (Some(last), false) => {
+                let mut sites: Vec<String> = found.into_iter().map(|status| status.site).collect();
+                sites.push(last.site);
+                let sites = sites.join(", ");
+                Err(Refusal::Invalid(format!(
+                    "agent {shown} stands in several rosters; name the site: {sites}"
+                )))
+            }
+            (None, _) => Err(Refusal::NotFound(format!(
+                "agent {shown} is not held here; the key is the roster's column agent, and an excluded line is not held"
+            ))),
+        }
+    }
+
+    fn door(&self, site: &str) -> Result<&Door, Refusal> {
+        self.fleet.door(site).ok_or_else(|| {
+            let names: Vec<&str> = self.fleet.doors().iter().map(|door| &*door.name).collect();
+            let shown: String = site.chars().take(64).collect();
+            Refusal::NotFound(format!("no such site: {shown}; there are: {}", names.join(", ")))
+        })
+    }
+
+    fn roster(&self, site: &str) -> Answer {
+        self.door(site)?;
+        let status = self.rosters.status(site).unwrap_or_default();
+        let held = status.held.map(|held| json!({"since": held.since, "change": Shown::from(held.change)}));
+        Ok(json!({
+            "site": status.site,
+            "agents": status.agents,
+            "since": status.since,
+            "faults": status.faults,
+            "held": held,
+        }))
+    }
+
+    /// What came into force, and how the roster is now.
+    fn roster_after(&self, site: &str, change: Change) -> Answer {
+        let mut answer = self.roster(site)?;
+        if let Some(object) = answer.as_object_mut() {
+            object.insert("change".to_owned(), json_of(Shown::from(change))?);
+        }
+        Ok(answer)
+    }
+
+    async fn compare(&self, site: String, csv: Vec<u8>) -> Answer {
+        self.door(&site)?;
+        let rosters = self.rosters.clone();
+        // A large roster takes a moment to read.
+        let compared = tokio::task::spawn_blocking(move || rosters.compare(&site, &csv)).await;
+        match compared.map_err(unavailable)? {
+            Some(Ok(change)) => json_of(Shown::from(change)),
+            Some(Err(error)) => Err(Refusal::Invalid(error.to_string())),
+            None => Err(Refusal::Unavailable("the rosters are not watched yet; try again".to_owned())),
+        }
+    }
+}
+
+fn json_of(answer: impl Serialize) -> Answer {
+    serde_json::to_value(answer).map_err(unavailable)
+}
+
+fn unavailable(error: impl std::fmt::Display) -> Refusal {
+    Refusal::Unavailable(error.to_string())
+}

@@ -1,0 +1,183 @@
+//! `cometbridge roster diff|status|reload|accept`: asks the running daemon.
+//!
+//! `diff` compares with the configured file where no daemon runs. Agents are named by key, never by user name.
+
+use crate::app::answers::Shown;
+use crate::app::cli::{Roster, RosterDiff, RosterShown};
+use crate::app::remote::{NoAnswer, Remote};
+use crate::app::run::settings;
+use crate::app::{Fault, print};
+use crate::config::Settings;
+use crate::inbound::roster;
+use crate::inbound::settings::SiteConfig;
+use anyhow::{Context, anyhow};
+use serde::Deserialize;
+use serde_json::Value;
+use std::fmt::Write;
+
+pub async fn run(command: Roster) -> Result<(), Fault> {
+    match command {
+        Roster::Diff(arguments) => diff(arguments).await,
+        Roster::Status(shown) => tell(shown, None).await,
+        Roster::Reload(shown) => tell(shown, Some("reload")).await,
+        Roster::Accept(shown) => tell(shown, Some("accept")).await,
+    }
+}
+
+/// The site that is meant.
+fn site<'a>(settings: &'a Settings, wanted: Option<&str>) -> Result<&'a SiteConfig, Fault> {
+    let names = || settings.sites.iter().map(|site| site.name.as_str()).collect::<Vec<_>>().join(", ");
+    match (wanted, settings.sites.as_slice()) {
+        (None, [only]) => Ok(only),
+        (None, _) => {
+            Err(Fault::Failed(anyhow!("there are several sites; choose one with --site: {}", names())))
+        }
+        (Some(wanted), sites) => sites
+            .iter()
+            .find(|site| site.name == wanted)
+            .ok_or_else(|| Fault::Failed(anyhow!("--site {wanted}: no such site; there are: {}", names()))),
+    }
+}
+
+async fn diff(RosterDiff { file, shown }: RosterDiff) -> Result<(), Fault> {
+    let settings = settings(&shown.configured)?;
+    let site = site(&settings, shown.site.as_deref())?;
+    let refused = |error: roster::Error| Fault::Configuration(error.to_string());
+    let content = roster::content(&file).map_err(refused)?;
+    // Faults are said with the file's own name, before anybody else is asked.
+    let agents = roster::parse(&content, &file, site).map_err(refused)?;
+    let remote = Remote::new(&settings).await?;
+    let (change, with) = match remote.post(&["sites", &site.name, "roster", "diff"], &[], content).await {
+        Ok(answer) => (
+            serde_json::from_value(answer).context("the running daemon's answer")?,
+            "the running daemon's roster",
+        ),
+        Err(NoAnswer::NoDaemon(_)) => {
+            let held = roster::read(site).map_err(refused)?;
+            (Shown::from(roster::diff(&held, &agents)), "the configured file (no daemon answers)")
+        }
+        Err(other) => return Err(other.into()),
+    };
+    if shown.json {
+        let mut answer = serde_json::to_value(&change)?;
+        if let Some(object) = answer.as_object_mut() {
+            object.insert("compared_with".to_owned(), with.into());
+        }
+        return print(&format!("{answer}\n"));
+    }
+    print(&format!("compared with {with}:\n{}", of_change(&change)))
+}
+
+async fn tell(shown: RosterShown, act: Option<&str>) -> Result<(), Fault> {
+    let settings = settings(&shown.configured)?;
+    let site = site(&settings, shown.site.as_deref())?;
+    let remote = Remote::new(&settings).await?;
+    let answer = match act {
+        None => remote.get(&["sites", &site.name, "roster"], &[]).await?,
+        Some(act) => remote.post(&["sites", &site.name, "roster", act], &[], Vec::new()).await?,
+    };
+    if shown.json {
+        return print(&format!("{answer}\n"));
+    }
+    print(&of_status(answer).context("the running daemon's answer")?)
+}
+
+#[derive(Deserialize)]
+struct Status {
+    site: String,
+    agents: usize,
+    since: String,
+    faults: Vec<String>,
+    held: Option<Held>,
+    /// What came into force by this call.
+    change: Option<Shown>,
+}
+
+#[derive(Deserialize)]
+struct Held {
+    since: String,
+    change: Shown,
+}
+
+fn of_status(answer: Value) -> Result<String, serde_json::Error> {
+    let Status { site, agents, since, faults, held, change } = serde_json::from_value(answer)?;
+    let mut out = String::new();
+    if let Some(change) = change {
+        out.push_str(&of_change(&change));
+    }
+    // Writing to a String can not fail.
+    let _ = writeln!(out, "site {site}: {agents} agents in force since {since}");
+    if !faults.is_empty() {
+        let _ = writeln!(out, "the file is not in force, it has faults:");
+        for fault in &faults {
+            let _ = writeln!(out, "  {fault}");
+        }
+    }
+    if let Some(Held { since, change }) = held {
+        let _ = writeln!(
+            out,
+            "a change waits since {since}; to let it through: cometbridge roster accept --site {site}\n{}",
+            of_change(&change).trim_end()
+        );
+    }
+    Ok(out)
+}
+
+fn of_change(change: &Shown) -> String {
+    let Shown { added_count, removed_count, changed_count, .. } = change;
+    if added_count + removed_count + changed_count == 0 {
+        return "no agent changes\n".to_owned();
+    }
+    let mut out = format!("{added_count} added, {removed_count} removed, {changed_count} changed\n");
+    let lists = [
+        ('+', &change.added, added_count),
+        ('-', &change.removed, removed_count),
+        ('~', &change.changed, changed_count),
+    ];
+    for (sign, keys, count) in lists {
+        for key in keys {
+            let key: String = key.chars().filter(|c| !c.is_control()).collect();
+            let _ = writeln!(out, "  {sign} {key}");
+        }
+        let more = count.saturating_sub(keys.len());
+        if more > 0 {
+            let _ = writeln!(out, "  {sign} and {more} more");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inbound::roster::Change;
+
+    fn change() -> Change {
+        let keys = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect();
+        Change { added: keys(&["5"]), removed: keys(&["1", "2"]), changed: keys(&[]) }
+    }
+
+    #[test]
+    fn a_change_is_told_by_key_and_very_many_are_counted() {
+        assert_eq!(of_change(&change().into()), "1 added, 2 removed, 0 changed\n  + 5\n  - 1\n  - 2\n");
+        assert_eq!(of_change(&Shown::default()), "no agent changes\n");
+        let many = Change { removed: (0..1_500).map(|n| n.to_string()).collect(), ..Change::default() };
+        let text = of_change(&many.into());
+        assert!(text.starts_with("0 added, 1500 removed") && text.ends_with("  - and 500 more\n"), "{text}");
+    }
+
+    #[test]
+    fn a_status_says_what_waits_and_what_to_do() {
+        let shown = serde_json::to_value(Shown::from(change())).unwrap();
+        let answer = serde_json::json!({
+            "site": "main", "agents": 7, "since": "T0", "faults": ["agents.csv:2: no"],
+            "held": {"since": "T1", "change": shown},
+        });
+        assert_eq!(
+            of_status(answer).unwrap(),
+            "site main: 7 agents in force since T0\nthe file is not in force, it has faults:\n  agents.csv:2: no\n\
+             a change waits since T1; to let it through: cometbridge roster accept --site main\n\
+             1 added, 2 removed, 0 changed\n  + 5\n  - 1\n  - 2\n"
+        );
+    }
+}

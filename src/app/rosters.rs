@@ -1,0 +1,267 @@
+//! The rosters while running: each file is looked at every few seconds, on SIGHUP and when an operator asks; what
+//! changes goes to the crew as an order.
+//!
+//! Deliberately absent: what a change is and whether it is let through (`inbound::roster`).
+
+use crate::base::health::{Health, Status};
+use crate::base::metrics::Metrics;
+use crate::base::time::Clock;
+use crate::inbound::roster::{self, Agent, Change, Looked, Watch};
+use crate::inbound::settings::SiteConfig;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+/// Between the two readings that must agree before a new content counts: nobody's half-written file is taken.
+const SETTLE: Duration = Duration::from_millis(200);
+/// Readings of a file that keeps changing, before it is left to the next look.
+const READINGS: usize = 10;
+
+/// What is to become of a site's sessions.
+pub struct Order {
+    pub site: String,
+    /// Of the agents added and changed.
+    pub agents: Vec<Agent>,
+    pub change: Change,
+}
+
+enum Wish {
+    Reload,
+    Accept,
+}
+
+type Asked = (Wish, oneshot::Sender<Option<Change>>);
+
+/// The rosters of all sites, for those who ask. Cheap to clone.
+#[derive(Clone)]
+pub struct Rosters {
+    rooms: Arc<BTreeMap<String, Room>>,
+}
+
+struct Room {
+    site: SiteConfig,
+    watch: Mutex<Watch>,
+    wishes: mpsc::Sender<Asked>,
+}
+
+impl Room {
+    fn watch(&self) -> MutexGuard<'_, Watch> {
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a watching task needs beyond its site.
+#[derive(Clone)]
+struct Tools {
+    rosters: Rosters,
+    orders: mpsc::Sender<Order>,
+    clock: Clock,
+    metrics: Metrics,
+    health: Health,
+    stop: CancellationToken,
+}
+
+/// Catches SIGHUP from now on: it would end the process otherwise.
+pub fn hangups() -> std::io::Result<Signal> {
+    signal(SignalKind::hangup())
+}
+
+/// Starts to watch, a task a site and one for SIGHUP. Orders come in the order in which changes came into force.
+pub fn start(
+    watches: Vec<(SiteConfig, Watch)>,
+    hangups: Signal,
+    (clock, metrics, health): (Clock, Metrics, Health),
+    stop: CancellationToken,
+) -> (Rosters, mpsc::Receiver<Order>) {
+    let (orders, received) = mpsc::channel(1);
+    let (mut rooms, mut starts) = (BTreeMap::new(), Vec::new());
+    for (site, watch) in watches {
+        let (wishes, asked) = mpsc::channel(8);
+        let room = Room { site: site.clone(), watch: Mutex::new(watch), wishes };
+        rooms.insert(site.name.clone(), room);
+        starts.push((site, asked));
+    }
+    let rosters = Rosters { rooms: Arc::new(rooms) };
+    let tools = Tools { rosters: rosters.clone(), orders, clock, metrics, health, stop };
+    for (site, asked) in starts {
+        tokio::spawn(tools.clone().watch(site, asked));
+    }
+    tokio::spawn(reload_on_hangup(rosters.clone(), hangups, tools.stop));
+    (rosters, received)
+}
+
+async fn reload_on_hangup(rosters: Rosters, mut hangups: Signal, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            hangup = hangups.recv() => if hangup.is_none() { return },
+        }
+        tracing::info!("SIGHUP: the rosters are read again; other settings take effect at a restart");
+        for site in rosters.rooms.keys() {
+            rosters.reload(site).await;
+        }
+    }
+}
+
+impl Rosters {
+    pub fn status(&self, site: &str) -> Option<roster::Status> {
+        self.rooms.get(site).map(|room| room.watch().status())
+    }
+
+    /// Looks at the file now. What came into force, if anything; the rest says [`Rosters::status`].
+    pub async fn reload(&self, site: &str) -> Option<Change> {
+        self.wish(site, Wish::Reload).await
+    }
+
+    /// Lets a held change through; `None` where none was held.
+    pub async fn accept(&self, site: &str) -> Option<Change> {
+        self.wish(site, Wish::Accept).await
+    }
+
+    /// What a content would change.
+    pub fn compare(&self, site: &str, content: &[u8]) -> Option<Result<Change, roster::Error>> {
+        // Parsing a large roster takes a moment: not under the lock that a status needs.
+        let room = self.rooms.get(site)?;
+        let parsed = roster::parse(content, Path::new("the given roster"), &room.site);
+        Some(parsed.map(|agents| room.watch().compare(agents)))
+    }
+
+    async fn wish(&self, site: &str, wish: Wish) -> Option<Change> {
+        let (answer, answered) = oneshot::channel();
+        self.rooms.get(site)?.wishes.send((wish, answer)).await.ok()?;
+        answered.await.ok()?
+    }
+}
+
+impl Tools {
+    async fn watch(self, site: SiteConfig, mut asked: mpsc::Receiver<Asked>) {
+        let Some(room) = self.rosters.rooms.get(&site.name) else { return };
+        let mut ticks = tokio::time::interval(site.roster.watch);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let wish = tokio::select! {
+                () = self.stop.cancelled() => return,
+                _ = ticks.tick() => None,
+                Some(wish) = asked.recv() => Some(wish),
+            };
+            let change = match &wish {
+                Some((Wish::Accept, _)) => self.accept(&site, room),
+                _ => self.look(&site, room).await,
+            };
+            if let Some(change) = &change {
+                self.count(&site.name, change);
+                let agents = chosen(room.watch().agents(), change);
+                let order = Order { site: site.name.clone(), agents, change: change.clone() };
+                // Nobody takes orders any more: the service stops.
+                if self.orders.send(order).await.is_err() {
+                    return;
+                }
+            }
+            if let Some((_, answer)) = wish {
+                // Who asked may have gone.
+                let _ = answer.send(change);
+            }
+        }
+    }
+
+    fn count(&self, site: &str, change: &Change) {
+        let changes = &self.metrics.roster_changes_total;
+        for (kind, keys) in
+            [("added", &change.added), ("removed", &change.removed), ("changed", &change.changed)]
+        {
+            changes.with_label_values(&[site, kind]).inc_by(keys.len() as u64);
+        }
+    }
+
+    fn accept(&self, site: &SiteConfig, room: &Room) -> Option<Change> {
+        let change = room.watch().accept(self.clock.now());
+        if let Some(change) = &change {
+            tracing::info!(site = site.name, "roster: the held change is accepted: {change}");
+        }
+        self.show(site, room);
+        change
+    }
+
+    async fn look(&self, site: &SiteConfig, room: &Room) -> Option<Change> {
+        let content = settled(room).await?;
+        let looked = room.watch().look(content, self.clock.now());
+        let name = &site.name;
+        let change = match looked {
+            Looked::Same => None,
+            Looked::Faulty(error) => {
+                tracing::error!(
+                    site = name,
+                    "roster: the one in force stays, as the file has faults:\n{error}"
+                );
+                None
+            }
+            Looked::Held(change) => {
+                let percent = site.roster.max_removed_percent;
+                tracing::error!(
+                    site = name,
+                    "roster: a change is held: {change}, more than {percent}% or all; to let it through: \
+                     cometbridge roster accept --site {name}"
+                );
+                None
+            }
+            Looked::Changed(change) => {
+                tracing::info!(site = name, "roster: {change}");
+                Some(change)
+            }
+        };
+        self.show(site, room);
+        change
+    }
+
+    fn show(&self, site: &SiteConfig, room: &Room) {
+        let status = room.watch().status();
+        let part = format!("roster {}", site.name);
+        let held = i64::from(status.held.is_some());
+        self.metrics.roster_held.with_label_values(&[&site.name]).set(held);
+        if let Some(held) = &status.held {
+            let text = format!("a change waits since {} to be accepted: {}", held.since, held.change);
+            self.health.set(&part, Status::Degraded(text));
+        } else if let Some(first) = status.faults.first() {
+            let count = status.faults.len();
+            let text =
+                format!("the file has faults ({count}), the roster from {} holds: {first}", status.since);
+            self.health.set(&part, Status::Degraded(text));
+        } else {
+            self.health.remove(&part);
+        }
+        let good = self.rosters.rooms.values().all(|room| room.watch().status().faults.is_empty());
+        self.metrics.config_last_reload_success.set(i64::from(good));
+    }
+}
+
+/// A new content of the file once two readings agree; nothing where it is known already, or keeps changing.
+async fn settled(room: &Room) -> Option<Result<Vec<u8>, roster::Error>> {
+    let read = || {
+        let file = room.site.roster.file.clone();
+        tokio::task::spawn_blocking(move || roster::content(&file))
+    };
+    let mut before = read().await.ok()?;
+    for _ in 0..READINGS {
+        if room.watch().knows(&before) {
+            return None;
+        }
+        tokio::time::sleep(SETTLE).await;
+        let now = read().await.ok()?;
+        if now == before {
+            return Some(now);
+        }
+        before = now;
+    }
+    None
+}
+
+/// The agents that a change adds or changes.
+fn chosen(agents: &[Agent], change: &Change) -> Vec<Agent> {
+    let named =
+        |key: &String| change.added.binary_search(key).is_ok() || change.changed.binary_search(key).is_ok();
+    agents.iter().filter(|agent| named(&agent.key)).cloned().collect()
+}

@@ -1,0 +1,187 @@
+//! From rosters to sessions: at start for all, later for the agents that a change or a fault of ours names.
+//!
+//! Deliberately absent: spawning, and when a session is to begin or to leave (`app`).
+
+use super::{Door, Fleet, Member, View};
+use crate::base::metrics::Metrics;
+use crate::base::seal::Sealer;
+use crate::base::time::{Clock, Millis};
+use crate::inbound::Session;
+use crate::inbound::accounts::Accounts;
+use crate::inbound::checkpoint::{self, Past};
+use crate::inbound::dedup::Intake;
+use crate::inbound::roster::{self, Agent, Watch};
+use crate::inbound::settings::SiteConfig;
+use crate::inbound::site::{self, Site};
+use crate::journal::{self, Checkpoint, Gap, Journal};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio_util::sync::CancellationToken;
+
+/// Why the fleet can not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{0}")]
+    Site(#[from] site::Error),
+    #[error("site {site}: {source}")]
+    Roster { site: String, source: roster::Error },
+    #[error("what is known of the accounts can not be read: {0}")]
+    Accounts(#[from] journal::Error),
+    #[error("--only names agents that stand in no roster: {0}")]
+    Only(String),
+}
+
+/// What every session is given.
+pub struct Common {
+    pub intake: Intake,
+    pub journal: Journal,
+    pub clock: Clock,
+    pub metrics: Metrics,
+    /// What earlier processes noted of their sessions.
+    pub checkpoints: Vec<Checkpoint>,
+    /// The gaps that were open when they ended.
+    pub gaps: Vec<Gap>,
+    /// Seals the keys of sessions on disk.
+    pub sealer: Option<Arc<Sealer>>,
+    pub state_dir: Arc<Path>,
+    /// The journal has lost its end.
+    pub shortened: bool,
+}
+
+/// Everything that a start needs.
+pub struct Prepared {
+    pub fleet: Fleet,
+    pub maker: Maker,
+    /// The rosters in force, one a site, in the order of [`Fleet::doors`].
+    pub rosters: Vec<Watch>,
+}
+
+/// Makes sessions. Holds a part of the intake: it has to be dropped before the intake can end.
+pub struct Maker {
+    pub fleet: Fleet,
+    intake: Intake,
+    journal: Journal,
+    clock: Clock,
+    metrics: Metrics,
+    /// By session name; taken out by the session that begins with it.
+    checkpoints: Mutex<HashMap<String, Checkpoint>>,
+    gaps: Mutex<HashMap<String, Gap>>,
+    sealer: Option<Arc<Sealer>>,
+    state_dir: Arc<Path>,
+    shortened: AtomicBool,
+}
+
+/// Reads rosters and makes what sessions need; `only` names the agents to take (empty means all).
+pub async fn prepare(sites: &[SiteConfig], only: &[String], common: Common) -> Result<Prepared, Error> {
+    let Common { intake, journal, clock, metrics, checkpoints, gaps, sealer, state_dir, shortened } = common;
+    let (mut doors, mut rosters) = (Vec::new(), Vec::new());
+    let mut missing: HashSet<&str> = only.iter().map(String::as_str).collect();
+    for config in sites {
+        let agents =
+            roster::read(config).map_err(|source| Error::Roster { site: config.name.clone(), source })?;
+        for agent in &agents {
+            missing.remove(agent.key.as_str());
+        }
+        doors.push(door(config, &journal, &clock, &metrics).await?);
+        rosters.push(Watch::new(config.clone(), only.to_vec(), agents, clock.now()));
+    }
+    if !missing.is_empty() {
+        let mut names: Vec<&str> = missing.into_iter().collect();
+        names.sort_unstable();
+        return Err(Error::Only(names.join(", ")));
+    }
+    let fleet = Fleet { doors: Arc::new(doors), metrics: metrics.clone() };
+    let maker = Maker {
+        fleet: fleet.clone(),
+        intake,
+        journal,
+        clock,
+        metrics,
+        checkpoints: Mutex::new(by_name(checkpoints)),
+        gaps: Mutex::new(gaps.into_iter().map(|gap| (gap.session.clone(), gap)).collect()),
+        sealer,
+        state_dir,
+        shortened: AtomicBool::new(shortened),
+    };
+    Ok(Prepared { fleet, maker, rosters })
+}
+
+async fn door(
+    config: &SiteConfig,
+    journal: &Journal,
+    clock: &Clock,
+    metrics: &Metrics,
+) -> Result<Door, Error> {
+    let site = Arc::new(Site::new(config.clone()).await?.counted(metrics));
+    let accounts = Accounts::load(config, journal, clock, metrics).await?;
+    let name = Arc::from(config.name.as_str());
+    Ok(Door { name, site, accounts, members: Mutex::new(BTreeMap::new()) })
+}
+
+impl Maker {
+    /// A session for an agent, which is seen in the fleet from now on. `None` where there is no such site.
+    pub fn session(&self, site: &str, agent: Agent, leave: CancellationToken) -> Option<Session> {
+        let door = self.fleet.door(site)?;
+        let view = Arc::new(View::new(&door.name, self.metrics.clone(), self.clock.clone()));
+        let member = Member { view: view.clone(), group: agent.group.as_deref().map(Box::from) };
+        let earlier = door.members().insert(agent.key.clone(), member);
+        let name = checkpoint::session_name(site, &agent.key);
+        let found = self.checkpoints().remove(&name);
+        // A session that left by itself has nothing stored any more: what was seen of it says how far it came.
+        let seen = earlier.and_then(|member| member.view.seen().good);
+        Some(Session {
+            past: Box::new(self.past(&name, found.as_ref(), &door.site.config, seen)),
+            sealer: self.sealer.clone(),
+            state_dir: Arc::clone(&self.state_dir),
+            site: door.site.clone(),
+            agent,
+            intake: self.intake.clone(),
+            journal: self.journal.clone(),
+            accounts: door.accounts.clone(),
+            view,
+            clock: self.clock.clone(),
+            metrics: self.metrics.clone(),
+            leave,
+        })
+    }
+
+    /// What is known of a session before it begins.
+    fn past(&self, name: &str, found: Option<&Checkpoint>, site: &SiteConfig, seen: Option<Millis>) -> Past {
+        let read = |found| checkpoint::read(found, site, self.sealer.as_deref());
+        let mut past = found.map(read).unwrap_or_default();
+        past.before.covered = past.before.covered.or(seen);
+        past.before.shortened = self.shortened.load(Ordering::Relaxed);
+        past.gap = self.gaps.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        past.before.gap = past.gap.as_ref().map(checkpoint::open_gap);
+        past
+    }
+
+    /// Reads again what the journal knows of these agents' sessions, for the sessions made next.
+    pub async fn recall(&self, site: &str, agents: &[String]) -> Result<(), journal::Error> {
+        if agents.is_empty() {
+            return Ok(());
+        }
+        let names: HashSet<String> =
+            agents.iter().map(|agent| checkpoint::session_name(site, agent)).collect();
+        let mut found = by_name(self.journal.checkpoints().await?);
+        found.retain(|name, _| names.contains(name));
+        self.checkpoints().extend(found);
+        Ok(())
+    }
+
+    /// All sessions of the start are made: what was noted of others is let go. How many there were.
+    pub fn started(&self) -> usize {
+        self.shortened.store(false, Ordering::Relaxed);
+        std::mem::take(&mut *self.checkpoints()).len()
+    }
+
+    fn checkpoints(&self) -> MutexGuard<'_, HashMap<String, Checkpoint>> {
+        self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn by_name(checkpoints: Vec<Checkpoint>) -> HashMap<String, Checkpoint> {
+    checkpoints.into_iter().map(|checkpoint| (checkpoint.session.clone(), checkpoint)).collect()
+}

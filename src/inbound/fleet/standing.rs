@@ -1,0 +1,241 @@
+//! How a session stands: what an operator wants to know instead of phases of a protocol.
+//!
+//! One pure function over what is known. Deliberately absent: who learns it (`view`), and what is done about it.
+
+use crate::inbound::reconcile::Finding;
+use crate::inbound::session::protocol::Phase;
+
+/// In words for people and for the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Standing {
+    /// Connected, and notifications come (or REST agrees and something is open).
+    Live,
+    /// Connected; nothing came, and REST agrees that there is nothing open.
+    Quiet,
+    /// Connected, but REST showed changes that the server never told of.
+    Silent,
+    /// Connected; nothing came, and it was not yet compared with REST, or could not be.
+    Unverified,
+    /// The login is refused.
+    Refused,
+    /// Waits for storage: nothing is acknowledged.
+    Stalled,
+    /// Not connected.
+    Down,
+}
+
+impl Standing {
+    pub const ALL: [Standing; 7] = [
+        Standing::Live,
+        Standing::Quiet,
+        Standing::Silent,
+        Standing::Unverified,
+        Standing::Refused,
+        Standing::Stalled,
+        Standing::Down,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Standing::Live => "live",
+            Standing::Quiet => "quiet",
+            Standing::Silent => "silent",
+            Standing::Unverified => "unverified",
+            Standing::Refused => "refused",
+            Standing::Stalled => "stalled",
+            Standing::Down => "down",
+        }
+    }
+
+    pub fn parse(word: &str) -> Option<Standing> {
+        Standing::ALL.into_iter().find(|standing| standing.as_str() == word)
+    }
+}
+
+/// What the last comparison with REST said, in a byte.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compared {
+    /// None in this session.
+    #[default]
+    NotYet,
+    NothingOpen,
+    SomethingOpen,
+    Unread,
+    LoggedOut,
+}
+
+/// What is known of one session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    pub phase: Phase,
+    pub stalled: bool,
+    /// A notification came in this session.
+    pub heard: bool,
+    pub compared: Compared,
+    /// REST showed what the server never told, and nothing came since.
+    pub silent: bool,
+}
+
+impl Facts {
+    pub fn new() -> Facts {
+        let (phase, compared) = (Phase::Starting, Compared::NotYet);
+        Facts { phase, stalled: false, heard: false, compared, silent: false }
+    }
+
+    /// A new phase. A handshake begins a session of which nothing is proven yet.
+    pub fn enter(&mut self, phase: Phase) {
+        if phase == Phase::Handshake {
+            *self = Facts { stalled: self.stalled, ..Facts::new() };
+        }
+        self.phase = phase;
+    }
+
+    /// A notification proves that the server talks to this session.
+    pub fn hear(&mut self) {
+        self.heard = true;
+        self.silent = false;
+    }
+
+    /// A comparison that could not be made takes nothing back of an earlier finding that it is silent.
+    pub fn compare(&mut self, finding: &Finding) {
+        self.compared = match finding {
+            Finding::Agrees { open: 0 } => Compared::NothingOpen,
+            Finding::Agrees { .. } | Finding::Repaired { .. } | Finding::Silent { .. } => {
+                Compared::SomethingOpen
+            }
+            Finding::Unread(_) => Compared::Unread,
+            Finding::LoggedOut => Compared::LoggedOut,
+        };
+        self.silent |= matches!(finding, Finding::Silent { .. });
+    }
+
+    /// The decision.
+    pub fn standing(&self) -> Standing {
+        match self.phase {
+            Phase::Refused => Standing::Refused,
+            Phase::Stopped => Standing::Down,
+            Phase::Stalled => Standing::Stalled,
+            _ if self.stalled => Standing::Stalled,
+            Phase::Connected => self.connected(),
+            Phase::Starting
+            | Phase::Resume
+            | Phase::Login
+            | Phase::Handshake
+            | Phase::Subscribe
+            | Phase::Backoff => Standing::Down,
+        }
+    }
+
+    fn connected(&self) -> Standing {
+        match self.compared {
+            Compared::LoggedOut => Standing::Unverified,
+            _ if self.silent => Standing::Silent,
+            _ if self.heard => Standing::Live,
+            Compared::SomethingOpen => Standing::Live,
+            Compared::NothingOpen => Standing::Quiet,
+            Compared::NotYet | Compared::Unread => Standing::Unverified,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn connected() -> Facts {
+        let mut facts = Facts::new();
+        for phase in [Phase::Login, Phase::Handshake, Phase::Subscribe, Phase::Connected] {
+            assert_eq!(facts.standing(), Standing::Down);
+            facts.enter(phase);
+        }
+        facts
+    }
+
+    #[test]
+    fn a_connected_session_is_unverified_until_something_came_or_rest_was_asked() {
+        let mut facts = connected();
+        assert_eq!(facts.standing(), Standing::Unverified);
+        facts.compare(&Finding::Unread("HTTP 500".into()));
+        assert_eq!(facts.standing(), Standing::Unverified);
+        facts.compare(&Finding::Agrees { open: 0 });
+        assert_eq!(facts.standing(), Standing::Quiet);
+        facts.compare(&Finding::Agrees { open: 2 });
+        assert_eq!(facts.standing(), Standing::Live);
+        facts.compare(&Finding::LoggedOut);
+        assert_eq!(facts.standing(), Standing::Unverified);
+        let mut facts = connected();
+        facts.hear();
+        facts.compare(&Finding::Unread("HTTP 500".into()));
+        assert_eq!(facts.standing(), Standing::Live, "what came is proof enough");
+    }
+
+    #[test]
+    fn a_silent_session_stays_silent_until_something_comes_or_it_begins_anew() {
+        let mut facts = connected();
+        facts.compare(&Finding::Silent { events: 1 });
+        facts.compare(&Finding::Agrees { open: 0 });
+        facts.compare(&Finding::Unread(String::new()));
+        assert_eq!(facts.standing(), Standing::Silent);
+        let mut heard = facts;
+        heard.hear();
+        assert_eq!(heard.standing(), Standing::Live);
+        facts.enter(Phase::Backoff);
+        assert_eq!(facts.standing(), Standing::Down);
+        facts.enter(Phase::Connected);
+        assert_eq!(facts.standing(), Standing::Silent, "the same session again");
+        facts.enter(Phase::Handshake);
+        facts.enter(Phase::Connected);
+        assert_eq!(facts.standing(), Standing::Unverified);
+    }
+
+    #[test]
+    fn a_stalled_session_is_stalled_whatever_it_heard_but_a_refused_one_is_refused() {
+        let mut facts = connected();
+        facts.hear();
+        facts.stalled = true;
+        assert_eq!(facts.standing(), Standing::Stalled);
+        facts.enter(Phase::Handshake);
+        assert!(facts.stalled, "a new session waits for the same storage");
+        facts.enter(Phase::Refused);
+        assert_eq!(facts.standing(), Standing::Refused);
+    }
+
+    #[test]
+    fn words_are_read_as_they_are_written() {
+        for standing in Standing::ALL {
+            assert_eq!(Standing::parse(standing.as_str()), Some(standing));
+        }
+        assert_eq!(Standing::parse("Live"), None);
+    }
+
+    fn finding() -> impl Strategy<Value = Finding> {
+        prop_oneof![
+            (0usize..2).prop_map(|open| Finding::Agrees { open }),
+            Just(Finding::Repaired { events: 1 }),
+            Just(Finding::Silent { events: 1 }),
+            Just(Finding::Unread(String::new())),
+            Just(Finding::LoggedOut),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn only_a_connected_session_counts_as_one_that_works(
+            steps in proptest::collection::vec((0usize..10, finding()), 0..20)
+        ) {
+            let mut facts = Facts::new();
+            for (step, finding) in steps {
+                match step {
+                    8 => facts.hear(),
+                    9 => facts.compare(&finding),
+                    phase => Phase::ALL.get(phase).into_iter().for_each(|phase| facts.enter(*phase)),
+                }
+                let works = matches!(facts.standing(), Standing::Live | Standing::Quiet | Standing::Silent);
+                prop_assert!(!works || facts.phase == Phase::Connected);
+                let refused = facts.standing() == Standing::Refused;
+                prop_assert_eq!(refused, facts.phase == Phase::Refused);
+            }
+        }
+    }
+}

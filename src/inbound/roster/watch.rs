@@ -1,0 +1,145 @@
+//! What a new content of the roster's file means: nothing, a fault, a change, or one that waits to be accepted.
+//!
+//! A pure state: it is given bytes and says what follows. The roster in force stays so until a good change is let
+//! through. Deliberately absent: reading files, time-keeping, sessions.
+
+use super::{Agent, Change, Error, diff, parse};
+use crate::base::digest::Digest;
+use crate::base::time::{Millis, rfc3339};
+use crate::inbound::settings::SiteConfig;
+use serde::Serialize;
+
+/// One site's roster over time.
+pub struct Watch {
+    site: SiteConfig,
+    /// Hold only these (`run --only`); empty means all.
+    only: Vec<String>,
+    agents: Vec<Agent>,
+    /// When `agents` came into force.
+    since: Millis,
+    /// Of the content looked at last, whatever came of it.
+    seen: Option<Digest>,
+    faults: Vec<String>,
+    held: Option<(Held, Vec<Agent>)>,
+}
+
+/// A change that waits until it is accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Held {
+    /// RFC 3339.
+    pub since: String,
+    pub change: Change,
+}
+
+/// What follows from a look.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Looked {
+    /// The content is the one looked at before, or says the same.
+    Same,
+    /// It can not be read or has faults: the roster in force stays. Said once for each content.
+    Faulty(Error),
+    /// It takes too many agents away: waits for [`Watch::accept`]. Said once for each content.
+    Held(Change),
+    /// In force from now on.
+    Changed(Change),
+}
+
+/// How a roster is; no user name in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Status {
+    pub site: String,
+    /// Agents in force.
+    pub agents: usize,
+    /// RFC 3339: since when they are.
+    pub since: String,
+    /// Why the file as it is now is not in force; empty where nothing is wrong with it.
+    pub faults: Vec<String>,
+    pub held: Option<Held>,
+}
+
+impl Watch {
+    /// `agents` is the roster in force, as [`super::read`] gave it.
+    pub fn new(site: SiteConfig, only: Vec<String>, agents: Vec<Agent>, now: Millis) -> Watch {
+        let agents = of_only(agents, &only);
+        Watch { site, only, agents, since: now, seen: None, faults: Vec::new(), held: None }
+    }
+
+    /// `content` is what the file holds now, or why it could not be read.
+    pub fn look(&mut self, content: Result<Vec<u8>, Error>, now: Millis) -> Looked {
+        let digest = digest(&content);
+        if self.seen.replace(digest) == Some(digest) {
+            return Looked::Same;
+        }
+        self.held = None;
+        self.faults.clear();
+        let parsed = content.and_then(|bytes| parse(&bytes, &self.site.roster.file, &self.site));
+        let agents = match parsed {
+            Ok(agents) => of_only(agents, &self.only),
+            Err(error) => {
+                self.faults.clone_from(&error.0);
+                return Looked::Faulty(error);
+            }
+        };
+        let change = diff(&self.agents, &agents);
+        if change.removes_too_much(self.agents.len(), self.site.roster.max_removed_percent) {
+            self.held = Some((Held { since: rfc3339(now), change: change.clone() }, agents));
+            return Looked::Held(change);
+        }
+        if change.is_empty() {
+            return Looked::Same;
+        }
+        self.put_in_force(agents, now);
+        Looked::Changed(change)
+    }
+
+    /// Lets the held change through; `None` where none is held.
+    pub fn accept(&mut self, now: Millis) -> Option<Change> {
+        let (held, agents) = self.held.take()?;
+        self.put_in_force(agents, now);
+        Some(held.change)
+    }
+
+    /// What another roster would change, without any effect.
+    pub fn compare(&self, agents: Vec<Agent>) -> Change {
+        diff(&self.agents, &of_only(agents, &self.only))
+    }
+
+    /// Whether this is what was looked at last.
+    pub fn knows(&self, content: &Result<Vec<u8>, Error>) -> bool {
+        self.seen == Some(digest(content))
+    }
+
+    /// The roster in force.
+    pub fn agents(&self) -> &[Agent] {
+        &self.agents
+    }
+
+    pub fn status(&self) -> Status {
+        Status {
+            site: self.site.name.clone(),
+            agents: self.agents.len(),
+            since: rfc3339(self.since),
+            faults: self.faults.clone(),
+            held: self.held.as_ref().map(|(held, _)| held.clone()),
+        }
+    }
+
+    fn put_in_force(&mut self, agents: Vec<Agent>, now: Millis) {
+        self.agents = agents;
+        self.since = now;
+    }
+}
+
+fn digest(content: &Result<Vec<u8>, Error>) -> Digest {
+    match content {
+        Ok(bytes) => Digest::of(bytes),
+        Err(error) => Digest::of(error.to_string().as_bytes()),
+    }
+}
+
+fn of_only(mut agents: Vec<Agent>, only: &[String]) -> Vec<Agent> {
+    if !only.is_empty() {
+        agents.retain(|agent| only.contains(&agent.key));
+    }
+    agents
+}
