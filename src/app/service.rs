@@ -81,17 +81,8 @@ pub async fn start(settings: Settings, only: &[String]) -> Result<Service, Fault
     );
     let (intake, dedup) =
         dedup::start(&journal, clock.clone(), metrics.clone(), health.clone(), lanes.intake_paused())?;
-    let common = Common {
-        intake: intake.clone(),
-        journal: journal.clone(),
-        clock: clock.clone(),
-        metrics: metrics.clone(),
-        checkpoints: journal.checkpoints().await?,
-        gaps: journal.gaps(None, true, usize::MAX).await?,
-        sealer,
-        state_dir: settings.journal.state_dir.as_path().into(),
-        shortened: recovery.shortened.is_some(),
-    };
+    let tools = (intake.clone(), clock.clone(), metrics.clone());
+    let common = common(&settings, &journal, tools, sealer, recovery.shortened.is_some()).await?;
     let stop_sessions = CancellationToken::new();
     let held = prepare(&settings, only, common, hangups, &health, &stop_sessions).await?;
     let Held { fleet, maker, mut crew, rosters, orders, first } = held;
@@ -121,6 +112,27 @@ pub async fn start(settings: Settings, only: &[String]) -> Result<Service, Fault
         stop_lanes,
         stop_admin,
         status_line: String::new(),
+    })
+}
+
+/// What every session is given, and what earlier processes noted.
+async fn common(
+    settings: &Settings,
+    journal: &Journal,
+    (intake, clock, metrics): (Intake, Clock, Metrics),
+    sealer: Option<Arc<Sealer>>,
+    shortened: bool,
+) -> Result<Common, Fault> {
+    Ok(Common {
+        intake,
+        journal: journal.clone(),
+        clock,
+        metrics,
+        checkpoints: journal.checkpoints().await?,
+        gaps: journal.gaps(None, true, usize::MAX).await?,
+        sealer,
+        state_dir: settings.journal.state_dir.as_path().into(),
+        shortened,
     })
 }
 

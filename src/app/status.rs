@@ -221,7 +221,9 @@ mod tests {
         };
         let some = numbers(&[("connected", 1), ("refused", 1)]);
         assert_eq!(text(of_site(&some, &fine)), "1 of 2 agents connected, 1 refused");
-        assert!(text(of_site(&numbers(&[("connected", 2)]), &paused)).contains("paused: by hand"));
+        assert!(
+            text(of_site(&numbers(&[("connected", 2)]), &paused)).contains("paused by an operator: by hand")
+        );
         assert!(matches!(of_site(&numbers(&[("login", 2)]), &paused), Status::Down(_)));
     }
 

@@ -115,6 +115,8 @@ impl Held {
 
     fn quarantine(&mut self, now: Millis) {
         let body = std::mem::take(&mut self.unreadable);
+        let site = self.session.site.config.name.as_str();
+        self.session.metrics.replies_quarantined_total.with_label_values(&[site]).inc();
         let name = format!("{now}-{}", fastrand::u32(..));
         match quarantine::keep(&self.session.state_dir, &name, &body) {
             Ok(path) => {

@@ -41,12 +41,6 @@ pub fn say(session: &Session, note: &Note, now: Millis) {
             session.view.good(now);
             session.view.cause("");
         }
-        Note::Resumed(true) => {
-            tracing::debug!(site, agent, "the session of the process before goes on");
-        }
-        Note::Resumed(false) => {
-            tracing::info!(site, agent, "the session of the process before is gone; a new one is opened");
-        }
         Note::Stalled { since } => {
             let seconds = (now - since) / 1000;
             session.view.cause("storage stalled: a batch waits to be written");
@@ -67,6 +61,22 @@ fn say_of_session(session: &Session, note: &Note) {
     let agent = session.agent.key.as_str();
     let metrics = &session.metrics;
     match note {
+        Note::Resumed(true) => {
+            metrics.sessions_resumed_total.with_label_values(&[site, "resumed"]).inc();
+            tracing::debug!(site, agent, "the session of the process before goes on");
+        }
+        Note::Resumed(false) => {
+            metrics.sessions_resumed_total.with_label_values(&[site, "unknown"]).inc();
+            tracing::info!(site, agent, "the session of the process before is gone; a new one is opened");
+        }
+        Note::TooOld => {
+            metrics.sessions_resumed_total.with_label_values(&[site, "too-old"]).inc();
+            tracing::info!(
+                site,
+                agent,
+                "the session of the process before is too old to live; a new one is opened"
+            );
+        }
         Note::SubscriptionRefused { channel, error } => {
             metrics.subscriptions_refused_total.with_label_values(&[site]).inc();
             tracing::warn!(

@@ -198,78 +198,72 @@ impl Sheet {
         for reason in &reasons {
             out.push_str(&format!("* {reason}\n"));
         }
-        let mut line = |name: &str, value: String| {
+        out.push_str("|  |  |\n| --- | --- |\n");
+        for (name, value) in self.rows_of_session().into_iter().chain(self.rows_of_agent()) {
             out.push_str(&format!("| {name} | {} |\n", value.replace('|', "/")));
-        };
-        line("", String::new());
-        line("---", "---".to_owned());
-        line("from, to", format!("{}, {}", rfc3339(self.began), rfc3339(self.ended)));
-        line("server", format!("{}, version {}", self.server, self.version.as_deref().unwrap_or("not told")));
-        line(
-            "login",
-            match &self.login {
-                Ok(cookies) => format!(
-                    "GET /api/v2/me with Basic; cookies {}; CSRF token {}",
-                    list(cookies),
-                    yes(self.csrf)
-                ),
-                Err(reason) => reason.clone(),
-            },
-        );
-        line("logins after the first", self.relogins.to_string());
-        line("CometD sessions opened", self.handshakes.to_string());
-        line(
-            "acknowledgement",
-            match self.ack {
-                Some(true) => "yes: a lost reply comes again".to_owned(),
-                Some(false) => "no: a reply lost on the way is a possible gap".to_owned(),
-                None => "not known".to_owned(),
-            },
-        );
-        line(
-            "advice",
-            format!(
-                "timeout {} ms, interval {} ms (asked for {} ms)",
-                number(self.advised_timeout),
-                number(self.advised_interval),
-                self.window_asked
-            ),
-        );
-        let accepted: Vec<String> =
-            self.subscribed.iter().filter(|c| !self.refused.contains_key(*c)).cloned().collect();
-        line("topics accepted", if self.ack.is_some() { list(&accepted) } else { "none".to_owned() });
-        line(
-            "topics refused",
-            list(
-                &self
-                    .refused
-                    .iter()
-                    .map(|(channel, error)| format!("{channel} ({error})"))
-                    .collect::<Vec<_>>(),
-            ),
-        );
-        line(
-            "node",
-            format!("{}; seen {}", self.node.as_deref().unwrap_or("no cookie tells"), self.nodes.len()),
-        );
-        line(
-            "polls",
-            format!(
-                "{}, failed {}, the longest {} s",
-                self.polls,
-                self.polls_failed,
-                self.longest_poll.as_secs()
-            ),
-        );
-        line("sessions lost", counts(&self.lost));
-        line("troubles", list(&self.troubles.iter().take(10).cloned().collect::<Vec<_>>()));
-        line("notifications", counts(&self.notifications));
-        line("agent before", states(&self.before));
-        line("agent during", list(&self.during));
-        line("agent after", states(&self.after));
-        line("REST read", format!("{} times", self.looks));
-        line("in REST only", counts(&self.untold));
+        }
         out
+    }
+
+    fn rows_of_session(&self) -> Vec<(&'static str, String)> {
+        let accepted: Vec<String> =
+            self.subscribed.iter().filter(|channel| !self.refused.contains_key(*channel)).cloned().collect();
+        let refused: Vec<String> =
+            self.refused.iter().map(|(channel, error)| format!("{channel} ({error})")).collect();
+        vec![
+            ("from, to", format!("{}, {}", rfc3339(self.began), rfc3339(self.ended))),
+            ("server", format!("{}, version {}", self.server, self.version.as_deref().unwrap_or("not told"))),
+            (
+                "login",
+                match &self.login {
+                    Ok(cookies) => format!(
+                        "GET /api/v2/me with Basic; cookies {}; CSRF token {}",
+                        list(cookies),
+                        yes(self.csrf)
+                    ),
+                    Err(reason) => reason.clone(),
+                },
+            ),
+            ("logins after the first", self.relogins.to_string()),
+            ("CometD sessions opened", self.handshakes.to_string()),
+            (
+                "acknowledgement",
+                match self.ack {
+                    Some(true) => "yes: a lost reply comes again".to_owned(),
+                    Some(false) => "no: a reply lost on the way is a possible gap".to_owned(),
+                    None => "not known".to_owned(),
+                },
+            ),
+            (
+                "advice",
+                format!(
+                    "timeout {} ms, interval {} ms (asked for {} ms)",
+                    number(self.advised_timeout),
+                    number(self.advised_interval),
+                    self.window_asked
+                ),
+            ),
+            ("topics accepted", if self.ack.is_some() { list(&accepted) } else { "none".to_owned() }),
+            ("topics refused", list(&refused)),
+        ]
+    }
+
+    fn rows_of_agent(&self) -> Vec<(&'static str, String)> {
+        let troubles: Vec<String> = self.troubles.iter().take(10).cloned().collect();
+        let node = self.node.as_deref().unwrap_or("no cookie tells");
+        let longest = self.longest_poll.as_secs();
+        vec![
+            ("node", format!("{node}; seen {}", self.nodes.len())),
+            ("polls", format!("{}, failed {}, the longest {longest} s", self.polls, self.polls_failed)),
+            ("sessions lost", counts(&self.lost)),
+            ("troubles", list(&troubles)),
+            ("notifications", counts(&self.notifications)),
+            ("agent before", states(&self.before)),
+            ("agent during", list(&self.during)),
+            ("agent after", states(&self.after)),
+            ("REST read", format!("{} times", self.looks)),
+            ("in REST only", counts(&self.untold)),
+        ]
     }
 }
 

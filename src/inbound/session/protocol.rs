@@ -255,8 +255,10 @@ pub enum Note {
     },
     HandshakeFailed,
     ConnectOk,
-    /// The session of an earlier process goes on; `false`: it was gone, or too old to be asked.
+    /// The session of an earlier process goes on; `false`: it was gone, or could not be asked.
     Resumed(bool),
+    /// It was too old to be asked.
+    TooOld,
     /// A batch waits for storage since `since`.
     Stalled {
         since: Millis,

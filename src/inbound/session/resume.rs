@@ -28,7 +28,7 @@ impl Machine {
         }
         let age = Duration::from_millis(u64::try_from(at.now - saved.answered).unwrap_or_default());
         if age > self.longest_life(&saved) {
-            out.push(Action::Say(Note::Resumed(false)));
+            out.push(Action::Say(Note::TooOld));
             self.open_gap("restart", Certainty::Certain, out);
             return self.login(false, false, out);
         }
