@@ -40,7 +40,7 @@ const VERSION: &str = "/api/v2/diagnostics/version";
 /// How often a base URL that is not in use is asked whether it is back; a fifth more or less.
 const PROBE_EVERY: Duration = Duration::from_secs(30);
 /// Sessions that go on after a restart, each second: all of a large site within its window.
-const RESUMES_PER_SECOND: u32 = 500;
+const RESUMES_PER_SECOND: u32 = 200;
 /// Nobody is due: only news can change that.
 const LONG: Duration = Duration::from_secs(3_600);
 
@@ -212,6 +212,12 @@ impl Site {
     /// come at once.
     pub async fn resume_turn(&self) {
         self.resumes.take().await;
+    }
+
+    /// Whether a connect that asks for an answer at once would have to wait for a turn, and nothing but the budget
+    /// is in its way: a poll that is held for a moment asks the same, and needs none.
+    pub fn crowded(&self, base: &Url) -> bool {
+        self.gate().crowded(base, Instant::now())
     }
 
     /// True once: what it means that the server has no ack extension is said once for the site.

@@ -343,3 +343,16 @@ async fn nobody_is_forgotten_where_many_threads_ask_and_leave() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_site_is_crowded_where_only_its_own_budget_is_in_the_way() {
+    let site = site_of(SiteConfig { requests_per_second: 1, logins_per_second: 1, ..config() }).await;
+    let base = site.base();
+    tokio::time::advance(2 * SECOND).await;
+    assert!(!site.crowded(&base));
+    site.admit(Errand::Open).await;
+    assert!(site.crowded(&base));
+    let busy = Heard { result: Ok(503), took: SECOND, retry_after: Some(9 * SECOND), held: false };
+    site.heard(&base, busy);
+    assert!(!site.crowded(&base), "a pause that the host asked for is no crowd: nobody goes round it");
+}
