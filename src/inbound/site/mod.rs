@@ -19,6 +19,7 @@ pub use node::node_of;
 
 use crate::base::metrics::Metrics;
 use crate::base::secret;
+use crate::inbound::passwords::Passwords;
 use crate::inbound::session::protocol::FailureKind;
 use crate::inbound::session::transport::{Pin, asked_wait, host};
 use crate::inbound::settings::SiteConfig;
@@ -57,6 +58,8 @@ pub struct Site {
     news: Notify,
     handshakes: Arc<Semaphore>,
     metrics: Option<Metrics>,
+    /// Where the agents' secrets are read.
+    pub passwords: Passwords,
     resumes: Slots,
     said_without_ack: AtomicBool,
     nowhere: Url,
@@ -136,6 +139,7 @@ impl Site {
             news: Notify::new(),
             handshakes: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
             metrics: None,
+            passwords: Passwords::default(),
             resumes: Slots::new(RESUMES_PER_SECOND),
             said_without_ack: AtomicBool::new(false),
             nowhere,
