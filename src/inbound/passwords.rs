@@ -1,7 +1,7 @@
 //! Where an agent's password is read from, at each login anew.
 //!
 //! A rotated secret works at the next login without a restart. Thousands of sessions that begin together share one
-//! reading of a bundle, and few commands run at a time. Deliberately absent: keeping a secret for longer than that.
+//! reading of a bundle, and few commands run at a time. Deliberately absent: using what was read longer ago.
 
 use crate::base::secret::SecretRef;
 use crate::inbound::roster::Agent;
