@@ -30,6 +30,8 @@ impl Held {
                 self.mark(machine);
             }
             Note::ConnectOk => self.connected(machine),
+            // Written at once: lives shorter than the time between two checkpoints must not let it grow old.
+            Note::Resumed(true) => self.mark(machine),
             Note::HandshakeFailed | Note::Trouble { .. } => self.opening = None,
             Note::Stalled { .. } => self.session.view.stalled(true),
             Note::Lost { reason } => {

@@ -47,10 +47,11 @@ impl Machine {
         out.push(Action::Restore);
     }
 
-    /// The rest of a held poll, and the window after it; doubled, as asking costs one request.
+    /// The rest of a held poll, and the window after it; many times over, as asking costs one poll and the last
+    /// checkpoint may be older than the session's last reply.
     fn longest_life(&self, saved: &Saved) -> Duration {
         let asked = if saved.granted { self.rules.ask_window } else { Duration::ZERO };
-        (saved.timeout + self.rules.server_window + asked).saturating_mul(2)
+        (saved.timeout + self.rules.server_window + asked).saturating_mul(10)
     }
 
     pub(super) fn restored(&mut self, ready: bool, out: &mut Vec<Action>) {

@@ -64,7 +64,8 @@ async fn live_and_die(mut daemon: Daemon, story: &Story, window: u64, life: Dura
 /// Waits until the webhook and stdout have all messages, and no sink is behind.
 async fn all_delivered(daemon: &mut Daemon, story: &Story, receiver: &Receiver, home: &Home) {
     let wanted = story.message_ids();
-    let limit = Duration::from_secs(240);
+    // At the full size there are hundreds of thousands of events to deliver.
+    let limit = Duration::from_secs(1_800);
     let id = |event: &Value| event["id"].as_str().unwrap_or_default().to_owned();
     eventually("the webhook has every message", limit, || async {
         if receiver.count() < wanted.len() {

@@ -99,7 +99,7 @@ fn what_was_possible_becomes_certain_where_the_session_turns_out_lost() {
 #[test]
 fn a_session_too_old_to_live_is_not_asked_for() {
     let mut driver = Driver::after(before(Some(7)));
-    driver.now = 900 + 2 * 90_000 + 1;
+    driver.now = 900 + 10 * 90_000 + 1;
     driver.put(Input::Start);
     assert!(driver.notes().contains(&&Note::TooOld));
     assert_eq!(driver.actions.last(), Some(&Action::Login { fresh: false }));
