@@ -7,6 +7,7 @@ mod disk_full;
 mod gaps;
 mod kills;
 mod seen;
+mod short_lives;
 mod state_dir;
 mod stop;
 mod story;

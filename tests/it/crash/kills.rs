@@ -33,7 +33,7 @@ struct Size {
 fn size() -> Size {
     if std::env::var("COMETBRIDGE_CAMPAIGN").is_ok_and(|value| value == "1") {
         // 300 kills and 50 stops.
-        Size { lives: 350, agents: 200 }
+        Size { lives: 350, agents: 60 }
     } else {
         Size { lives: 21, agents: 40 }
     }
