@@ -133,7 +133,10 @@ pub fn measure(truth: &Truth, gaps: &BTreeMap<String, Vec<Gap>>) -> Measured {
             .collect();
         for gap in gaps.get(agent).into_iter().flatten() {
             *out.causes.entry(format!("{}/{}", gap.cause, gap.certainty)).or_default() += 1;
-            let blind = uncovered.iter().find(|(from, to)| *from <= gap.to && *to >= gap.from);
+            // A session can be lost again before it is heard: one gap about several such times.
+            let within = || uncovered.iter().filter(|(from, to)| *from <= gap.to && *to >= gap.from);
+            let (first, last) = (within().map(|blind| blind.0).min(), within().map(|blind| blind.1).max());
+            let blind = first.zip(last);
             let destroyed = truth.losses.iter().any(|loss| {
                 loss.user == *user && loss.at >= gap.from && loss.at <= gap.to.saturating_add(LEFT_BEHIND)
             });
@@ -149,11 +152,11 @@ pub fn measure(truth: &Truth, gaps: &BTreeMap<String, Vec<Gap>>) -> Measured {
             }
             if let Some((from, to)) = blind {
                 let trouble = truth.faults.iter().filter(|(at, of, _)| {
-                    (of == user || of.is_empty()) && (gap.from..=*from).contains(at)
+                    (of == user || of.is_empty()) && (gap.from..=from).contains(at)
                 });
-                let begun = trouble.map(|(at, _, _)| *at).min().unwrap_or(*from);
+                let begun = trouble.map(|(at, _, _)| *at).min().unwrap_or(from);
                 out.early.push(begun.saturating_sub(gap.from));
-                out.late.push(gap.to.saturating_sub(*to));
+                out.late.push(gap.to.saturating_sub(to));
             }
         }
     }
