@@ -20,6 +20,8 @@ pub struct Label {
     /// First and last index of the log items it carries; zero without any.
     pub indices: (u32, u32),
     pub tag: Option<Arc<str>>,
+    /// The state it carries, in a few words.
+    pub says: Option<Arc<str>>,
 }
 
 /// One published notification.
@@ -60,6 +62,9 @@ pub struct Published {
     pub acked: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tag: Option<Arc<str>>,
+    /// Of a conversation state, `userData.Revision` and number of participants; of an agent the states, with commas.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub says: Option<Arc<str>>,
 }
 
 /// A time without a subscribed session; `to` is missing while it lasts.
@@ -243,6 +248,7 @@ impl Ledger {
             sent: row.sent,
             acked: row.acked,
             tag: row.label.tag.clone(),
+            says: row.label.says.clone(),
         })
         .collect()
     }

@@ -42,11 +42,12 @@
 //! ```
 //! `GET published?after=&limit=`: every notification in order, each to one user. `deliveredTo`: sessions whose
 //! queue it went into; `sent`: replies that carried it and that no fault damaged; `acked`: sessions that
-//! acknowledged it. `indices`: first and last log index of a `MessageLogUpdated`. What was acked and is missing
+//! acknowledged it. `indices`: first and last log index of a `MessageLogUpdated`. `says`: the state a change
+//! carries: state, `userData.Revision` and number of participants of a conversation; an agent's states, with commas. What was acked and is missing
 //! downstream is *acknowledged and lost*.
 //! ```text
 //! {"forgotten":0, "rows":[{"n":1, "at":0, "user":"agent-1", "channel":"/v2/me/chats", "messageType":"MessageLogUpdated",
-//!   "notificationType":"NewMessages", "conversation":"…", "indices":[1,4], "deliveredTo":1, "sent":1, "acked":1, "tag":"…"}]}
+//!   "notificationType":"NewMessages", "conversation":"…", "indices":[1,4], "deliveredTo":1, "sent":1, "acked":1, "tag":"…", "says":"Chatting 0 2"}]}
 //! ```
 //! `GET losses?user=`: where a true loss can lie. `uncovered`: times without a subscribed session (`to` missing
 //! while it lasts). `queues`: sessions that ended, with the published numbers still in their queue, `sent` in a

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 #![allow(clippy::print_stdout, clippy::too_many_lines)]
 
+mod campaign;
 mod cli;
 mod config_errors;
 mod conformance;

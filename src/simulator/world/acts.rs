@@ -164,6 +164,7 @@ impl World {
         let of = self.agents.get_mut(agent)?;
         let conversation = self.conversations.get(id)?;
         let medium = conversation.medium;
+        let says = conversation.says(state);
         let mut data = json!({"messageType": medium.message_type(), "notificationType": kind,
             medium.key(): conversation.resource(&self.url, state)});
         if own && let Some(members) = data.as_object_mut() {
@@ -174,6 +175,7 @@ impl World {
             message_type: medium.message_type(),
             notification_type: kind,
             conversation: Some(Arc::clone(&conversation.id)),
+            says: Some(says.into()),
             ..Label::default()
         };
         Some(Note { user: Arc::clone(&of.name), channel: medium.channel(), data, label })
@@ -193,7 +195,7 @@ impl World {
             notification_type: "NewMessages",
             conversation: Some(Arc::clone(&conversation.id)),
             indices: (number(first), number(conversation.log.len())),
-            tag: None,
+            ..Label::default()
         };
         Some(Note { user: self.name(agent), channel: medium.channel(), data, label })
     }

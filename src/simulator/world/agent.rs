@@ -19,12 +19,17 @@ pub enum Readiness {
 }
 
 impl Readiness {
-    fn json(self) -> Value {
-        let (id, name, state) = match self {
+    /// Id, display name and state.
+    fn names(self) -> (&'static str, &'static str, &'static str) {
+        match self {
             Readiness::Ready => ("9430250E-0000-4000-8000-000000000001", "Ready", "Ready"),
             Readiness::NotReady => ("900D55CC-2BB0-431F-8BF9-D3525B383BE6", "Not Ready", "NotReady"),
             Readiness::LoggedOut => ("0F7F5003-0000-4000-8000-000000000001", "Logged Out", "LoggedOut"),
-        };
+        }
+    }
+
+    fn json(self) -> Value {
+        let (id, name, state) = self.names();
         json!({"id": id, "displayName": name, "state": state})
     }
 }
@@ -110,7 +115,7 @@ impl World {
             user: self.name(agent),
             channel: DEVICES,
             data,
-            label: label("DeviceStateChangeMessage"),
+            label: label("DeviceStateChangeMessage", &[self.agents.get(agent)?.device]),
         })
     }
 
@@ -121,7 +126,7 @@ impl World {
             user: self.name(agent),
             channel: CHANNELS,
             data,
-            label: label("ChannelStateChangeMessageV2"),
+            label: label("ChannelStateChangeMessageV2", &self.agents.get(agent)?.channels),
         })
     }
 
@@ -148,8 +153,9 @@ impl World {
     }
 }
 
-fn label(message_type: &'static str) -> Label {
-    Label { message_type, ..Label::default() }
+fn label(message_type: &'static str, states: &[Readiness]) -> Label {
+    let says: Vec<&str> = states.iter().map(|state| state.names().2).collect();
+    Label { message_type, says: Some(says.join(",").into()), ..Label::default() }
 }
 
 fn metrics(at: Timestamp) -> Value {

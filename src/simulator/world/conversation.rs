@@ -215,6 +215,13 @@ impl Conversation {
             "userData": {"Topic": "parcel", "Language": "English", "Revision": self.changes.to_string()}})
     }
 
+    /// What `resource` shows, in a few words: state, revision, number of parties.
+    pub fn says(&self, state: &str) -> String {
+        let gone = matches!(state, "Completed" | "Revoked");
+        let parties = if gone { 0 } else { usize::from(self.customer) + self.joined.len() };
+        format!("{state} {} {parties}", self.changes)
+    }
+
     /// Items from index `first` (from 1, inclusive), at most `count`.
     pub fn items(&self, first: usize, count: usize, live: bool) -> Vec<Value> {
         let first = first.max(1);
