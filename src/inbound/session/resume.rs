@@ -47,10 +47,10 @@ impl Machine {
         out.push(Action::Restore);
     }
 
-    /// The rest of a held poll, and the window after it; doubled, as asking costs one request.
+    /// The rest of a held poll, and the window after it, as long as it was asked for: some servers grant it without
+    /// a word. Doubled, as asking costs one request.
     fn longest_life(&self, saved: &Saved) -> Duration {
-        let asked = if saved.granted { self.rules.ask_window } else { Duration::ZERO };
-        (saved.timeout + self.rules.server_window + asked).saturating_mul(2)
+        (saved.timeout + self.rules.server_window + self.rules.ask_window).saturating_mul(2)
     }
 
     pub(super) fn restored(&mut self, ready: bool, out: &mut Vec<Action>) {
