@@ -7,7 +7,7 @@ use crate::base::digest::Digest;
 use crate::base::envelope::{event, medium};
 use crate::base::time::Millis;
 use crate::inbound::Session;
-use crate::inbound::normalise::{Candidate, Context, normalise};
+use crate::inbound::normalise::{Candidate, Context, normalise, whole};
 use crate::inbound::reconcile::of_bridge;
 use crate::inbound::session::bayeux::Message;
 use crate::inbound::session::pending::Pending;
@@ -27,6 +27,9 @@ pub struct Received {
 
 /// Stands for the channel where a message names none.
 const NO_CHANNEL: &str = "";
+/// Once a reply has made so many events, each further notification makes just one. What bounds the memory of a
+/// reply: an event takes some two thousand bytes, and a log item that becomes one can be written in two.
+const MAX_EVENTS: usize = 50_000;
 
 pub fn build(session: &Session, messages: Vec<Message>, pending: &Pending, now: Millis) -> Received {
     let site = session.site.config.name.as_str();
@@ -54,7 +57,12 @@ pub fn build(session: &Session, messages: Vec<Message>, pending: &Pending, now: 
             continue;
         }
         let context = Context { site: &session.site.config, agent: &session.agent.key, received: now };
-        candidates.extend(normalise(&context, &channel, &data));
+        if candidates.len() < MAX_EVENTS {
+            candidates.extend(normalise(&context, &channel, &data));
+        } else {
+            let reason = "the reply makes so many events already that this one is not looked at";
+            candidates.push(whole(&context, &channel, &data, reason));
+        }
         password_changed |= tells_of_a_new_password(&channel, &data);
     }
     let logged_out = candidates.iter().any(tells_of_a_logout);

@@ -233,7 +233,7 @@ impl Held {
         self.unreadable = Vec::new();
         for message in messages {
             match message {
-                Message::Meta(meta) => metas.push(meta),
+                Message::Meta(meta) => metas.push(*meta),
                 other => self.messages.push(other),
             }
         }

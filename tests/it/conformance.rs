@@ -4,6 +4,7 @@
 //! told to. `tests/CONFORMANCE.md` says which rule is shown where; `table` holds it to that.
 
 mod replies;
+mod resume;
 mod sessions;
 mod stage;
 mod table;

@@ -5,11 +5,15 @@
 //! Deliberately absent: any knowledge of GWS's names.
 
 use crate::base::encode::Members;
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use std::fmt;
 
 /// Longest word a sender may put into an attribute, an id or a key, in bytes.
 const MAX_WORD: usize = 256;
+/// Longest list whose items are looked at: an item of two bytes becomes an event of two thousand.
+pub(in crate::inbound) const MAX_ITEMS: usize = 10_000;
 
 /// The members of one object, in the sender's order.
 pub(in crate::inbound) struct Fields<'a>(Vec<(String, &'a RawValue)>);
@@ -68,13 +72,33 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The items of a list, or an object taken as a list of one; nothing else is a list.
+/// The items of a list, or an object taken as a list of one; nothing else is a list, and no list is longer than
+/// [`MAX_ITEMS`].
 pub(in crate::inbound) fn items(json: &RawValue) -> Option<Vec<&RawValue>> {
     match json.get().as_bytes().first() {
-        Some(b'[') => serde_json::from_str(json.get()).ok(),
+        Some(b'[') if length(json) <= MAX_ITEMS => serde_json::from_str(json.get()).ok(),
         Some(b'{') => Some(vec![json]),
         _ => None,
     }
+}
+
+/// How many items a list has; zero for what is none. Takes no memory, however many there are.
+pub(in crate::inbound) fn length(json: &RawValue) -> usize {
+    struct Count;
+    impl<'de> Visitor<'de> for Count {
+        type Value = usize;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<usize, A::Error> {
+            let mut count = 0;
+            while items.next_element::<IgnoredAny>()?.is_some() {
+                count += 1;
+            }
+            Ok(count)
+        }
+    }
+    serde_json::Deserializer::from_str(json.get()).deserialize_seq(Count).unwrap_or_default()
 }
 
 /// Only what is written as an integer counts: neither `1.0` nor `"1"`.

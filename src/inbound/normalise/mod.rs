@@ -92,3 +92,10 @@ pub fn normalise(cx: &Context<'_>, channel: &str, data: &RawValue) -> Vec<Candid
         None => vec![notice.unknown(notice.data, Place::Whole, "no `messageType`")],
     }
 }
+
+/// The notification as one event of unknown meaning, where `reason` forbids to look at it closer.
+pub fn whole(cx: &Context<'_>, channel: &str, data: &RawValue, reason: &str) -> Candidate {
+    let stripped = if cx.site.typing_text { None } else { typing::without_text(data) };
+    let data = stripped.as_deref().unwrap_or(data);
+    Notice::new(cx, channel, data).unknown(data, Place::Whole, reason)
+}

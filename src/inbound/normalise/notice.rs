@@ -2,7 +2,7 @@
 //!
 //! Deliberately absent: what a notification means (a file per medium family knows that).
 
-use super::fields::{Fields, fit, integer, raw};
+use super::fields::{self, Fields, MAX_ITEMS, fit, integer, raw};
 use super::keys::{canonical_channel, content, joined};
 use super::{Candidate, Context, Identity, Key, stamps};
 use crate::base::data::UnknownData;
@@ -13,9 +13,12 @@ use crate::base::envelope::{
 use crate::base::time::rfc3339;
 use serde_json::value::RawValue;
 
-/// The rest of a notification stands in every event made from its items; all copies together are at most this
-/// many bytes, else it becomes one event of its own: many small items times a large rest is a sender's lever.
+/// The rest of a notification stands in every event made from its items; all copies together are at most so many
+/// bytes, and so many times the notification, else it becomes one event of its own: many small items times a large
+/// rest is a sender's lever.
 const MAX_CONTEXT_BYTES: usize = 8 * 1024 * 1024;
+const FREE_CONTEXT_BYTES: usize = 256 * 1024;
+const MAX_CONTEXT_TIMES: usize = 16;
 
 /// A notification as it came.
 pub(super) struct Notice<'a> {
@@ -171,9 +174,14 @@ impl<'a> Notice<'a> {
     /// Makes one or more events from each item of the lists called `name`, with the rest of the notification in
     /// their `context`. No list, or nothing in it, is a notification that is not understood: never nothing.
     pub(super) fn each(&self, name: &str, make: impl Fn(&'a RawValue, Place) -> Candidate) -> Vec<Candidate> {
+        let length: usize = self.fields.all(name).map(fields::length).sum();
+        if length > MAX_ITEMS {
+            let reason = format!("{length} items in `{name}`, and {MAX_ITEMS} at most are looked at");
+            return vec![self.unknown(self.data, Place::Whole, &reason)];
+        }
         let mut found = Vec::new();
         for list in self.fields.all(name) {
-            match super::fields::items(list) {
+            match fields::items(list) {
                 Some(items) => found.extend(items),
                 // What is no list is taken as a broken item: a good list beside it still counts.
                 None if list.get() != "null" => found.push(list),
@@ -184,7 +192,8 @@ impl<'a> Notice<'a> {
             return vec![self.unknown(self.data, Place::Whole, &format!("`{name}` is missing or empty"))];
         }
         let rest = self.fields.without(name);
-        let repeats = rest.get().len().saturating_mul(found.len()) <= MAX_CONTEXT_BYTES;
+        let most = FREE_CONTEXT_BYTES + self.data.get().len().saturating_mul(MAX_CONTEXT_TIMES);
+        let repeats = rest.get().len().saturating_mul(found.len()) <= most.min(MAX_CONTEXT_BYTES);
         let mut out: Vec<Candidate> = Vec::with_capacity(found.len() + 1);
         for (position, item) in found.into_iter().enumerate() {
             let mut candidate = make(item, Place::Element(position));

@@ -154,7 +154,7 @@ fn received(answer: Result<Vec<u8>, Failure>, messages: &mut Vec<Message>, sheet
         match message {
             Message::Meta(meta) => {
                 sheet.advised(&meta);
-                metas.push(meta);
+                metas.push(*meta);
             }
             other => messages.push(other),
         }

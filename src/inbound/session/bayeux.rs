@@ -1,20 +1,33 @@
-//! Bayeux on the wire: request bodies out, reply bodies in.
+//! Bayeux on the wire: reply bodies in, and request bodies out (`request`).
 //!
 //! A body is read as a set of messages in any order; one message that can not be read never costs its
 //! neighbours. Deliberately absent: what to do about a reply (that is `machine`).
 
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeSeed, IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
-use std::time::Duration;
+use std::fmt;
+
+mod request;
+
+pub use request::{Hold, Request};
 
 /// The longest client id taken; servers use some dozen characters.
 const MAX_CLIENT_ID: usize = 1024;
+/// Messages of one body: each takes far more memory than the few bytes it can be written in.
+const MAX_MESSAGES: usize = 100_000;
+/// Of what is no message, so many are kept one by one and the others together, so many bytes at a time: each becomes
+/// an event and a line of the log.
+const MAX_MALFORMED: usize = 100;
+const MAX_BUNDLE: usize = 64 << 10;
+/// Strings of one list in a reply.
+const MAX_STRINGS: usize = 1_000;
 
 /// One message of a reply body.
 #[derive(Debug)]
 pub enum Message {
     /// A reply on `/meta/…` or to a request of ours.
-    Meta(Meta),
+    Meta(Box<Meta>),
     /// A notification: its channel and its `data`, untouched.
     Data { channel: String, data: Box<RawValue> },
     /// Not a Bayeux message, as it came.
@@ -62,14 +75,14 @@ pub struct Advice {
     pub multiple_clients: Option<bool>,
 }
 
-/// A member of the wrong type counts as absent: advice is advice.
+/// A member of the wrong type counts as absent: advice is advice. Nothing is built of what is not taken.
 fn lenient<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
-    D: serde::Deserializer<'de>,
+    D: Deserializer<'de>,
     T: serde::de::DeserializeOwned,
 {
-    let value = serde_json::Value::deserialize(deserializer)?;
-    Ok(serde_json::from_value(value).ok())
+    let value = <&RawValue>::deserialize(deserializer)?;
+    Ok(serde_json::from_str(value.get()).ok())
 }
 
 #[derive(Deserialize)]
@@ -90,17 +103,18 @@ struct Wire<'a> {
     ext: Option<&'a RawValue>,
     #[serde(borrow, default)]
     data: Option<&'a RawValue>,
-    #[serde(default)]
-    subscription: Option<serde_json::Value>,
-    #[serde(default, rename = "supportedConnectionTypes")]
-    connection_types: Option<serde_json::Value>,
+    #[serde(borrow, default)]
+    subscription: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "supportedConnectionTypes")]
+    connection_types: Option<&'a RawValue>,
 }
 
 /// Ids are strings by the book; some servers send numbers.
-fn lenient_id<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    Ok(match serde_json::Value::deserialize(deserializer)? {
-        serde_json::Value::String(text) => Some(text),
-        serde_json::Value::Number(number) => Some(number.to_string()),
+fn lenient_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = <&RawValue>::deserialize(deserializer)?.get();
+    Ok(match text.as_bytes().first() {
+        Some(b'"') => serde_json::from_str(text).ok(),
+        Some(b'-' | b'0'..=b'9') => Some(text.to_owned()),
         _ => None,
     })
 }
@@ -124,8 +138,86 @@ pub fn parse(body: &[u8]) -> Result<Vec<Message>, Unreadable> {
         let single = serde_json::from_slice::<&RawValue>(body).map_err(|e| unreadable(position(&e)))?;
         return Ok(vec![message(single)]);
     }
-    let items = serde_json::from_slice::<Vec<&RawValue>>(body).map_err(|e| unreadable(position(&e)))?;
-    Ok(items.into_iter().map(message).collect())
+    let Counted(count) = serde_json::from_slice(body).map_err(|e| unreadable(position(&e)))?;
+    if count > MAX_MESSAGES {
+        return Err(unreadable(format!("it holds {count} messages, and {MAX_MESSAGES} at most are taken")));
+    }
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    Collect(count).deserialize(&mut reader).map_err(|e| unreadable(position(&e)))
+}
+
+/// How many items a list has; nothing of them is kept.
+struct Counted(usize);
+
+impl<'de> Deserialize<'de> for Counted {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Counted, D::Error> {
+        struct Count;
+        impl<'de> Visitor<'de> for Count {
+            type Value = Counted;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Counted, A::Error> {
+                let mut count = 0;
+                while items.next_element::<IgnoredAny>()?.is_some() {
+                    count += 1;
+                }
+                Ok(Counted(count))
+            }
+        }
+        deserializer.deserialize_seq(Count)
+    }
+}
+
+/// The messages of a list that has so many.
+struct Collect(usize);
+
+impl<'de> DeserializeSeed<'de> for Collect {
+    type Value = Vec<Message>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<Message>, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Collect {
+    type Value = Vec<Message>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of messages")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<Message>, A::Error> {
+        let mut messages = Vec::with_capacity(self.0);
+        let (mut malformed, mut bundle) = (0, String::new());
+        while let Some(raw) = items.next_element::<&RawValue>()? {
+            match message(raw) {
+                Message::Malformed { .. } if malformed >= MAX_MALFORMED => {
+                    if bundle.len() + raw.get().len() > MAX_BUNDLE {
+                        messages.extend(bundled(&mut bundle));
+                    }
+                    bundle.push(if bundle.is_empty() { '[' } else { ',' });
+                    bundle.push_str(raw.get());
+                }
+                message => {
+                    malformed += usize::from(matches!(message, Message::Malformed { .. }));
+                    messages.push(message);
+                }
+            }
+        }
+        messages.extend(bundled(&mut bundle));
+        Ok(messages)
+    }
+}
+
+/// What is collected of messages that are none, as one; `[` and all of them are in there.
+fn bundled(bundle: &mut String) -> Option<Message> {
+    if bundle.is_empty() {
+        return None;
+    }
+    let list = std::mem::take(bundle) + "]";
+    let raw = RawValue::from_string(list).ok()?;
+    Some(Message::Malformed { raw, reason: "several that are no Bayeux messages, together" })
 }
 
 /// serde's words without a quotation from the body, which could be personal.
@@ -148,7 +240,7 @@ fn message(raw: &RawValue) -> Message {
     if wire.successful.is_none() && !channel.starts_with("/meta/") {
         return malformed("neither data nor a reply");
     }
-    Message::Meta(Meta {
+    Message::Meta(Box::new(Meta {
         channel,
         id: wire.id,
         client_id: wire.client_id.filter(|id| id.len() <= MAX_CLIENT_ID),
@@ -156,213 +248,47 @@ fn message(raw: &RawValue) -> Message {
         error: wire.error.map(|text| text.chars().take(200).collect()),
         advice: wire.advice,
         ack: wire.ext.map(ack).unwrap_or_default(),
-        subscription: strings(wire.subscription),
-        connection_types: strings(wire.connection_types),
-    })
+        subscription: wire.subscription.map(strings).unwrap_or_default(),
+        connection_types: wire.connection_types.map(strings).unwrap_or_default(),
+    }))
 }
 
-fn strings(value: Option<serde_json::Value>) -> Vec<String> {
-    match value {
-        Some(serde_json::Value::String(one)) => vec![one],
-        Some(serde_json::Value::Array(many)) => {
-            many.into_iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
+/// A string, or the strings of a list; of a list that is too long nothing.
+fn strings(json: &RawValue) -> Vec<String> {
+    let string = |item: &RawValue| serde_json::from_str::<String>(item.get()).ok();
+    match serde_json::from_str::<Counted>(json.get()) {
+        Ok(Counted(count)) if count <= MAX_STRINGS => {
+            let items: Vec<&RawValue> = serde_json::from_str(json.get()).unwrap_or_default();
+            items.into_iter().filter_map(string).collect()
         }
-        _ => Vec::new(),
+        Ok(_) => Vec::new(),
+        Err(_) => string(json).into_iter().collect(),
     }
 }
 
 fn ack(ext: &RawValue) -> Ack {
     #[derive(Deserialize)]
-    struct Ext {
-        #[serde(default)]
-        ack: serde_json::Value,
+    struct Ext<'a> {
+        #[serde(borrow, default)]
+        ack: Option<&'a RawValue>,
     }
-    let Ok(ext) = serde_json::from_str::<Ext>(ext.get()) else { return Ack::None };
-    match &ext.ack {
-        serde_json::Value::Bool(true) => Ack::Enabled,
-        serde_json::Value::Number(number) => number.as_i64().map_or(Ack::None, Ack::Batch),
-        serde_json::Value::Object(object) if object.get("enabled") != Some(&false.into()) => {
-            object.get("batch").and_then(serde_json::Value::as_i64).map_or(Ack::Enabled, Ack::Batch)
-        }
-        _ => Ack::None,
+    #[derive(Deserialize)]
+    struct Form {
+        #[serde(default, deserialize_with = "lenient")]
+        enabled: Option<bool>,
+        #[serde(default, deserialize_with = "lenient")]
+        batch: Option<i64>,
     }
-}
-
-/// How long the server is asked to hold a connect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hold {
-    /// Answer at once.
-    None,
-    /// As long as the server itself sees fit.
-    Server,
-    /// So long, also where unacknowledged messages wait.
-    Of(Duration),
-}
-
-/// A request body of ours.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Request {
-    Handshake { id: String },
-    Subscribe { client_id: String, channels: Vec<(String, String)> },
-    Connect { id: String, client_id: String, ack: Option<i64>, hold: Hold, window: Option<Duration> },
-    Disconnect { id: String, client_id: String },
-}
-
-impl Request {
-    /// The path suffix that CometD's own clients append to the URL of a single meta message.
-    pub fn suffix(&self) -> &'static str {
-        match self {
-            Request::Handshake { .. } => "/handshake",
-            Request::Subscribe { channels, .. } if channels.len() == 1 => "/subscribe",
-            Request::Subscribe { .. } => "",
-            Request::Connect { .. } => "/connect",
-            Request::Disconnect { .. } => "/disconnect",
-        }
+    let Ok(Ext { ack: Some(ack) }) = serde_json::from_str::<Ext<'_>>(ext.get()) else { return Ack::None };
+    match ack.get().as_bytes().first() {
+        Some(b't') => Ack::Enabled,
+        Some(b'{') => match serde_json::from_str::<Form>(ack.get()) {
+            Ok(Form { enabled, batch }) if enabled != Some(false) => batch.map_or(Ack::Enabled, Ack::Batch),
+            _ => Ack::None,
+        },
+        _ => serde_json::from_str(ack.get()).map_or(Ack::None, Ack::Batch),
     }
-
-    pub fn name(&self) -> &'static str {
-        match self {
-            Request::Handshake { .. } => "handshake",
-            Request::Subscribe { .. } => "subscribe",
-            Request::Connect { .. } => "connect",
-            Request::Disconnect { .. } => "disconnect",
-        }
-    }
-
-    /// The JSON array to post.
-    pub fn body(&self) -> Vec<u8> {
-        let messages = match self {
-            Request::Handshake { id } => vec![serde_json::json!({
-                "id": id, "channel": "/meta/handshake", "version": "1.0", "minimumVersion": "1.0",
-                "supportedConnectionTypes": ["long-polling"], "ext": {"ack": true},
-            })],
-            Request::Subscribe { client_id, channels } => channels
-                .iter()
-                .map(|(id, channel)| {
-                    serde_json::json!({
-                        "id": id, "channel": "/meta/subscribe", "clientId": client_id, "subscription": channel,
-                    })
-                })
-                .collect(),
-            Request::Connect { id, client_id, ack, hold, window } => {
-                vec![connect(id, client_id, *ack, *hold, *window)]
-            }
-            Request::Disconnect { id, client_id } => {
-                vec![serde_json::json!({"id": id, "channel": "/meta/disconnect", "clientId": client_id})]
-            }
-        };
-        serde_json::Value::Array(messages).to_string().into_bytes()
-    }
-}
-
-fn connect(
-    id: &str,
-    client_id: &str,
-    ack: Option<i64>,
-    hold: Hold,
-    window: Option<Duration>,
-) -> serde_json::Value {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Connect<'a> {
-        id: &'a str,
-        channel: &'a str,
-        client_id: &'a str,
-        connection_type: &'a str,
-        #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
-        advice: serde_json::Map<String, serde_json::Value>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        ext: Option<serde_json::Value>,
-    }
-    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX).into();
-    let mut advice = serde_json::Map::new();
-    match hold {
-        Hold::Server => {}
-        Hold::None => drop(advice.insert("timeout".to_owned(), 0.into())),
-        Hold::Of(time) => drop(advice.insert("timeout".to_owned(), millis(time))),
-    }
-    if let Some(window) = window {
-        advice.insert("interval".to_owned(), millis(window));
-    }
-    serde_json::to_value(Connect {
-        id,
-        channel: "/meta/connect",
-        client_id,
-        connection_type: "long-polling",
-        advice,
-        ext: ack.map(|number| serde_json::json!({"ack": number})),
-    })
-    .unwrap_or_default()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn a_body_is_read_as_a_set_and_a_bad_message_costs_only_itself() {
-        let body = br#"[{"channel":"/v2/me/chats","data":{"n":1.10}},7,{"x":1},
-            {"channel":"/meta/connect","id":3,"successful":true,"ext":{"ack":9007199254740993},"advice":{"interval":"soon","timeout":100}}]"#;
-        let messages = parse(body).unwrap();
-        assert!(matches!(&messages[0], Message::Data { channel, data }
-            if channel == "/v2/me/chats" && data.get() == r#"{"n":1.10}"#));
-        assert!(matches!(&messages[1], Message::Malformed { .. }));
-        assert!(matches!(&messages[2], Message::Malformed { .. }));
-        let Message::Meta(meta) = &messages[3] else { panic!("no meta") };
-        assert_eq!(meta.id.as_deref(), Some("3"));
-        assert_eq!(meta.ack, Ack::Batch(9_007_199_254_740_993));
-        let advice = meta.advice.clone().unwrap();
-        assert_eq!((advice.interval, advice.timeout), (None, Some(100)));
-    }
-
-    #[test]
-    fn every_form_of_the_ack_extension_is_understood() {
-        let of = |ext: &str| {
-            let body = format!(r#"{{"channel":"/meta/handshake","successful":true,"ext":{ext}}}"#);
-            let Message::Meta(meta) = parse(body.as_bytes()).unwrap().remove(0) else { panic!("no meta") };
-            meta.ack
-        };
-        assert_eq!(of(r#"{"ack":true}"#), Ack::Enabled);
-        assert_eq!(of(r#"{"ack":{"enabled":true}}"#), Ack::Enabled);
-        assert_eq!(of(r#"{"ack":{"enabled":true,"batch":4}}"#), Ack::Batch(4));
-        assert_eq!(of(r#"{"ack":{"enabled":false,"batch":4}}"#), Ack::None);
-        assert_eq!(of(r#"{"ack":false}"#), Ack::None);
-        assert_eq!(of("{}"), Ack::None);
-    }
-
-    #[test]
-    fn an_unreadable_body_is_named_without_quoting_it() {
-        let error = parse(b"<html>secret").unwrap_err().to_string();
-        assert!(error.contains("12 bytes") && !error.contains("secret"), "{error}");
-        assert!(parse(b"  ").unwrap_err().to_string().contains("empty"));
-    }
-
-    #[test]
-    fn the_connect_carries_the_ack_and_asks_for_no_hold_where_told() {
-        let of = |hold, window: Option<u64>| {
-            let window = window.map(Duration::from_millis);
-            let (id, client_id) = ("5".into(), "c".into());
-            let request = Request::Connect { id, client_id, ack: Some(3), hold, window };
-            String::from_utf8(request.body()).unwrap()
-        };
-        let rest = r#""channel":"/meta/connect","clientId":"c","connectionType":"long-polling","ext":{"ack":3},"id":"5"}]"#;
-        assert_eq!(of(Hold::None, None), format!(r#"[{{"advice":{{"timeout":0}},{rest}"#));
-        assert_eq!(of(Hold::Server, None), format!("[{{{rest}"));
-        assert_eq!(of(Hold::Server, Some(9)), format!(r#"[{{"advice":{{"interval":9}},{rest}"#));
-        let both = r#"[{"advice":{"interval":9,"timeout":5},"#;
-        assert_eq!(of(Hold::Of(Duration::from_millis(5)), Some(9)), format!("{both}{rest}"));
-    }
-
-    proptest! {
-        #[test]
-        fn no_body_can_make_it_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = parse(&body);
-        }
-
-        #[test]
-        fn no_json_can_make_it_panic(value in "[\\[{\\]}:,\"a-z/0-9 ]{0,80}") {
-            let _ = parse(value.as_bytes());
-        }
-    }
-}
+mod tests;

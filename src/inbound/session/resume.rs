@@ -47,11 +47,10 @@ impl Machine {
         out.push(Action::Restore);
     }
 
-    /// The rest of a held poll, and the window after it; many times over, as asking costs one poll and the last
-    /// checkpoint may be older than the session's last reply.
+    /// The rest of a held poll, and the window after it, as long as it was asked for: some servers grant it without
+    /// a word. Many times over, as asking costs one poll and the last checkpoint may be older than the last reply.
     fn longest_life(&self, saved: &Saved) -> Duration {
-        let asked = if saved.granted { self.rules.ask_window } else { Duration::ZERO };
-        (saved.timeout + self.rules.server_window + asked).saturating_mul(10)
+        (saved.timeout + self.rules.server_window + self.rules.ask_window).saturating_mul(10)
     }
 
     pub(super) fn restored(&mut self, ready: bool, out: &mut Vec<Action>) {

@@ -359,3 +359,6 @@ pub fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
     retry_after(text, jiff::Timestamp::now().as_millisecond())
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,7 +88,10 @@ pub fn of_medium(received: &Received, gaps: &BTreeMap<String, Vec<Gap>>, medium:
             }
             let phase = |phase| told.get(&(gap.id.as_str(), id.as_str(), phase));
             let (Some(opened), Some(closed)) = (phase("opened"), phase("closed")) else {
-                out.push(format!("{medium} {id} of agent {agent} is not told of gap {} ({})", gap.id, gap.cause));
+                out.push(format!(
+                    "{medium} {id} of agent {agent} is not told of gap {} ({})",
+                    gap.id, gap.cause
+                ));
                 continue;
             };
             if opened.sequence >= closed.sequence {
@@ -151,9 +154,10 @@ pub fn measure(truth: &Truth, gaps: &BTreeMap<String, Vec<Gap>>) -> Measured {
                 _ => {}
             }
             if let Some((from, to)) = blind {
-                let trouble = truth.faults.iter().filter(|(at, of, _)| {
-                    (of == user || of.is_empty()) && (gap.from..=from).contains(at)
-                });
+                let trouble = truth
+                    .faults
+                    .iter()
+                    .filter(|(at, of, _)| (of == user || of.is_empty()) && (gap.from..=from).contains(at));
                 let begun = trouble.map(|(at, _, _)| *at).min().unwrap_or(from);
                 out.early.push(begun.saturating_sub(gap.from));
                 out.late.push(gap.to.saturating_sub(to));
@@ -168,7 +172,8 @@ pub fn measure(truth: &Truth, gaps: &BTreeMap<String, Vec<Gap>>) -> Measured {
 impl Measured {
     /// The widest of ninety-nine in a hundred, and the widest.
     pub fn edge(sorted: &[i64]) -> (i64, i64) {
-        let at = |share: usize| sorted.get(sorted.len().saturating_sub(1) * share / 100).copied().unwrap_or(0);
+        let at =
+            |share: usize| sorted.get(sorted.len().saturating_sub(1) * share / 100).copied().unwrap_or(0);
         (at(99), at(100))
     }
 
@@ -179,7 +184,9 @@ impl Measured {
             out.push(format!("{} of {all} gaps are certain and false", self.false_certain.len()));
             out.extend(self.false_certain.iter().cloned());
         }
-        for (what, (most, _)) in [("early", Measured::edge(&self.early)), ("late", Measured::edge(&self.late))] {
+        for (what, (most, _)) in
+            [("early", Measured::edge(&self.early)), ("late", Measured::edge(&self.late))]
+        {
             if most > POLL {
                 out.push(format!("gaps are {most} ms too {what}: want one poll, {POLL} ms"));
             }

@@ -37,9 +37,11 @@ impl<'a> Judge<'a> {
         let mut out = self.received.broken.clone();
         out.extend(self.acknowledged());
         out.extend(self.outside(POLL).map(|row| format!("lost outside of every gap: {}", told(row))));
-        out.extend(["chat", "facebooksession", "smssession"].iter().flat_map(|medium| {
-            gaps::of_medium(self.received, &self.gaps, medium)
-        }));
+        out.extend(
+            ["chat", "facebooksession", "smssession"]
+                .iter()
+                .flat_map(|medium| gaps::of_medium(self.received, &self.gaps, medium)),
+        );
         if self.ack {
             out.extend(self.measured.complaints());
         }

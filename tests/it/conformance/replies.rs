@@ -101,7 +101,7 @@ async fn a_batch_that_drips_in_is_no_failure(#[case] kind: Kind) {
     stage.end().await;
 }
 
-/// The simulator's interval can not be set.
+/// The simulator's advice is a fault of its own: see `resume`.
 #[rstest]
 #[case::java(Kind::Java)]
 #[case::node(Kind::Node)]

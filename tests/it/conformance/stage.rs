@@ -22,6 +22,8 @@ pub struct Stage {
     bridge: Receiver,
     kind: Kind,
     like: Like,
+    /// Of `run`, for the next process too.
+    arguments: Vec<String>,
 }
 
 impl Stage {
@@ -37,11 +39,34 @@ impl Stage {
         home.write_config(&proxy.url, &sinks);
         let keys: Vec<String> =
             ["max_backoff=1s"].iter().chain(more).map(|key| format!("site.main.{key}")).collect();
-        let arguments: Vec<&str> = keys.iter().flat_map(|key| ["--set", key.as_str()]).collect();
-        let mut daemon = home.start_with(&arguments);
+        let arguments: Vec<String> = keys.into_iter().flat_map(|key| ["--set".to_owned(), key]).collect();
+        let mut daemon = home.start_with(&words(&arguments));
         daemon.connected(agents).await;
         let scene = Scene::around(server, home, daemon, &users, rounds);
-        Stage { scene, proxy, content, bridge, kind, like }
+        Stage { scene, proxy, content, bridge, kind, like, arguments }
+    }
+
+    /// The daemon ends: killed, or told to.
+    pub async fn ended(&mut self, kill: bool) {
+        self.scene.daemon.signal(if kill { "KILL" } else { "TERM" });
+        eventually("the daemon ends", LIMIT, || {
+            let ended = self.scene.daemon.has_ended();
+            async move { ended }
+        })
+        .await;
+    }
+
+    /// The daemon on the same state again.
+    pub async fn begin_again(&mut self) {
+        self.scene.daemon = self.scene.home.start_with(&words(&self.arguments));
+        self.scene.daemon.connected(self.scene.users.len()).await;
+    }
+
+    /// The server dies and starts again on its port, with nothing of before in its memory.
+    pub async fn server_anew(&mut self) {
+        self.scene.server.end();
+        let like = Like { port: self.scene.server.port(), ..self.like.clone() };
+        self.scene.server = Cometd::start_like(self.kind, &like, &self.scene.users).await;
     }
 
     /// Publishes so many rounds and waits until everything published so far has arrived.
@@ -58,12 +83,11 @@ impl Stage {
         self.scene.complete("webhook", &self.content.events());
     }
 
-    /// The server dies and starts again on its port, with nothing of before in its memory.
+    /// As `server_anew`, under a daemon that runs.
     pub async fn restart_server(&mut self) {
         self.scene.server.end();
         self.scene.until(CONNECTED, |n| n == 0.0).await;
-        let like = Like { port: self.scene.server.port(), ..self.like.clone() };
-        self.scene.server = Cometd::start_like(self.kind, &like, &self.scene.users).await;
+        self.server_anew().await;
         let agents = self.scene.users.len() as f64;
         self.scene.until(CONNECTED, |n| n == agents).await;
     }
@@ -143,6 +167,10 @@ impl Stage {
         assert_eq!(stats["clientPublishes"], 0);
         self.scene.end().await;
     }
+}
+
+fn words(arguments: &[String]) -> Vec<&str> {
+    arguments.iter().map(String::as_str).collect()
 }
 
 pub const CONNECTED: &str = "cometbridge_sessions{site=\"main\",state=\"connected\"}";

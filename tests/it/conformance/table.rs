@@ -4,23 +4,6 @@ use crate::harness::root;
 use std::collections::BTreeSet;
 use std::fs;
 
-/// Tests of the pure code that the table names ahead of their time. Whoever writes one takes it off here.
-const AWAITED: &[&str] = &[
-    "a_handshake_without_long_polling_in_common_is_a_failure_that_is_said",
-    "a_lower_ack_leaves_only_once_the_window_is_half_gone",
-    "a_redirect_that_keeps_the_method_is_followed_and_any_other_is_not",
-    "a_reply_beyond_the_limit_is_unreadable_also_where_it_was_compressed",
-    "a_resumed_session_that_is_unknown_handshakes_and_its_gap_begins_where_the_earlier_process_ended",
-    "a_session_resumed_after_a_restart_asks_with_its_old_ack_and_opens_no_gap",
-    "a_session_whose_batch_waits_for_storage_is_kept_alive_by_a_repeated_subscription",
-    "a_single_meta_message_has_its_type_in_the_url_unless_told_otherwise",
-    "cookies_of_any_answer_are_kept_and_a_comma_in_expires_ends_none",
-    "every_connect_asks_for_the_window_and_its_echo_is_no_wait",
-    "storage_that_stalls_beyond_the_hold_lets_the_session_go_with_a_gap",
-    "the_third_unreadable_body_is_quarantined",
-    "two_transports_share_no_cookie",
-];
-
 /// What a row of the table says.
 struct Row {
     line: usize,
@@ -80,9 +63,7 @@ fn the_conformance_table_names_tests_that_exist_and_every_rule_has_a_test_or_a_r
     for row in &rows {
         let at = format!("tests/CONFORMANCE.md:{} ({})", row.line, row.rule);
         for name in &row.pure {
-            let awaited = AWAITED.contains(&name.as_str());
-            assert!(pure.contains(name) || awaited, "{at}: there is no test {name} below src");
-            assert!(!pure.contains(name) || !awaited, "{name} is there: take it off AWAITED");
+            assert!(pure.contains(name), "{at}: there is no test {name} below src");
         }
         for name in &row.real {
             assert!(real.contains(name), "{at}: there is no test {name} below tests/it");

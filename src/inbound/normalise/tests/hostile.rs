@@ -169,23 +169,48 @@ fn nesting_without_end_costs_no_stack() {
     }
 }
 
+fn log_of(items: usize, rest: &str) -> Box<RawValue> {
+    let items: Vec<String> = (0..items).map(|index| format!(r#"{{"index":{index}}}"#)).collect();
+    let items = items.join(",");
+    json(&format!(
+        r#"{{"messageType":"MessageLogUpdated","chatUri":"/chats/1","rest":"{rest}","messages":[{items}]}}"#
+    ))
+}
+
 #[test]
-fn a_hundred_thousand_items_are_a_hundred_thousand_events_and_a_large_rest_is_not_repeated_with_each() {
-    let items: Vec<String> = (0..100_000).map(|index| format!(r#"{{"index":{index}}}"#)).collect();
-    let data = |rest: &str| {
-        json(&format!(
-            r#"{{"messageType":"MessageLogUpdated","chatUri":"/chats/1","rest":"{rest}","messages":[{}]}}"#,
-            items.join(",")
-        ))
-    };
-    let small = run(&Options::default(), "/v2/me/chats", &data(""));
-    assert_eq!(small.len(), 100_000);
-    let large = run(&Options::default(), "/v2/me/chats", &data(&"x".repeat(100_000)));
-    assert_eq!(large.len(), 100_001);
-    assert!(large[..100_000].iter().all(|candidate| candidate.event.context.is_none()));
-    let rest = &large[100_000].event;
+fn ten_thousand_items_are_ten_thousand_events_and_a_large_rest_is_not_repeated_with_each() {
+    let small = run(&Options::default(), "/v2/me/chats", &log_of(10_000, ""));
+    assert_eq!(small.len(), 10_000);
+    let large = run(&Options::default(), "/v2/me/chats", &log_of(10_000, &"x".repeat(100_000)));
+    assert_eq!(large.len(), 10_001);
+    assert!(large[..10_000].iter().all(|candidate| candidate.event.context.is_none()));
+    let rest = &large[10_000].event;
     assert_eq!(rest.event, "unknown");
     assert!(rest.raw.as_ref().unwrap().get().contains("xxxx"));
+}
+
+#[test]
+fn more_items_than_that_are_kept_whole_as_unknown() {
+    let data = log_of(10_001, "");
+    let found = run(&Options::default(), "/v2/me/chats", &data);
+    let [one] = found.as_slice() else { panic!("{} events", found.len()) };
+    assert_eq!(one.event.event, "unknown");
+    assert_eq!(one.event.raw.as_ref().unwrap().get(), data.get());
+    assert!(one.event.data.get().contains("10001 items in `messages`"), "{}", one.event.data);
+}
+
+#[test]
+fn lists_of_very_many_items_read_as_absent_in_a_state_and_stand_in_raw() {
+    let many = vec!["{}"; 10_001].join(",");
+    let data = STATUS.replacen(
+        r#""id":"c1""#,
+        &format!(r#""id":"c1","participants":[{many}],"capabilities":[{many}]"#),
+        1,
+    );
+    let candidate = one("/v2/me/chats", &data);
+    assert_eq!(candidate.event.interaction.as_deref(), Some("c1"));
+    assert!(candidate.event.data.get().len() < 1_000, "{}", candidate.event.data.get().len());
+    assert!(candidate.event.raw.unwrap().get().contains(&many));
 }
 
 #[test]

@@ -195,3 +195,23 @@ fn a_request_may_take_its_hold_time_and_the_network_delay() {
     driver.put(network()).put(Input::Timer);
     assert_eq!(timeout(&driver), 10, "and the one after a failure");
 }
+
+#[test]
+fn a_handshake_without_long_polling_in_common_is_a_failure_that_is_said() {
+    let offered = |driver: &Driver, types: &[&str]| {
+        let types = types.iter().map(|one| (*one).to_owned()).collect();
+        let taken = Meta { successful: true, client_id: Some("c".into()), ..handshake_meta(driver) };
+        Input::Replied { metas: vec![Meta { connection_types: types, ..taken }], data: 0 }
+    };
+    let mut driver = shaking();
+    driver.put(offered(&driver, &["websocket", "callback-polling"]));
+    assert!(driver.notes().contains(&&Note::HandshakeFailed));
+    assert!(driver.waits() > Duration::from_secs(10), "it will offer the same a moment later");
+    driver.put(Input::Timer);
+    assert_eq!(driver.actions.last(), Some(&Action::Login { fresh: true }));
+    for types in [&["websocket", "long-polling"][..], &[]] {
+        let mut driver = shaking();
+        driver.put(offered(&driver, types));
+        assert_eq!(driver_subscribe(&driver).len(), CHANNELS.len(), "{types:?}");
+    }
+}

@@ -106,6 +106,16 @@ fn a_session_too_old_to_live_is_not_asked_for() {
 }
 
 #[test]
+fn a_window_that_was_granted_without_a_word_may_still_be_running() {
+    let mut before = before(Some(7));
+    before.saved.as_mut().unwrap().granted = false;
+    let mut driver = Driver::after(before);
+    driver.now = 900 + 2 * 90_000;
+    driver.put(Input::Start);
+    assert_eq!(driver.actions.last(), Some(&Action::Restore));
+}
+
+#[test]
 fn cookies_that_can_not_be_put_back_mean_a_login_and_a_gap() {
     let mut driver = Driver::after(before(Some(7)));
     driver.put(Input::Start).put(Input::Restored(false));
