@@ -149,9 +149,6 @@ pub struct Sources<'a> {
 /// Where the session will stand once the batch in hand is on disk.
 pub fn write(machine: &Machine, sources: &Sources<'_>) -> Checkpoint {
     let Sources { name, config, pending, transport, sealer, unread, unseen } = sources;
-    let mut unread = unread.clone();
-    unread.sort_by_key(|(gap, _)| gap.opened);
-    let newest = unread.iter().skip(unread.len().saturating_sub(MAX_UNREAD));
     let saved = machine.saved();
     let access = saved.as_ref().and_then(|saved| {
         let keys = Keys { client_id: saved.client_id.clone(), jar: transport.save() };
@@ -174,10 +171,17 @@ pub fn write(machine: &Machine, sources: &Sources<'_>) -> Checkpoint {
         },
         pending: pending.hex(),
         access,
-        unread: newest.map(|(gap, before)| Unread::of(gap, before)).collect(),
+        unread: newest(unread.clone()),
         unseen: *unseen,
     };
     Checkpoint { session: (*name).to_owned(), body: serde_json::to_string(&body).unwrap_or_default() }
+}
+
+/// The gaps that are kept, oldest first.
+fn newest(mut unread: Vec<(&Gap, &[Known])>) -> Vec<Unread> {
+    unread.sort_by_key(|(gap, _)| gap.opened);
+    let kept = unread.iter().skip(unread.len().saturating_sub(MAX_UNREAD));
+    kept.map(|(gap, before)| Unread::of(gap, before)).collect()
 }
 
 /// What a checkpoint tells; one that can not be read (an older release's, another key's) tells of coverage at most.
@@ -218,4 +222,45 @@ pub fn open_gap(gap: &Gap) -> OpenGap {
 
 fn channels(config: &SiteConfig) -> String {
     Digest::of(config.channels.join("\n").as_bytes()).hex()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gap(number: i64) -> Gap {
+        Gap {
+            id: format!("g{number}"),
+            session: "main/1001".into(),
+            from: Some(number),
+            opened: number,
+            to: Some(number + 1),
+            cause: "restart".into(),
+            certainty: "certain".into(),
+            first: 7,
+        }
+    }
+
+    fn row(kind: &'static str, id: &str, open: bool) -> Known {
+        let (session, shadow) = ("main/1001".to_owned(), r#"{"state":"Chatting"}"#.to_owned());
+        Known { session, kind: kind.into(), id: id.into(), open, last_index: Some(4), shadow, at: 3 }
+    }
+
+    #[test]
+    fn the_newest_gaps_are_kept_in_their_order_whichever_reading_runs() {
+        let gaps: Vec<Gap> = [9, 3, 1, 5, 2, 4, 8, 6, 7, 10].into_iter().map(gap).collect();
+        let kept = newest(gaps.iter().map(|gap| (gap, &[][..])).collect());
+        let ids: Vec<&str> = kept.iter().map(|unread| unread.id.as_str()).collect();
+        assert_eq!(ids, ["g3", "g4", "g5", "g6", "g7", "g8", "g9", "g10"]);
+    }
+
+    #[test]
+    fn a_gap_comes_back_with_where_the_open_conversations_stood() {
+        let rows = [row("chat", "c1", true), row("chat", "over", false), row("device", "d", true)];
+        let text = serde_json::to_string(&Unread::of(&gap(5), &rows)).unwrap();
+        let (back, before) = serde_json::from_str::<Unread>(&text).unwrap().gap("main/1001");
+        assert_eq!(back, gap(5));
+        let seen: Vec<_> = before.iter().map(|row| (&*row.kind, row.id.as_str(), row.last_index)).collect();
+        assert_eq!(seen, [("chat", "c1", Some(4))]);
+    }
 }

@@ -337,3 +337,6 @@ fn reader(session: &Session, transport: &Arc<Transport>, epoch: u64) -> Reader {
 fn jittered(time: Duration) -> Duration {
     time.mul_f64(0.75 + fastrand::f64() / 4.0)
 }
+
+#[cfg(test)]
+mod tests;

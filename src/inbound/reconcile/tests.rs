@@ -19,6 +19,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::{Notify, watch};
 
+mod again;
 mod forms;
 mod routine;
 

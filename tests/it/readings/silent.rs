@@ -68,7 +68,7 @@ async fn comparing_all_the_time_on_a_busy_day_finds_nobody_silent() {
     let mut daemon = home.start_with(&["--set", "site.main.reconcile_every=1s"]);
     daemon.connected(6).await;
     let agrees = "cometbridge_session_readings_total{result=\"agrees\"";
-    daemon.until(agrees, LIMIT, |n| n >= 40.0).await;
+    daemon.until(agrees, LIMIT, |n| n >= 24.0).await;
     assert_eq!(daemon.metric("cometbridge_session_readings_total{result=\"silent\"").await, 0.0);
     assert_eq!(daemon.metric("cometbridge_sessions_silent").await, 0.0);
     assert!(daemon.stop().await.success());

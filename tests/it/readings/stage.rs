@@ -114,7 +114,7 @@ impl Stage {
         event["data"].clone()
     }
 
-    /// Every id once, and every key in the order of its sequence.
+    /// Every id once.
     pub fn nothing_twice(&self) {
         let mut ids = BTreeSet::new();
         for event in self.events() {
@@ -125,8 +125,11 @@ impl Stage {
     /// Of one conversation, in order: items by their index, gaps by their phase, others by their name; an item
     /// that was read and not told has an `r`.
     pub fn story(&self, talk: &Conversation) -> Vec<String> {
-        let events = self.events().into_iter().filter(|event| event["interaction"] == *talk.id);
-        events.map(|event| word(&event, talk)).collect()
+        let mut ids = BTreeSet::new();
+        let mut events = self.events();
+        // What came again after a kill is no news.
+        events.retain(|event| event["interaction"] == *talk.id && ids.insert(event["id"].to_string()));
+        events.iter().map(|event| word(event, talk)).collect()
     }
 
     pub async fn end(self) {
