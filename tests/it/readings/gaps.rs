@@ -3,7 +3,7 @@
 
 use super::stage::{NO_ROUTINE, Stage, agent, is_gap, talk};
 use crate::harness::cometd::Like;
-use crate::harness::daemon::command;
+use crate::harness::daemon::{SECRET, command_with};
 use serde_json::json;
 
 const RECOVERED: &str = "cometbridge_interaction_gaps_total{recovered=\"yes\"";
@@ -30,7 +30,8 @@ async fn what_a_lost_session_missed_is_read_between_the_gaps_beginning_and_its_e
     assert_eq!(stage.daemon.metric(RECOVERED).await, 1.0);
     // The timeline over the command line knows the gap by its id.
     let config = stage.home.config();
-    let (code, stdout, stderr) = command(&["agents", "1001", "--config", config.to_str().unwrap()]);
+    let arguments = ["agents", "1001", "--config", config.to_str().unwrap()];
+    let (code, stdout, stderr) = command_with(&arguments, &[("CRM_SECRET", SECRET)]);
     assert_eq!(code, 0, "{stderr}");
     assert!(stdout.contains(closed["gapid"].as_str().unwrap()), "{stdout}");
     stage.end().await;
