@@ -322,6 +322,7 @@ impl Held {
 
     pub fn checkpoint(&self, machine: &Machine) -> Checkpoint {
         let closed = self.gap.as_ref().filter(|gap| gap.to.is_some());
+        let closed = closed.map(|gap| (gap, self.before.as_slice()));
         let sources = checkpoint::Sources {
             name: &self.session.name(),
             config: &self.session.site.config,
@@ -329,6 +330,7 @@ impl Held {
             transport: &self.transport,
             sealer: self.session.sealer.as_deref(),
             unread: self.upkeep.unread().chain(closed).collect(),
+            unseen: (self.fresh && self.gap.is_none()) || self.upkeep.unseen(),
         };
         checkpoint::write(machine, &sources)
     }

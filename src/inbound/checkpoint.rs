@@ -5,6 +5,7 @@
 
 use crate::base::data::Certainty;
 use crate::base::digest::Digest;
+use crate::base::envelope::medium;
 use crate::base::seal::Sealer;
 use crate::base::time::Millis;
 use crate::inbound::session::machine::Machine;
@@ -12,7 +13,7 @@ use crate::inbound::session::pending::Pending;
 use crate::inbound::session::protocol::{Before, OpenGap, Saved, cause_word};
 use crate::inbound::session::transport::{SavedJar, Transport};
 use crate::inbound::settings::SiteConfig;
-use crate::journal::{Checkpoint, Gap};
+use crate::journal::{Checkpoint, Gap, Known};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -29,12 +30,16 @@ pub struct Past {
     pub pending: Pending,
     /// The gap that was open, as the journal has it.
     pub gap: Option<Gap>,
-    /// Gaps that were closed, and what they touched was not read again yet.
-    pub unread: Vec<Gap>,
+    /// Gaps that were closed, and what they touched was not read again yet; each with what was known when it opened.
+    pub unread: Vec<(Gap, Vec<Known>)>,
+    /// The agent's state was not read since its session began.
+    pub unseen: bool,
 }
 
 /// Unread gaps that a checkpoint keeps; the newest stay.
 const MAX_UNREAD: usize = 8;
+/// Open conversations that each of them keeps; the log of one beyond them is read from its beginning.
+const MAX_BEFORE: usize = 64;
 
 /// A closed gap, as far as reading again needs it.
 #[derive(Serialize, Deserialize)]
@@ -46,17 +51,44 @@ struct Unread {
     cause: String,
     certainty: String,
     first: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    before: Vec<Touched>,
+}
+
+/// A conversation that was open when a gap opened.
+#[derive(Serialize, Deserialize)]
+struct Touched {
+    medium: String,
+    id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last: Option<i64>,
 }
 
 impl Unread {
-    fn of(gap: &Gap) -> Unread {
+    fn of(gap: &Gap, before: &[Known]) -> Unread {
         let Gap { id, from, opened, to, cause, certainty, first, .. } = gap.clone();
-        Unread { id, from, opened, to, cause, certainty, first }
+        let open = before.iter().filter(|row| row.open && medium::CONVERSATIONS.contains(&&*row.kind));
+        let touched = |row: &Known| {
+            let (medium, id) = (row.kind.to_string(), row.id.clone());
+            Touched { medium, id, last: row.last_index }
+        };
+        let before = open.take(MAX_BEFORE).map(touched).collect();
+        Unread { id, from, opened, to, cause, certainty, first, before }
     }
 
-    fn gap(self, session: &str) -> Gap {
-        let Unread { id, from, opened, to, cause, certainty, first } = self;
-        Gap { id, session: session.to_owned(), from, opened, to, cause, certainty, first }
+    fn gap(self, session: &str) -> (Gap, Vec<Known>) {
+        let Unread { id, from, opened, to, cause, certainty, first, before } = self;
+        let known = |Touched { medium, id, last }| Known {
+            session: session.to_owned(),
+            kind: medium.into(),
+            id,
+            open: true,
+            last_index: last,
+            shadow: String::new(),
+            at: opened,
+        };
+        let before = before.into_iter().map(known).collect();
+        (Gap { id, session: session.to_owned(), from, opened, to, cause, certainty, first }, before)
     }
 }
 
@@ -84,6 +116,8 @@ struct Body {
     access: Option<Access>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     unread: Vec<Unread>,
+    #[serde(default)]
+    unseen: bool,
 }
 
 /// What opens the session to whoever has it.
@@ -108,12 +142,13 @@ pub struct Sources<'a> {
     pub pending: &'a Pending,
     pub transport: &'a Transport,
     pub sealer: Option<&'a Sealer>,
-    pub unread: Vec<&'a Gap>,
+    pub unread: Vec<(&'a Gap, &'a [Known])>,
+    pub unseen: bool,
 }
 
 /// Where the session will stand once the batch in hand is on disk.
 pub fn write(machine: &Machine, sources: &Sources<'_>) -> Checkpoint {
-    let Sources { name, config, pending, transport, sealer, unread } = sources;
+    let Sources { name, config, pending, transport, sealer, unread, unseen } = sources;
     let saved = machine.saved();
     let access = saved.as_ref().and_then(|saved| {
         let keys = Keys { client_id: saved.client_id.clone(), jar: transport.save() };
@@ -136,9 +171,17 @@ pub fn write(machine: &Machine, sources: &Sources<'_>) -> Checkpoint {
         },
         pending: pending.hex(),
         access,
-        unread: unread.iter().rev().take(MAX_UNREAD).rev().map(|gap| Unread::of(gap)).collect(),
+        unread: newest(unread.clone()),
+        unseen: *unseen,
     };
     Checkpoint { session: (*name).to_owned(), body: serde_json::to_string(&body).unwrap_or_default() }
+}
+
+/// The gaps that are kept, oldest first.
+fn newest(mut unread: Vec<(&Gap, &[Known])>) -> Vec<Unread> {
+    unread.sort_by_key(|(gap, _)| gap.opened);
+    let kept = unread.iter().skip(unread.len().saturating_sub(MAX_UNREAD));
+    kept.map(|(gap, before)| Unread::of(gap, before)).collect()
 }
 
 /// What a checkpoint tells; one that can not be read (an older release's, another key's) tells of coverage at most.
@@ -146,6 +189,7 @@ pub fn read(checkpoint: &Checkpoint, config: &SiteConfig, sealer: Option<&Sealer
     let Ok(body) = serde_json::from_str::<Body>(&checkpoint.body) else { return Past::default() };
     let mut past = Past::default();
     past.before.covered = body.at;
+    past.unseen = body.unseen;
     past.unread = body.unread.into_iter().map(|gap| gap.gap(&checkpoint.session)).collect();
     let keys = match body.access {
         Some(Access::Open(keys)) => Some(keys),
@@ -178,4 +222,45 @@ pub fn open_gap(gap: &Gap) -> OpenGap {
 
 fn channels(config: &SiteConfig) -> String {
     Digest::of(config.channels.join("\n").as_bytes()).hex()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gap(number: i64) -> Gap {
+        Gap {
+            id: format!("g{number}"),
+            session: "main/1001".into(),
+            from: Some(number),
+            opened: number,
+            to: Some(number + 1),
+            cause: "restart".into(),
+            certainty: "certain".into(),
+            first: 7,
+        }
+    }
+
+    fn row(kind: &'static str, id: &str, open: bool) -> Known {
+        let (session, shadow) = ("main/1001".to_owned(), r#"{"state":"Chatting"}"#.to_owned());
+        Known { session, kind: kind.into(), id: id.into(), open, last_index: Some(4), shadow, at: 3 }
+    }
+
+    #[test]
+    fn the_newest_gaps_are_kept_in_their_order_whichever_reading_runs() {
+        let gaps: Vec<Gap> = [9, 3, 1, 5, 2, 4, 8, 6, 7, 10].into_iter().map(gap).collect();
+        let kept = newest(gaps.iter().map(|gap| (gap, &[][..])).collect());
+        let ids: Vec<&str> = kept.iter().map(|unread| unread.id.as_str()).collect();
+        assert_eq!(ids, ["g3", "g4", "g5", "g6", "g7", "g8", "g9", "g10"]);
+    }
+
+    #[test]
+    fn a_gap_comes_back_with_where_the_open_conversations_stood() {
+        let rows = [row("chat", "c1", true), row("chat", "over", false), row("device", "d", true)];
+        let text = serde_json::to_string(&Unread::of(&gap(5), &rows)).unwrap();
+        let (back, before) = serde_json::from_str::<Unread>(&text).unwrap().gap("main/1001");
+        assert_eq!(back, gap(5));
+        let seen: Vec<_> = before.iter().map(|row| (&*row.kind, row.id.as_str(), row.last_index)).collect();
+        assert_eq!(seen, [("chat", "c1", Some(4))]);
+    }
 }

@@ -11,7 +11,7 @@ use crate::inbound::reconcile::{self, Occasion};
 use crate::inbound::session::machine::Machine;
 use crate::inbound::session::protocol::{Note, certainty_word};
 use crate::inbound::{notes, quarantine, site};
-use crate::journal::{Append, Checkpoint, Gap, settled};
+use crate::journal::{Append, Checkpoint, Gap, Known, settled};
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
@@ -32,9 +32,14 @@ impl Held {
             Note::ConnectOk => self.connected(machine),
             // Written at once: lives shorter than the time between two checkpoints must not let it grow old.
             Note::Resumed(true) => self.mark(machine),
-            Note::HandshakeFailed | Note::Trouble { .. } => self.opening = None,
+            Note::HandshakeFailed => self.opening = None,
+            Note::Trouble { .. } => {
+                self.opening = None;
+                self.upkeep.hears(false);
+            }
             Note::Stalled { .. } => self.session.view.stalled(true),
             Note::Lost { reason } => {
+                self.upkeep.hears(false);
                 if matches!(reason, "session-unknown" | "restart") {
                     self.session.accounts.touched(&self.session.agent.key);
                 }
@@ -43,6 +48,7 @@ impl Held {
                 }
             }
             Note::GapOpened { from, cause, certainty } => {
+                self.upkeep.hears(false);
                 return Some(Box::pin(self.open(now, from, cause, certainty)));
             }
             Note::GapClosed { to, certainty, .. } => {
@@ -56,6 +62,7 @@ impl Held {
     /// A connect was answered well.
     fn connected(&mut self, machine: &Machine) {
         self.opening = None;
+        self.upkeep.hears(true);
         let (gap, before) = (self.gap.take(), std::mem::take(&mut self.before));
         if std::mem::take(&mut self.fresh) {
             self.upkeep.want(Occasion::NewSession { gap, before });
@@ -83,15 +90,31 @@ impl Held {
             certainty: certainty_word(certainty).to_owned(),
             first: self.session.journal.head().borrow().last,
         };
-        let known = self.session.journal.known(&gap.session).await.unwrap_or_else(|error| {
-            tracing::error!(agent = %self.session.agent.key, %error, "the interactions that a gap touches can not be read");
-            Vec::new()
-        });
+        let known = self.known().await;
         let (config, journal) = (&self.session.site.config, &self.session.journal);
         let candidates = reconcile::opened(config, &self.session.agent.key, now, &gap, &known, journal);
         self.gap = Some(gap.clone());
         self.before = known;
         self.publish(candidates, gap, None).await;
+    }
+
+    /// What is known of this session's resources now.
+    fn known(&self) -> impl Future<Output = Vec<Known>> + Send + 'static {
+        let (journal, name) = (self.session.journal.clone(), self.session.name());
+        async move {
+            journal.known(&name).await.unwrap_or_else(|error| {
+                tracing::error!(session = name, %error, "the interactions that a gap touches can not be read");
+                Vec::new()
+            })
+        }
+    }
+
+    /// Of a gap that an earlier process left open: what is known as this one begins was known when it opened, as
+    /// nobody listened since.
+    pub(super) async fn recall(&mut self) {
+        if self.gap.is_some() {
+            self.before = self.known().await;
+        }
     }
 
     async fn close(&mut self, now: Millis, to: Millis, certainty: Certainty, machine: &Machine) {

@@ -74,6 +74,7 @@ impl Session {
 pub async fn hold(mut session: Session, stop: CancellationToken) {
     let mut machine = Machine::new(rules(&session.site.config), std::mem::take(&mut session.past.before));
     let mut held = Held::new(session, stop);
+    Box::pin(held.recall()).await;
     let mut input = Input::Start;
     loop {
         let moment = Moment { now: held.session.clock.now(), random: fastrand::f64() };

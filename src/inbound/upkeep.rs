@@ -11,19 +11,21 @@ use crate::inbound::session::login::{ME, judge};
 use crate::inbound::session::protocol::LoginFailure;
 use crate::inbound::session::transport::Transport;
 use crate::inbound::site::Errand;
-use crate::journal::Gap;
+use crate::journal::{Gap, Known};
 use futures_util::future::BoxFuture;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Readings that wait; beyond them the oldest hole is let go, and the next routine reading finds what it hid.
+/// Readings that wait; beyond them the oldest hole is let go, else the oldest gap.
 const MAX_WANTED: usize = 64;
 
 /// The upkeep of one session.
 pub struct Upkeep {
     on: bool,
+    /// The last poll was answered well and no gap is open: only then is a difference a sign of silence.
+    hears: bool,
     running: Option<BoxFuture<'static, Done>>,
     /// The reading that runs; it is wanted again where it comes to nothing.
     reading: Option<Wanted>,
@@ -48,10 +50,20 @@ impl Wanted {
         matches!(self.occasion, Occasion::NewSession { .. } | Occasion::Continued { .. })
     }
 
-    fn gap(&self) -> Option<&Gap> {
+    fn routine(&self) -> bool {
+        matches!(self.occasion, Occasion::Routine { .. })
+    }
+
+    /// The first reading of an agent; with a gap it is the gap that counts.
+    fn first(&self) -> bool {
+        matches!(self.occasion, Occasion::NewSession { gap: None, .. })
+    }
+
+    /// The gap it closes, and what was known when that opened.
+    fn gap(&self) -> Option<(&Gap, &[Known])> {
         match &self.occasion {
-            Occasion::NewSession { gap, .. } => gap.as_ref(),
-            Occasion::Continued { gap, .. } => Some(gap),
+            Occasion::NewSession { gap, before } => gap.as_ref().map(|gap| (gap, before.as_slice())),
+            Occasion::Continued { gap, before } => Some((gap, before.as_slice())),
             Occasion::Routine { .. } | Occasion::Hole(_) => None,
         }
     }
@@ -88,12 +100,14 @@ impl Upkeep {
         let now = Instant::now();
         let routine = config.reconcile_every;
         // What an earlier process closed and could not read again any more.
-        let unread = session.past.unread.iter().cloned().map(|gap| {
-            let occasion = Occasion::Continued { gap, before: Vec::new() };
-            Wanted { occasion, tries: 0, after: now }
-        });
+        let unread = session.past.unread.iter().cloned();
+        let unread = unread.map(|(gap, before)| Occasion::Continued { gap, before });
+        let unseen = Occasion::NewSession { gap: None, before: Vec::new() };
+        let unread = unread.chain(session.past.unseen.then_some(unseen));
+        let unread = unread.map(|occasion| Wanted { occasion, tries: 0, after: now });
         Upkeep {
             on: false,
+            hears: false,
             running: None,
             reading: None,
             wanted: unread.collect(),
@@ -109,23 +123,39 @@ impl Upkeep {
         self.on = true;
     }
 
-    /// No login: whatever runs is given up, and wanted still.
+    /// No login: whatever runs is given up, and wanted still, but for a comparison.
     pub fn pause(&mut self) {
         self.on = false;
         self.running = None;
-        self.wanted.extend(self.reading.take());
+        self.keep(|wanted| !wanted.routine());
     }
 
-    /// A new Bayeux session: holes of the old one are moot, what its gaps left open is not.
+    /// The poll was answered well, or was not; then a comparison under way would take for silence what the poll
+    /// could not bring.
+    pub fn hears(&mut self, well: bool) {
+        self.hears = well;
+        if !well && self.reading.as_ref().is_some_and(Wanted::routine) {
+            (self.running, self.reading) = (None, None);
+        }
+    }
+
+    /// A new Bayeux session, with a reading of its own to come. What earlier ones left open is still to be read:
+    /// the reading of a gap begins where the log was when it opened, beyond any hole before.
     pub fn begin(&mut self, now: Millis) {
-        self.wanted.retain(|wanted| wanted.gap().is_some());
+        self.wanted.retain(|wanted| !wanted.first());
+        self.hears = false;
         self.since = now;
         self.heard = None;
     }
 
     /// Gaps whose interactions were not read again yet.
-    pub fn unread(&self) -> impl Iterator<Item = &Gap> {
+    pub fn unread(&self) -> impl Iterator<Item = (&Gap, &[Known])> {
         self.wanted.iter().chain(&self.reading).filter_map(Wanted::gap)
+    }
+
+    /// The agent was never read since its session began.
+    pub fn unseen(&self) -> bool {
+        self.wanted.iter().chain(&self.reading).any(Wanted::first)
     }
 
     pub fn heard(&mut self, now: Millis) {
@@ -138,15 +168,23 @@ impl Upkeep {
     }
 
     pub fn want(&mut self, occasion: Occasion) {
-        let wanted = Wanted { occasion, tries: 0, after: Instant::now() };
+        self.queue(Wanted { occasion, tries: 0, after: Instant::now() });
+    }
+
+    /// What repairs a gap goes before what fills a hole, an older gap before a later one.
+    fn queue(&mut self, wanted: Wanted) {
         if self.wanted.len() >= MAX_WANTED {
             let hole = self.wanted.iter().position(|known| !known.repairs());
             self.wanted.remove(hole.unwrap_or_default());
         }
-        match wanted.repairs() {
-            // What repairs a gap goes before what fills a hole.
-            true => self.wanted.push_front(wanted),
-            false => self.wanted.push_back(wanted),
+        let hole = self.wanted.iter().position(|known| wanted.repairs() && !known.repairs());
+        self.wanted.insert(hole.unwrap_or(self.wanted.len()), wanted);
+    }
+
+    /// Puts the reading that was under way back where it is still wanted.
+    fn keep(&mut self, still: impl Fn(&Wanted) -> bool) {
+        if let Some(wanted) = self.reading.take().filter(still) {
+            self.queue(wanted);
         }
     }
 
@@ -172,7 +210,7 @@ impl Upkeep {
         epoch: u64,
     ) -> BoxFuture<'static, Done> {
         let repairs = self.wanted.iter().any(Wanted::repairs);
-        let routine_at = self.routine_at.filter(|_| !repairs);
+        let routine_at = self.routine_at.filter(|_| self.hears && !repairs);
         let next = self.wanted.iter().map(|wanted| wanted.after).min();
         let at = [Some(self.keep_alive_at), routine_at, next].into_iter().flatten().min();
         tokio::time::sleep_until(at.unwrap_or(self.keep_alive_at)).await;
@@ -215,7 +253,6 @@ impl Upkeep {
     fn finished(&mut self, session: &Session, done: Done) -> Event {
         let agent = session.agent.key.as_str();
         let site = session.site.config.name.as_str();
-        let reading = self.reading.take();
         if let Done::Kept(kept) = &done {
             let result = match kept {
                 Kept::Well => "ok",
@@ -235,12 +272,12 @@ impl Upkeep {
                 tracing::info!(agent, "the HTTP session is no longer logged in; logging in again");
                 Event::LoggedOut
             }
-            Done::Read(finding) => self.found(session, reading, &finding),
+            Done::Read(finding) => self.found(session, &finding),
         }
     }
 
     /// What a reading came to; one that came to nothing is wanted again.
-    fn found(&mut self, session: &Session, reading: Option<Wanted>, finding: &Finding) -> Event {
+    fn found(&mut self, session: &Session, finding: &Finding) -> Event {
         let (site, agent) = (session.site.config.name.as_str(), session.agent.key.as_str());
         let result = match finding {
             Finding::Agrees { .. } => "agrees",
@@ -249,27 +286,30 @@ impl Upkeep {
             Finding::Unread(_) | Finding::LoggedOut => "unread",
         };
         session.metrics.session_readings_total.with_label_values(&[site, result]).inc();
-        session.view.read(session.clock.now(), finding);
-        let again = |wanted: Wanted| {
-            let tries = wanted.tries.saturating_add(1);
-            let wait = AGAIN.jitter_upward(tries, fastrand::f64());
-            Wanted { tries, after: Instant::now() + wait, ..wanted }
-        };
+        // The log of one conversation says nothing of how the session stands.
+        if !self.reading.as_ref().is_some_and(|wanted| matches!(wanted.occasion, Occasion::Hole(_))) {
+            session.view.read(session.clock.now(), finding);
+        }
         match finding {
             Finding::LoggedOut => {
-                self.wanted.extend(reading.filter(Wanted::repairs));
+                self.keep(|wanted| !wanted.routine());
                 tracing::info!(agent, "the HTTP session is no longer logged in; logging in again");
                 Event::LoggedOut
             }
             Finding::Unread(why) => {
-                let tries = reading.as_ref().map_or(0, |wanted| wanted.tries) + 1;
+                let tries = self.reading.as_ref().map_or(0, |wanted| wanted.tries).saturating_add(1);
                 if tries.is_power_of_two() {
                     tracing::warn!(agent, tries, "the agent's state could not be read over REST: {why}");
                 }
-                self.wanted.extend(reading.filter(Wanted::repairs).map(again));
+                let after = Instant::now() + AGAIN.jitter_upward(tries, fastrand::f64());
+                if let Some(wanted) = &mut self.reading {
+                    (wanted.tries, wanted.after) = (tries, after);
+                }
+                self.keep(|wanted| !wanted.routine());
                 Event::Nothing
             }
             _ => {
+                self.reading = None;
                 self.alive(session);
                 Event::Nothing
             }
@@ -297,3 +337,6 @@ fn reader(session: &Session, transport: &Arc<Transport>, epoch: u64) -> Reader {
 fn jittered(time: Duration) -> Duration {
     time.mul_f64(0.75 + fastrand::f64() / 4.0)
 }
+
+#[cfg(test)]
+mod tests;

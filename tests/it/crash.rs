@@ -15,6 +15,7 @@ mod story;
 use crate::harness::cometd::{Cometd, Kind};
 use crate::harness::daemon::Home;
 use crate::harness::receiver::Receiver;
+use crate::harness::sinks::TOLD;
 use crate::harness::workload;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -67,7 +68,7 @@ impl Stage {
 
 /// A webhook and stdout.
 fn sinks(url: &str) -> String {
-    let mine = "match = { medium = [\"facebooksession\", \"agent\", \"unknown\"] }\nprivacy = \"full\"\n";
+    let mine = format!("{TOLD}privacy = \"full\"\n");
     format!(
         "[sink.webhook.crm]\nurl = \"{url}\"\nsecrets = [{{ env = \"CRM_SECRET\" }}]\nallow_plaintext = true\n\
          concurrency = 32\nretry = {{ initial = \"100ms\", max = \"1s\", max_attempts = 1000 }}\n{mine}\

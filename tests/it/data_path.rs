@@ -5,6 +5,7 @@ use crate::harness::cometd::{Cometd, Kind};
 use crate::harness::daemon::Home;
 use crate::harness::kafka::{Kafka, Record};
 use crate::harness::receiver::Receiver;
+use crate::harness::sinks::TOLD;
 use crate::harness::workload::{self, Expected};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 /// Kafka, webhook and stdout, all with everything but the bridge's own events.
 pub fn all_sinks(kafka: &Kafka, receiver: &Receiver) -> String {
-    let mine = "match = { medium = [\"facebooksession\", \"agent\", \"unknown\"] }\nprivacy = \"full\"\n";
+    let mine = format!("{TOLD}privacy = \"full\"\n");
     format!(
         "[sink.kafka.events]\nbrokers = [\"{}\"]\ntopic = \"gws.events\"\n{mine}\
          [sink.webhook.crm]\nurl = \"{}\"\nsecrets = [{{ env = \"CRM_SECRET\" }}]\nallow_plaintext = true\nconcurrency = 32\n{mine}\

@@ -15,6 +15,7 @@ mod data_path;
 mod harness;
 mod live;
 mod operations;
+mod readings;
 mod session_faults;
 mod sink_faults;
 mod tidy;

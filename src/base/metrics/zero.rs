@@ -20,7 +20,7 @@ const LOGINS: &[&str] = &["ok", "refused", "other-user", "failed"];
 const HANDSHAKES: &[&str] = &["ok", "failed"];
 const CONNECTS: &[&str] = &["ok", "failed", "timeout"];
 /// The rules that drop a repeat.
-const RULES: &[&str] = &["log-item", "reference", "state", "redelivery"];
+const RULES: &[&str] = &["log-item", "reference", "state", "redelivery", "snapshot"];
 /// Why the journal lets a dead letter go.
 const DROPPED: &[&str] = &["limit", "retention"];
 const OF_CONVERSATIONS: &[&str] = &[

@@ -99,7 +99,7 @@ impl Facts {
     /// A comparison that could not be made takes nothing back of an earlier finding that it is silent.
     pub fn compare(&mut self, finding: &Finding) {
         self.compared = match finding {
-            Finding::Agrees { open: 0 } => Compared::NothingOpen,
+            Finding::Agrees { open: 0 } | Finding::Repaired { open: 0, .. } => Compared::NothingOpen,
             Finding::Agrees { .. } | Finding::Repaired { .. } | Finding::Silent { .. } => {
                 Compared::SomethingOpen
             }
@@ -160,6 +160,8 @@ mod tests {
         assert_eq!(facts.standing(), Standing::Unverified);
         facts.compare(&Finding::Agrees { open: 0 });
         assert_eq!(facts.standing(), Standing::Quiet);
+        facts.compare(&Finding::Repaired { events: 2, open: 0 });
+        assert_eq!(facts.standing(), Standing::Quiet, "states went out, and nothing is open");
         facts.compare(&Finding::Agrees { open: 2 });
         assert_eq!(facts.standing(), Standing::Live);
         facts.compare(&Finding::LoggedOut);
@@ -212,7 +214,7 @@ mod tests {
     fn finding() -> impl Strategy<Value = Finding> {
         prop_oneof![
             (0usize..2).prop_map(|open| Finding::Agrees { open }),
-            Just(Finding::Repaired { events: 1 }),
+            (0usize..2).prop_map(|open| Finding::Repaired { events: 1, open }),
             Just(Finding::Silent { events: 1 }),
             Just(Finding::Unread(String::new())),
             Just(Finding::LoggedOut),

@@ -6,6 +6,7 @@
 use super::lists::{self, Me, Trouble};
 use super::paging::{Had, Paging};
 use crate::base::envelope::id_segment;
+use crate::base::metrics::Metrics;
 use crate::base::time::{Clock, Millis};
 use crate::inbound::dedup::{Batch, Intake, Stored, Taken};
 use crate::inbound::normalise::{Candidate, Context, snapshot};
@@ -32,6 +33,7 @@ pub(super) struct Desk<'a> {
     pub(super) intake: &'a Intake,
     pub(super) journal: &'a Journal,
     pub(super) clock: &'a Clock,
+    pub(super) metrics: &'a Metrics,
     pub(super) epoch: u64,
     /// How long a notification may be under way after REST shows its change.
     pub(super) grace: Duration,

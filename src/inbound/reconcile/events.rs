@@ -86,7 +86,24 @@ pub(super) fn interaction_gap(
     let parts =
         [site.realm.as_str(), "agent", agent, touched.medium, touched.id, event::GAP, of.id.as_str(), word];
     let digest_id = parts.map(id_segment).join("/");
+    let candidate = match recovered {
+        None => candidate,
+        // What was said last before a crash may be said again: it is kept once.
+        Some(_) => {
+            let resource = Digest::of(digest_id.as_bytes());
+            Candidate { dedup: Key::State { resource }, content: resource, ..candidate }
+        }
+    };
     Candidate { identity: Identity::Content { digest_id }, ..candidate }
+}
+
+/// As it stands in events and labels.
+pub(super) fn recovered_word(recovered: Recovered) -> &'static str {
+    match recovered {
+        Recovered::Yes => "yes",
+        Recovered::Partly => "partly",
+        Recovered::No => "no",
+    }
 }
 
 /// `genesys.gws.<medium>.ended_unseen.v1`; it is decided against what is known when it is stored.

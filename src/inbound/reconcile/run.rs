@@ -44,7 +44,8 @@ pub struct Reader {
 }
 
 /// Why a reading is made. `before`: what was known when the gap opened (the same rows as [`super::opened`] was
-/// given), as live notifications raise the last known index before the reading begins; empty where nobody knows.
+/// given), as live notifications raise the last known index before the reading begins. The log of one that does not
+/// stand in it is read from its beginning.
 #[derive(Clone, Debug)]
 pub enum Occasion {
     /// After the first good connect of a new CometD session; the gap it closed, if there was one.
@@ -63,7 +64,7 @@ pub enum Finding {
     /// REST agrees with what is known; `open` says how many interactions are open.
     Agrees { open: usize },
     /// REST showed more than was known, and that went out; or a gap was closed with a part unread.
-    Repaired { events: usize },
+    Repaired { events: usize, open: usize },
     /// REST showed changes that a session with full coverage was never told of: published as silent.
     Silent { events: usize },
     /// It could not be read; the text says why. Of a gap nothing was closed: the same occasion is to be read again.
@@ -90,6 +91,7 @@ pub async fn reconcile(reader: &Reader, occasion: Occasion) -> Finding {
         intake: &reader.intake,
         journal: &reader.journal,
         clock: &reader.clock,
+        metrics: &reader.metrics,
         epoch: reader.epoch,
         grace: GRACE,
     };
@@ -129,7 +131,7 @@ impl Desk<'_> {
         let paging = Paging::hole(hole.from, hole.to);
         let had = self.log(None, (medium, &hole.interaction), paging, true).await?;
         // One log does not say that all agrees.
-        Ok(Finding::Repaired { events: had.events })
+        Ok(Finding::Repaired { events: had.events, open: 1 })
     }
 
     async fn repair(&self, gap: Option<&Gap>, before: Vec<Known>) -> Result<Finding, Trouble> {
@@ -138,7 +140,7 @@ impl Desk<'_> {
             // A gap is closed with the verdict that it was not recovered; without one nothing is lost by waiting.
             Total { failed: Some(text), .. } if gap.is_none() => Finding::Unread(text),
             Total { events: 0, open, failed: None } => Finding::Agrees { open },
-            Total { events, .. } => Finding::Repaired { events },
+            Total { events, open, .. } => Finding::Repaired { events, open },
         })
     }
 
@@ -146,9 +148,9 @@ impl Desk<'_> {
     async fn whole(&self, gap: Option<&Gap>, before: Vec<Known>) -> Result<Total, Trouble> {
         let me = self.me().await?;
         let known = interactions::rows(self.known().await?);
-        let before = if before.is_empty() { known.clone() } else { interactions::rows(before) };
+        let before = interactions::rows(before);
         let mut total = Total { events: self.agent_state(&me).await?, ..Total::default() };
-        let mut closing = Vec::new();
+        let mut closing: Vec<(Recovered, Candidate)> = Vec::new();
         for medium in medium::CONVERSATIONS {
             let list = self.list(medium, &me).await?;
             let since = gap.and_then(|gap| gap.from);
@@ -174,9 +176,21 @@ impl Desk<'_> {
             tracing::warn!(agent = self.agent, "not everything could be read again: {text}");
         }
         if !closing.is_empty() {
-            self.store(closing, None).await?;
+            self.close(closing).await?;
         }
         Ok(total)
+    }
+
+    /// Stores the ends of a gap, counted once however often the gap is read again.
+    async fn close(&self, closing: Vec<(Recovered, Candidate)>) -> Result<(), Trouble> {
+        let (verdicts, closing): (Vec<Recovered>, Vec<Candidate>) = closing.into_iter().unzip();
+        if self.store(closing, None).await?.forwarded > 0 {
+            let counter = &self.metrics.interaction_gaps_total;
+            for verdict in verdicts {
+                counter.with_label_values(&[&**self.site_name, events::recovered_word(verdict)]).inc();
+            }
+        }
+        Ok(())
     }
 
     fn closing(
@@ -186,10 +200,11 @@ impl Desk<'_> {
         last_before: Option<i64>,
         had: &Had,
         answered: bool,
-    ) -> Candidate {
+    ) -> (Recovered, Candidate) {
         let touched = Touched { medium, id, last_before, first_after: had.first_after };
         let recovered: Recovered = interactions::verdict(answered, had, last_before.is_some());
-        events::interaction_gap(&self.site.config, self.agent, self.now(), gap, &touched, Some(recovered))
+        let (config, now) = (&self.site.config, self.now());
+        (recovered, events::interaction_gap(config, self.agent, now, gap, &touched, Some(recovered)))
     }
 
     /// Stores devices and channels; gives the number of events.
@@ -267,7 +282,7 @@ impl Desk<'_> {
                 None => Finding::Agrees { open: first.open },
             });
         }
-        let total = self.whole(None, Vec::new()).await?;
+        let total = self.whole(None, self.known().await?).await?;
         tracing::warn!(
             agent = self.agent,
             "REST shows changes that this session was never told of: it is silent"

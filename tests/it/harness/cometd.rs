@@ -186,6 +186,11 @@ impl Cometd {
         self.post("/simulator/faults", &fault).await;
     }
 
+    /// The simulator only: what `GET /api/v2/me/{path}` shows a user from now on.
+    pub async fn resource(&self, user: &str, path: &str, value: Value) {
+        self.post("/simulator/resources", &json!({"user": user, "path": path, "value": value})).await;
+    }
+
     /// Tags of notifications whose batch a client has acknowledged.
     pub async fn acked(&self) -> std::collections::HashSet<String> {
         let tags = self.get("/control/acked").await;

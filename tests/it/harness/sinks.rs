@@ -1,7 +1,11 @@
 //! Tables of sinks for a test's configuration.
 
-/// Everything but the bridge's own events.
-pub const NOT_BRIDGE: &str = "match = { medium = [\"facebooksession\", \"agent\"] }\n";
+/// What the server tells and the bridge knows: without its own events, and without the gaps of interactions.
+pub const NOT_BRIDGE: &str = "match = { medium = [\"facebooksession\", \"agent\"], \
+    event = [\"message\", \"status_change\", \"properties_updated\", \"error\", \"state_change\"] }\n";
+/// The same, and what it does not know.
+pub const TOLD: &str = "match = { medium = [\"facebooksession\", \"agent\", \"unknown\"], \
+    event = [\"message\", \"status_change\", \"properties_updated\", \"error\", \"state_change\", \"unknown\"] }\n";
 /// The bridge's own events only.
 pub const BRIDGE: &str = "match = { medium = [\"bridge\"] }\n";
 /// Waits that a test can sit out, and no dead letters.

@@ -11,7 +11,7 @@ async fn an_interaction_that_a_proper_list_lacks_has_ended_unseen_once() {
     bench.list(json!([]));
     let before = vec![row("c1", Some(3))];
     let finding = bench.read(Occasion::Continued { gap: gap(), before }).await;
-    assert_eq!(finding, Finding::Repaired { events: 1 });
+    assert_eq!(finding, Finding::Repaired { events: 1, open: 0 });
     let events = bench.events().await;
     let (name, event, data) = &events[events.len() - 2];
     assert_eq!(name, "ended_unseen@chat/c1");

@@ -1,0 +1,35 @@
+//! Readings made again, and readings of a time that nobody knows.
+
+use super::*;
+
+#[tokio::test]
+async fn a_gap_that_is_read_again_after_a_crash_is_closed_once_and_counted_once() {
+    let bench = Bench::new().await;
+    bench.start().await;
+    for _ in 0..2 {
+        let before = vec![row("c1", Some(3))];
+        bench.read(Occasion::Continued { gap: gap(), before }).await;
+    }
+    let names = bench.names().await;
+    assert_eq!(names.iter().filter(|name| *name == "gap@chat/c1").count(), 1);
+    let counted = &bench.metrics.interaction_gaps_total;
+    assert_eq!(counted.with_label_values(&["main", "yes"]).get(), 1);
+    assert_eq!(counted.with_label_values(&["main", "partly"]).get(), 0);
+}
+
+#[tokio::test]
+async fn a_conversation_that_nobody_knew_when_the_gap_opened_is_read_from_its_beginning() {
+    let bench = Bench::new().await;
+    // Its first notification that came: the last index known is above all that was missed.
+    bench.say("c1", 3).await;
+    bench.read(Occasion::NewSession { gap: Some(gap()), before: Vec::new() }).await;
+    let events = bench.events().await;
+    let indices: Vec<Option<i64>> = events
+        .iter()
+        .filter(|(name, ..)| name == "message@chat/c1")
+        .map(|(_, e, _)| e.messageindex)
+        .collect();
+    assert_eq!(indices, [Some(3), Some(1), Some(2)]);
+    let closed = &events.last().unwrap().2;
+    assert_eq!((&closed["recovered"], &closed["firstIndexAfter"]), (&json!("yes"), &json!(1)));
+}

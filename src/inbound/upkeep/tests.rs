@@ -1,0 +1,77 @@
+//! What waits to be read, and what ends it.
+
+use super::*;
+use crate::inbound::dedup::Hole;
+
+fn gap(id: &str) -> Occasion {
+    let (session, cause, certainty) = ("main/1".to_owned(), "restart".to_owned(), "certain".to_owned());
+    let gap =
+        Gap { id: id.to_owned(), session, from: None, opened: 1, to: Some(2), cause, certainty, first: 0 };
+    Occasion::Continued { gap, before: Vec::new() }
+}
+
+fn hole() -> Occasion {
+    Occasion::Hole(Hole { medium: "chat".into(), interaction: "c".into(), from: 2, to: 3 })
+}
+
+const FIRST: Occasion = Occasion::NewSession { gap: None, before: Vec::new() };
+const ROUTINE: Occasion = Occasion::Routine { since: 0, heard: None };
+
+fn upkeep(wanted: Vec<Occasion>, reading: Option<Occasion>) -> Upkeep {
+    let now = Instant::now();
+    let wanted_of = |occasion| Wanted { occasion, tries: 0, after: now };
+    let mut upkeep = Upkeep {
+        on: true,
+        hears: true,
+        running: reading.is_some().then(|| -> BoxFuture<'static, Done> { Box::pin(std::future::pending()) }),
+        reading: reading.map(wanted_of),
+        wanted: VecDeque::new(),
+        keep_alive_at: now,
+        routine_at: None,
+        since: 0,
+        heard: None,
+    };
+    wanted.into_iter().for_each(|occasion| upkeep.want(occasion));
+    upkeep
+}
+
+fn queue(upkeep: &Upkeep) -> Vec<String> {
+    let word = |wanted: &Wanted| match &wanted.occasion {
+        Occasion::Hole(_) => "hole".to_owned(),
+        Occasion::Routine { .. } => "routine".to_owned(),
+        _ => wanted.gap().map_or("first".to_owned(), |(gap, _)| gap.id.clone()),
+    };
+    upkeep.wanted.iter().map(word).collect()
+}
+
+#[tokio::test]
+async fn gaps_are_read_in_their_order_and_before_holes() {
+    let upkeep = upkeep(vec![hole(), gap("one"), hole(), gap("two")], None);
+    assert_eq!(queue(&upkeep), ["one", "two", "hole", "hole"]);
+}
+
+#[tokio::test]
+async fn a_new_session_keeps_what_older_ones_left_but_its_own_first_reading() {
+    let mut upkeep = upkeep(vec![gap("one"), hole(), FIRST], Some(gap("two")));
+    assert!(upkeep.unseen());
+    upkeep.pause();
+    upkeep.begin(5);
+    assert_eq!(queue(&upkeep), ["one", "two", "hole"]);
+    assert_eq!(upkeep.unread().count(), 2);
+    assert!(!upkeep.unseen() && upkeep.running.is_none());
+}
+
+#[tokio::test]
+async fn a_comparison_ends_with_the_poll_that_it_leans_on_and_a_repair_does_not() {
+    let mut comparing = upkeep(vec![], Some(ROUTINE));
+    comparing.hears(true);
+    assert!(comparing.running.is_some());
+    comparing.hears(false);
+    assert!(comparing.running.is_none() && comparing.reading.is_none());
+    let mut repairing = upkeep(vec![], Some(gap("one")));
+    repairing.hears(false);
+    assert!(repairing.running.is_some());
+    let mut pausing = upkeep(vec![], Some(ROUTINE));
+    pausing.pause();
+    assert!(queue(&pausing).is_empty(), "it comes again by itself");
+}
