@@ -6,6 +6,7 @@
 use crate::base::retry::Backoff;
 use crate::base::time::Millis;
 use crate::inbound::Session;
+use crate::inbound::notes;
 use crate::inbound::reconcile::{Finding, Occasion, Reader, reconcile};
 use crate::inbound::session::login::{ME, judge};
 use crate::inbound::session::protocol::LoginFailure;
@@ -213,7 +214,6 @@ impl Upkeep {
     }
 
     fn finished(&mut self, session: &Session, done: Done) -> Event {
-        let agent = session.agent.key.as_str();
         let site = session.site.config.name.as_str();
         let reading = self.reading.take();
         if let Done::Kept(kept) = &done {
@@ -232,7 +232,7 @@ impl Upkeep {
                 Event::Nothing
             }
             Done::Kept(Kept::LoggedOut) => {
-                tracing::info!(agent, "the HTTP session is no longer logged in; logging in again");
+                notes::logged_out(session);
                 Event::LoggedOut
             }
             Done::Read(finding) => self.found(session, reading, &finding),
@@ -241,7 +241,7 @@ impl Upkeep {
 
     /// What a reading came to; one that came to nothing is wanted again.
     fn found(&mut self, session: &Session, reading: Option<Wanted>, finding: &Finding) -> Event {
-        let (site, agent) = (session.site.config.name.as_str(), session.agent.key.as_str());
+        let site = session.site.config.name.as_str();
         let result = match finding {
             Finding::Agrees { .. } => "agrees",
             Finding::Repaired { .. } => "repaired",
@@ -258,14 +258,12 @@ impl Upkeep {
         match finding {
             Finding::LoggedOut => {
                 self.wanted.extend(reading.filter(Wanted::repairs));
-                tracing::info!(agent, "the HTTP session is no longer logged in; logging in again");
+                notes::logged_out(session);
                 Event::LoggedOut
             }
             Finding::Unread(why) => {
                 let tries = reading.as_ref().map_or(0, |wanted| wanted.tries) + 1;
-                if tries.is_power_of_two() {
-                    tracing::warn!(agent, tries, "the agent's state could not be read over REST: {why}");
-                }
+                notes::unread(session, tries, why);
                 self.wanted.extend(reading.filter(Wanted::repairs).map(again));
                 Event::Nothing
             }

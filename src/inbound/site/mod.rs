@@ -19,6 +19,7 @@ pub use node::node_of;
 
 use crate::base::metrics::Metrics;
 use crate::base::secret;
+use crate::inbound::notes::tally::Tally;
 use crate::inbound::session::protocol::FailureKind;
 use crate::inbound::session::transport::{Pin, asked_wait, host};
 use crate::inbound::settings::SiteConfig;
@@ -59,6 +60,8 @@ pub struct Site {
     metrics: Option<Metrics>,
     resumes: Slots,
     said_without_ack: AtomicBool,
+    /// What befell its agents lately, for the log.
+    pub(in crate::inbound) tally: Tally,
     nowhere: Url,
 }
 
@@ -138,6 +141,7 @@ impl Site {
             metrics: None,
             resumes: Slots::new(RESUMES_PER_SECOND),
             said_without_ack: AtomicBool::new(false),
+            tally: Tally::default(),
             nowhere,
             config,
         })
