@@ -186,23 +186,23 @@ async fn sum_up(site: Arc<Site>, kind: Kind) {
 
 /// `times`: an agent may be among them more than once.
 fn say_of_many(site: &str, kind: Kind, times: u64, seconds: u64) {
-    const MORE: &str = "and so for many more agents of the site; each has its line at log.level \"debug\"";
+    const MORE: &str = "many agents at once, these beside those named (log.level \"debug\" names all)";
     match kind {
-        Kind::Trouble => tracing::warn!(site, times, seconds, "requests fail and are tried again, {MORE}"),
-        Kind::Recovered => tracing::info!(site, times, seconds, "works again, {MORE}"),
-        Kind::Lost => tracing::warn!(site, times, seconds, "sessions lost, handshaking anew, {MORE}"),
+        Kind::Trouble => tracing::warn!(site, times, seconds, "requests fail and are tried again: {MORE}"),
+        Kind::Recovered => tracing::info!(site, times, seconds, "works again: {MORE}"),
+        Kind::Lost => tracing::warn!(site, times, seconds, "sessions lost, handshaking anew: {MORE}"),
         Kind::GapOpened => {
-            tracing::warn!(site, times, seconds, "gaps open: notifications may be missed, {MORE}");
+            tracing::warn!(site, times, seconds, "gaps open: notifications may be missed: {MORE}");
         }
-        Kind::GapClosed => tracing::info!(site, times, seconds, "gaps are closed, {MORE}"),
-        Kind::Gone => tracing::info!(site, times, seconds, "sessions of the process before are gone, {MORE}"),
-        Kind::Stalled => tracing::warn!(site, times, seconds, "storage stalled, {MORE}"),
+        Kind::GapClosed => tracing::info!(site, times, seconds, "gaps are closed: {MORE}"),
+        Kind::Gone => tracing::info!(site, times, seconds, "sessions of the process before are gone: {MORE}"),
+        Kind::Stalled => tracing::warn!(site, times, seconds, "storage stalled: {MORE}"),
         Kind::SubscriptionRefused => {
-            tracing::warn!(site, times, seconds, "the server refused subscriptions, {MORE}");
+            tracing::warn!(site, times, seconds, "the server refused subscriptions: {MORE}");
         }
-        Kind::Unread => tracing::warn!(site, times, seconds, "states could not be read over REST, {MORE}"),
+        Kind::Unread => tracing::warn!(site, times, seconds, "states could not be read over REST: {MORE}"),
         Kind::LoggedOut => {
-            tracing::info!(site, times, seconds, "HTTP sessions ended; logging in again, {MORE}");
+            tracing::info!(site, times, seconds, "HTTP sessions ended; logging in again: {MORE}");
         }
     }
 }
