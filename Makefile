@@ -115,8 +115,9 @@ fuzz: ## Fuzzes the parsers of what others write, FUZZ_SECONDS=180 each (needs a
 	CARGO='$(CARGO)' FUZZ_FEATURES='$(FEATURES)' tests/fuzz/run.sh '$(FUZZ_SECONDS)'
 
 # Tests read COMETBRIDGE_CAMPAIGN and take their full size. One at a time: each of them wants the machine for itself.
+# What has passed for these sources is not repeated: started again, it goes on (tests/campaign.sh says more).
 .PHONY: campaign
-campaign: peers ## The full sizes of the fault, crash and soak work; its result is added to tests/CAMPAIGN.md
+campaign: peers ## The full sizes, hours of them: resumable; each part's result is added to tests/CAMPAIGN.md
 	$(call step,campaign)
 	tests/campaign.sh $(CARGO) $(FEATURES)
 

@@ -6,6 +6,7 @@
 use crate::base::retry::Backoff;
 use crate::base::time::Millis;
 use crate::inbound::Session;
+use crate::inbound::notes;
 use crate::inbound::reconcile::{Finding, Occasion, Reader, reconcile};
 use crate::inbound::session::login::{ME, judge};
 use crate::inbound::session::protocol::LoginFailure;
@@ -251,7 +252,6 @@ impl Upkeep {
     }
 
     fn finished(&mut self, session: &Session, done: Done) -> Event {
-        let agent = session.agent.key.as_str();
         let site = session.site.config.name.as_str();
         if let Done::Kept(kept) = &done {
             let result = match kept {
@@ -269,7 +269,7 @@ impl Upkeep {
                 Event::Nothing
             }
             Done::Kept(Kept::LoggedOut) => {
-                tracing::info!(agent, "the HTTP session is no longer logged in; logging in again");
+                notes::logged_out(session);
                 Event::LoggedOut
             }
             Done::Read(finding) => self.found(session, &finding),
@@ -278,7 +278,7 @@ impl Upkeep {
 
     /// What a reading came to; one that came to nothing is wanted again.
     fn found(&mut self, session: &Session, finding: &Finding) -> Event {
-        let (site, agent) = (session.site.config.name.as_str(), session.agent.key.as_str());
+        let site = session.site.config.name.as_str();
         let result = match finding {
             Finding::Agrees { .. } => "agrees",
             Finding::Repaired { .. } => "repaired",
@@ -293,14 +293,12 @@ impl Upkeep {
         match finding {
             Finding::LoggedOut => {
                 self.keep(|wanted| !wanted.routine());
-                tracing::info!(agent, "the HTTP session is no longer logged in; logging in again");
+                notes::logged_out(session);
                 Event::LoggedOut
             }
             Finding::Unread(why) => {
                 let tries = self.reading.as_ref().map_or(0, |wanted| wanted.tries).saturating_add(1);
-                if tries.is_power_of_two() {
-                    tracing::warn!(agent, tries, "the agent's state could not be read over REST: {why}");
-                }
+                notes::unread(session, tries, why);
                 let after = Instant::now() + AGAIN.jitter_upward(tries, fastrand::f64());
                 if let Some(wanted) = &mut self.reading {
                     (wanted.tries, wanted.after) = (tries, after);

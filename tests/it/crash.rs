@@ -4,6 +4,7 @@
 //! `story` publishes and remembers, `seen` reads what the receivers have, and the other modules break things.
 
 mod disk_full;
+mod fsync;
 mod gaps;
 mod kills;
 mod seen;

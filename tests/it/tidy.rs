@@ -175,6 +175,39 @@ fn the_readme_names_the_commands_that_exist() {
 }
 
 #[test]
+fn the_readme_has_every_cause_of_a_gap_with_its_certainty() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let source = fs::read_to_string(root().join("src/inbound/session/protocol.rs")).unwrap();
+    let list = source.split("pub const GAPS").nth(1).unwrap().split("];").next().unwrap();
+    let quoted: Vec<&str> = list.split('"').skip(1).step_by(2).collect();
+    let known: BTreeSet<(&str, &str)> = quoted.chunks(2).map(|pair| (pair[0], pair[1])).collect();
+    let table = readme.split("| cause | certainty |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let mut told = BTreeSet::new();
+    for line in table.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = line.split('|').collect();
+        for certainty in cells[2].split('`').skip(1).step_by(2) {
+            told.insert((cells[1].trim().trim_matches('`'), certainty));
+        }
+    }
+    assert_eq!(told, known);
+}
+
+#[test]
+fn the_readme_names_metrics_and_alerts_that_exist() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let metrics = metrics();
+    for (at, _) in readme.match_indices("cometbridge_") {
+        let name = word(&readme[at..]);
+        assert!(metrics.contains(name), "README: {name} does not exist");
+    }
+    let alerts = fs::read_to_string(root().join("deploy/prometheus/alerts.yml")).unwrap();
+    for (at, _) in readme.match_indices("`Cometbridge") {
+        let name = word(&readme[at + 1..]);
+        assert!(alerts.contains(&format!("alert: {name}\n")), "README: there is no alert {name}");
+    }
+}
+
+#[test]
 fn the_rules_that_clippy_and_unit_tests_hold_are_in_force() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     for lint in [

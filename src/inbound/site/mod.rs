@@ -19,6 +19,7 @@ pub use node::node_of;
 
 use crate::base::metrics::Metrics;
 use crate::base::secret;
+use crate::inbound::notes::tally::Tally;
 use crate::inbound::passwords::Passwords;
 use crate::inbound::session::protocol::FailureKind;
 use crate::inbound::session::transport::{Pin, asked_wait, host};
@@ -62,6 +63,8 @@ pub struct Site {
     pub passwords: Passwords,
     resumes: Slots,
     said_without_ack: AtomicBool,
+    /// What befell its agents lately, for the log.
+    pub(in crate::inbound) tally: Tally,
     nowhere: Url,
 }
 
@@ -142,6 +145,7 @@ impl Site {
             passwords: Passwords::default(),
             resumes: Slots::new(RESUMES_PER_SECOND),
             said_without_ack: AtomicBool::new(false),
+            tally: Tally::default(),
             nowhere,
             config,
         })

@@ -98,7 +98,15 @@ impl Home {
     }
 
     pub fn start_with(&self, more: &[&str]) -> Daemon {
-        let (daemon, stdout) = self.start_with_stdout(more);
+        self.read(self.spawn(more, &[]))
+    }
+
+    /// Starts it with these variables in its environment.
+    pub fn start_under(&self, environment: &[(&str, PathBuf)]) -> Daemon {
+        self.read(self.spawn(&[], environment))
+    }
+
+    fn read(&self, (daemon, stdout): (Daemon, ChildStdout)) -> Daemon {
         let lines = Lines::default();
         let reader = collect(stdout, &[self.stdout.clone(), lines.clone()]);
         self.outputs.lock().unwrap().push(Output { lines, reader: Some(reader) });
@@ -107,12 +115,17 @@ impl Home {
 
     /// Starts it with its stdout in the caller's hands.
     pub fn start_with_stdout(&self, more: &[&str]) -> (Daemon, ChildStdout) {
+        self.spawn(more, &[])
+    }
+
+    fn spawn(&self, more: &[&str], environment: &[(&str, PathBuf)]) -> (Daemon, ChildStdout) {
         let mut child = Command::new(BINARY)
             .arg("run")
             .arg("--config")
             .arg(self.config())
             .args(more)
             .env("CRM_SECRET", SECRET)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
