@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# campaign.sh CARGO [FEATURES...]: the full sizes of the tests and the idle benchmark, in a release build, and the
+# campaign.sh CARGO [FEATURES...]: the full sizes of the tests and the benchmarks, in a release build, and the
 # fuzz targets for three minutes each. What they printed, with date, commit and machine, becomes a section at the end
 # of CAMPAIGN.md, whether they passed or not.
 set -euo pipefail
@@ -28,6 +28,7 @@ run() {
 
 run "$cargo" test --release --locked "$@" --test it -- --nocapture --test-threads=1
 run "$cargo" bench --locked "$@" --bench idle
+run "$cargo" bench --locked "$@" --bench fleet
 run env CARGO="$cargo" FUZZ_FEATURES="$*" tests/fuzz/run.sh 180
 
 [[ -f $results ]] || printf '# Campaigns\n\nWhat "make campaign" printed, the latest last.\n' >"$results"
