@@ -7,8 +7,9 @@ use crate::app::run::settings;
 use crate::app::service::state_key;
 use crate::app::{Fault, print};
 use crate::config::Settings;
+use crate::inbound::passwords::Passwords;
+use crate::inbound::roster;
 use crate::inbound::site::Site;
-use crate::inbound::{passwords, roster};
 use crate::journal;
 use crate::outbound;
 use std::fmt::Write;
@@ -80,8 +81,9 @@ async fn sessions(site: &crate::inbound::settings::SiteConfig, faults: &mut Vec<
             return None;
         }
     };
+    let passwords = Passwords::default();
     for agent in &agents {
-        if let Err(error) = passwords::read(site, agent).await {
+        if let Err(error) = passwords.read(site, agent).await {
             faults.push(format!("site {}, agent \"{}\": {error}", site.name, agent.key));
             if agent.password.is_none() && faults.len() > before + 10 {
                 faults.push(format!("site {}: and perhaps more agents", site.name));

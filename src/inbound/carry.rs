@@ -57,6 +57,9 @@ pub struct Held {
 /// An idle session's checkpoint is renewed so often: what a crash costs in certainty of when a gap began.
 const MARK_EVERY: Duration = Duration::from_secs(5);
 
+/// See [`Held::unhurried`].
+const SHORT_POLL: Duration = Duration::from_secs(1);
+
 /// How a wait ended before its work did.
 enum Cut {
     Stop,
@@ -167,6 +170,7 @@ impl Held {
         }
         let connect = matches!(request, Request::Connect { .. });
         let opens = matches!(request, Request::Handshake { .. });
+        let (request, timeout) = self.unhurried(request, timeout);
         let work = async move {
             let opening = if opens { Some(site.opening().await) } else { None };
             match request {
@@ -193,6 +197,20 @@ impl Held {
             Err(cut) => return cut.into(),
         };
         self.answered(answer, connect)
+    }
+
+    /// After an outage thousands of sessions ask at once whether they live: where the budget has no turn for one,
+    /// it asks by a poll that is held for a moment.
+    fn unhurried(&self, request: Request, timeout: Duration) -> (Request, Duration) {
+        match request {
+            Request::Connect { id, client_id, ack, hold: Hold::None, window }
+                if self.session.site.crowded(&self.transport.base()) =>
+            {
+                let hold = Hold::Of(SHORT_POLL);
+                (Request::Connect { id, client_id, ack, hold, window }, timeout + SHORT_POLL)
+            }
+            other => (other, timeout),
+        }
     }
 
     fn answered(&mut self, answer: Result<Vec<u8>, Failure>, connect: bool) -> Input {

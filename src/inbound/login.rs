@@ -4,9 +4,9 @@
 
 use crate::inbound::accounts::{Judged, Leave, Tried};
 use crate::inbound::carry::Held;
+use crate::inbound::notes;
 use crate::inbound::session::login::{authorize, login};
 use crate::inbound::session::protocol::{Failure, FailureKind, Input, LoginFailure};
-use crate::inbound::{notes, passwords};
 use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,7 +83,7 @@ impl Held {
     }
 
     async fn password(&mut self) -> Result<SecretString, String> {
-        passwords::read(&self.session.site.config, &self.session.agent).await
+        self.session.site.passwords.read(&self.session.site.config, &self.session.agent).await
     }
 
     /// Puts cookies and secret of the saved session in place; `false` where they are of no use any more.

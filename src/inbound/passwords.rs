@@ -1,25 +1,93 @@
 //! Where an agent's password is read from, at each login anew.
 //!
-//! Deliberately absent: keeping one. A rotated secret works at the next login without a restart.
+//! A rotated secret works at the next login without a restart. Thousands of sessions that begin together share one
+//! reading of a bundle, and few commands run at a time. Deliberately absent: using what was read longer ago.
 
 use crate::base::secret::SecretRef;
 use crate::inbound::roster::Agent;
 use crate::inbound::settings::SiteConfig;
 use secrecy::SecretString;
+use std::collections::HashMap;
+use std::time::Duration;
+use tokio::sync::{Mutex, Semaphore};
+use tokio::time::Instant;
 
-/// The agent's own place, else the roster's bundle or command. The error says where and why, never a value.
-pub async fn read(site: &SiteConfig, agent: &Agent) -> Result<SecretString, String> {
-    if let Some(own) = &agent.password {
-        return own.read(Some(&agent.username)).await.map_err(|error| format!("the password: {error}"));
+/// Reads the passwords of one site.
+pub struct Passwords {
+    bundle: Mutex<Option<(Instant, HashMap<String, SecretString>)>>,
+    commands: Semaphore,
+}
+
+/// A bundle read so short a time ago is not read again.
+const SHARED: Duration = Duration::from_secs(1);
+/// Commands that run at a time.
+const COMMANDS: usize = 8;
+
+impl Default for Passwords {
+    fn default() -> Passwords {
+        Passwords { bundle: Mutex::new(None), commands: Semaphore::new(COMMANDS) }
     }
-    let Some(place) = &site.roster.passwords else {
-        return Err("the roster names no place for this agent's password".to_owned());
-    };
-    if matches!(place, SecretRef::Exec { .. }) {
-        return place.read(Some(&agent.username)).await.map_err(|error| format!("the password: {error}"));
+}
+
+impl Passwords {
+    /// The agent's own place, else the roster's bundle or command. The error says where and why, never a value.
+    pub async fn read(&self, site: &SiteConfig, agent: &Agent) -> Result<SecretString, String> {
+        let one = |error| format!("the password: {error}");
+        if let Some(own) = &agent.password {
+            return own.read(Some(&agent.username)).await.map_err(one);
+        }
+        let Some(place) = &site.roster.passwords else {
+            return Err("the roster names no place for this agent's password".to_owned());
+        };
+        if matches!(place, SecretRef::Exec { .. }) {
+            let _turn = self.commands.acquire().await;
+            return place.read(Some(&agent.username)).await.map_err(one);
+        }
+        let mut shared = self.bundle.lock().await;
+        if shared.as_ref().is_none_or(|(read, _)| read.elapsed() > SHARED) {
+            *shared = None;
+            let bundle = place.read_bundle().await.map_err(|error| format!("the passwords: {error}"))?;
+            *shared = Some((Instant::now(), bundle));
+        }
+        shared.as_ref().and_then(|(_, bundle)| bundle.get(&agent.username).cloned()).ok_or_else(|| {
+            format!("the passwords: {place} has no line for the user name of agent \"{}\"", agent.key)
+        })
     }
-    let mut bundle = place.read_bundle().await.map_err(|error| format!("the passwords: {error}"))?;
-    bundle.remove(&agent.username).ok_or_else(|| {
-        format!("the passwords: {place} has no line for the user name of agent \"{}\"", agent.key)
-    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inbound::settings::RosterConfig;
+    use crate::inbound::settings::testing::site;
+    use secrecy::ExposeSecret;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn agent(username: &str) -> Agent {
+        Agent { key: "1".into(), username: username.into(), password: None, group: None, base_url: None }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bundle_is_shared_for_a_moment_and_then_read_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("passwords.csv");
+        let write = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        };
+        write("username,password\nann,one\n");
+        let roster = RosterConfig { passwords: Some(SecretRef::File(file.clone())), ..site().roster };
+        let config = SiteConfig { roster, ..site() };
+        let passwords = Passwords::default();
+        let ann = async |passwords: &Passwords| {
+            passwords.read(&config, &agent("ann")).await.unwrap().expose_secret().to_owned()
+        };
+        assert_eq!(ann(&passwords).await, "one");
+        write("username,password\nann,two\n");
+        assert_eq!(ann(&passwords).await, "one");
+        tokio::time::advance(SHARED * 2).await;
+        assert_eq!(ann(&passwords).await, "two");
+        let missing = passwords.read(&config, &agent("bob")).await.unwrap_err();
+        assert!(missing.contains("no line") && !missing.contains("bob"), "{missing}");
+    }
 }

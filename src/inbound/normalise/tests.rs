@@ -6,14 +6,13 @@ use super::*;
 use crate::base::encode::structured;
 use crate::base::envelope::schema_urn;
 use crate::base::schema;
-use crate::inbound::settings::{Charset, RosterConfig, Scope};
+use crate::inbound::settings::Scope;
 use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
-use std::time::Duration;
 
 mod hostile;
 
@@ -58,54 +57,15 @@ impl Default for Options {
 
 fn site(options: &Options) -> SiteConfig {
     SiteConfig {
-        name: "main".into(),
         realm: options.realm.clone(),
-        allow_plaintext: false,
-        base_urls: vec!["https://gws.example.com".parse().unwrap()],
-        notifications_path: "/api/v2/notifications".into(),
-        append_message_type: true,
-        channels: vec!["/v2/me/*".into()],
-        roster: RosterConfig {
-            file: "agents.csv".into(),
-            passwords: None,
-            watch: Duration::from_secs(5),
-            max_removed_percent: 10,
-        },
-        requests_per_second: 15,
-        logins_per_second: 5,
-        ca: None,
-        client_certificate: None,
-        proxy: None,
-        proxy_password: None,
-        headers: Vec::new(),
-        password_charset: Charset::Utf8,
         time_zone: jiff::tz::TimeZone::get(&options.time_zone).unwrap(),
         scope: match options.scope.as_str() {
             "agent" => Scope::Agent,
             _ => Scope::Interaction,
         },
         typing_text: options.typing_text,
-        network_delay: Duration::from_secs(10),
-        connect_timeout: Duration::from_secs(10),
-        max_reply_bytes: 1 << 24,
-        max_message_bytes: 1 << 20,
-        max_backoff: Duration::from_secs(60),
-        compression: true,
-        server_window: Duration::from_secs(10),
-        ask_window: Duration::from_secs(60),
-        stall_hold: Duration::from_secs(300),
-        keep_alive: Duration::from_secs(600),
-        reconcile_every: Duration::from_secs(1800),
-        max_handshakes: 50,
-        settle_after_outage: Duration::from_secs(60),
-        max_disturbed: 3,
-        groups: std::collections::BTreeMap::new(),
+        ..crate::inbound::settings::testing::site()
     }
-}
-
-/// A site for tests of what stands on the candidates made here.
-pub(in crate::inbound) fn plain_site() -> SiteConfig {
-    site(&Options::default())
 }
 
 fn json(text: &str) -> Box<RawValue> {

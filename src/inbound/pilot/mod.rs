@@ -12,12 +12,12 @@ pub use sheet::{Sheet, Verdict};
 
 use crate::base::time::Clock;
 use crate::inbound::roster::Agent;
+use crate::inbound::rules;
 use crate::inbound::session::login::{authorize, login};
 use crate::inbound::session::machine::Machine;
 use crate::inbound::session::protocol::{Before, Input, LoginFailure, Moment};
 use crate::inbound::session::transport::Transport;
 use crate::inbound::site::{Errand, Site, node_of};
-use crate::inbound::{passwords, rules};
 use facts::Facts;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -73,7 +73,7 @@ pub async fn run(trial: Trial, clock: &Clock, mut say: impl FnMut(&str)) -> Shee
 
 /// The login as in service; the reason in words where there is none.
 async fn enter(site: &Arc<Site>, agent: &Agent, transport: &Transport) -> Result<(), String> {
-    let password = passwords::read(&site.config, agent).await?;
+    let password = site.passwords.read(&site.config, agent).await?;
     site.admit(Errand::Login).await;
     let (charset, timeout) = (site.config.password_charset, site.config.network_delay);
     login(transport, agent, &password, charset, timeout).await.map_err(|failure| match failure {

@@ -150,6 +150,13 @@ impl Gate {
         self.giving.rate(now)
     }
 
+    /// Whether only the site's own budget would keep a request to this host waiting now.
+    pub fn crowded(&mut self, url: &Url, now: Instant) -> bool {
+        let there = self.host(url).and_then(|number| self.hosts.get(number));
+        let there = there.is_none_or(|host| host.ready_at(now) <= now);
+        there && (self.waiting > 0 || self.all.ready_at(now) > now)
+    }
+
     /// Queues up; the receiver is told when the request may leave.
     pub fn enter(&mut self, errand: Errand, to: To) -> oneshot::Receiver<()> {
         if self.waiting >= self.sweep_at {

@@ -19,6 +19,7 @@ pub use node::node_of;
 
 use crate::base::metrics::Metrics;
 use crate::base::secret;
+use crate::inbound::passwords::Passwords;
 use crate::inbound::session::protocol::FailureKind;
 use crate::inbound::session::transport::{Pin, asked_wait, host};
 use crate::inbound::settings::SiteConfig;
@@ -40,7 +41,7 @@ const VERSION: &str = "/api/v2/diagnostics/version";
 /// How often a base URL that is not in use is asked whether it is back; a fifth more or less.
 const PROBE_EVERY: Duration = Duration::from_secs(30);
 /// Sessions that go on after a restart, each second: all of a large site within its window.
-const RESUMES_PER_SECOND: u32 = 500;
+const RESUMES_PER_SECOND: u32 = 200;
 /// How often who waits for a host looks whether the site has left it.
 const LOOK_ROUND: Duration = Duration::from_secs(1);
 /// Nobody is due: only news can change that.
@@ -59,6 +60,8 @@ pub struct Site {
     news: Notify,
     handshakes: Arc<Semaphore>,
     metrics: Option<Metrics>,
+    /// Where the agents' secrets are read.
+    pub passwords: Passwords,
     resumes: Slots,
     said_without_ack: AtomicBool,
     nowhere: Url,
@@ -138,6 +141,7 @@ impl Site {
             news: Notify::new(),
             handshakes: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
             metrics: None,
+            passwords: Passwords::default(),
             resumes: Slots::new(RESUMES_PER_SECOND),
             said_without_ack: AtomicBool::new(false),
             nowhere,
@@ -236,6 +240,12 @@ impl Site {
     /// come at once.
     pub async fn resume_turn(&self) {
         self.resumes.take().await;
+    }
+
+    /// Whether a connect that asks for an answer at once would have to wait for a turn, and nothing but the budget
+    /// is in its way: a poll that is held for a moment asks the same, and needs none.
+    pub fn crowded(&self, base: &Url) -> bool {
+        self.gate().crowded(base, Instant::now())
     }
 
     /// True once: what it means that the server has no ack extension is said once for the site.

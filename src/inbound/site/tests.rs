@@ -1,57 +1,19 @@
 //! Tests of a whole site under paused time: the budget, its queues, pauses, breakers, fail-over.
 
 use super::*;
-use crate::inbound::settings::{Charset, RosterConfig, Scope};
 use proptest::prelude::*;
-use std::collections::BTreeMap;
 
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Settings of a site that is never dialled.
 pub fn config() -> SiteConfig {
     SiteConfig {
-        allow_plaintext: false,
-        name: "main".into(),
-        realm: "main".into(),
         base_urls: vec![
             "https://a.example.com".parse().unwrap(),
             "https://b.example.com/gws".parse().unwrap(),
         ],
-        notifications_path: "/api/v2/notifications".into(),
-        append_message_type: true,
-        channels: vec!["/v2/me/*".into()],
-        roster: RosterConfig {
-            file: "agents.csv".into(),
-            passwords: None,
-            watch: 5 * SECOND,
-            max_removed_percent: 10,
-        },
-        requests_per_second: 15,
-        logins_per_second: 5,
-        ca: None,
-        client_certificate: None,
-        proxy: None,
-        proxy_password: None,
-        headers: Vec::new(),
-        password_charset: Charset::Utf8,
-        time_zone: jiff::tz::TimeZone::UTC,
-        scope: Scope::Interaction,
-        typing_text: false,
-        network_delay: 10 * SECOND,
-        connect_timeout: 10 * SECOND,
-        max_reply_bytes: 1 << 24,
-        max_message_bytes: 1 << 20,
-        max_backoff: 60 * SECOND,
-        compression: true,
-        server_window: 10 * SECOND,
-        ask_window: 60 * SECOND,
-        stall_hold: 300 * SECOND,
-        keep_alive: 600 * SECOND,
-        reconcile_every: 1800 * SECOND,
         max_handshakes: 2,
-        settle_after_outage: 60 * SECOND,
-        max_disturbed: 3,
-        groups: BTreeMap::new(),
+        ..crate::inbound::settings::testing::site()
     }
 }
 
@@ -380,4 +342,17 @@ async fn nobody_is_forgotten_where_many_threads_ask_and_leave() {
             task.await.unwrap();
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_site_is_crowded_where_only_its_own_budget_is_in_the_way() {
+    let site = site_of(SiteConfig { requests_per_second: 1, logins_per_second: 1, ..config() }).await;
+    let base = site.base();
+    tokio::time::advance(2 * SECOND).await;
+    assert!(!site.crowded(&base));
+    site.admit(Errand::Open).await;
+    assert!(site.crowded(&base));
+    let busy = Heard { result: Ok(503), took: SECOND, retry_after: Some(9 * SECOND), held: false };
+    site.heard(&base, busy);
+    assert!(!site.crowded(&base), "a pause that the host asked for is no crowd: nobody goes round it");
 }
