@@ -124,10 +124,20 @@ fn idle(agents: usize) {
 
 /// Processor time of a process by the polls that the simulator answered meanwhile.
 fn per_poll(running: &Running, port: u16, looked: Duration) -> Duration {
-    let (polls, cpu) = (number(port, "connects"), running.cpu());
+    let (polls, before) = (number(port, "connects"), cpu(running));
     std::thread::sleep(looked);
     let polls = number(port, "connects") - polls;
-    (running.cpu() - cpu).div_f64(polls.max(1.0))
+    cpu(running).saturating_sub(before).div_f64(polls.max(1.0))
+}
+
+/// Processor time of all threads of a process.
+fn cpu(running: &Running) -> Duration {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", running.pid())).unwrap();
+    let of = |path: std::path::PathBuf| {
+        let text = std::fs::read_to_string(path.join("schedstat")).unwrap_or_default();
+        text.split(' ').next().and_then(|n| n.parse().ok()).unwrap_or(0)
+    };
+    Duration::from_nanos(tasks.flatten().map(|task| of(task.path())).sum())
 }
 
 /// A counter of the simulator.

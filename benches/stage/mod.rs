@@ -40,16 +40,6 @@ impl Running {
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
-
-    /// Processor time of all its threads.
-    pub fn cpu(&self) -> Duration {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
-        let of = |path: std::path::PathBuf| {
-            let text = fs::read_to_string(path.join("schedstat")).unwrap_or_default();
-            text.split(' ').next().and_then(|n| n.parse().ok()).unwrap_or(0)
-        };
-        Duration::from_nanos(tasks.flatten().map(|task| of(task.path())).sum())
-    }
 }
 
 /// What a process holds.
