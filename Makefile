@@ -89,6 +89,8 @@ unit: ## Cargo's tests alone (the peers must be there)
 	$(CARGO) test --locked $(FEATURES)
 	$(call step,bench: idle (quick))
 	$(CARGO) test --locked $(FEATURES) --bench idle -- --quick
+	$(call step,bench: fleet (quick))
+	$(CARGO) test --locked $(FEATURES) --bench fleet -- --quick
 
 .PHONY: deploy-check
 deploy-check: build ## What is under deploy/, and the Dockerfile, against the tools that will read it

@@ -11,6 +11,8 @@ use std::io::{Read, Write};
 use tokio::net::TcpStream;
 
 const PASSWORD: &str = "simulated";
+/// Sessions that are opened at once.
+const DIALS: usize = 256;
 
 /// Opens `agents` sessions, says READY when every one has a held connect, and holds them.
 pub fn run(url: &str, agents: usize) {
@@ -18,8 +20,9 @@ pub fn run(url: &str, agents: usize) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async move {
         let (ready, mut all) = tokio::sync::mpsc::channel(64);
+        let dials = std::sync::Arc::new(tokio::sync::Semaphore::new(DIALS));
         for n in 1..=agents {
-            tokio::spawn(session(address.clone(), n, ready.clone()));
+            tokio::spawn(session(address.clone(), n, ready.clone(), dials.clone()));
         }
         for _ in 0..agents {
             all.recv().await.unwrap();
@@ -36,8 +39,14 @@ struct Session {
     cookies: Vec<String>,
 }
 
-async fn session(address: String, n: usize, ready: tokio::sync::mpsc::Sender<()>) {
+async fn session(
+    address: String,
+    n: usize,
+    ready: tokio::sync::mpsc::Sender<()>,
+    dials: std::sync::Arc<tokio::sync::Semaphore>,
+) {
     use base64::Engine;
+    let dial = dials.acquire().await.unwrap();
     let stream = TcpStream::connect(&address).await.unwrap();
     let (sender, connection) = handshake(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
@@ -64,6 +73,7 @@ async fn session(address: String, n: usize, ready: tokio::sync::mpsc::Sender<()>
         .call("POST", "/api/v2/notifications/connect", connect(3, &json!(0), json!({"timeout": 0})))
         .await;
     let mut ack = first.as_array().unwrap().last().unwrap()["ext"]["ack"].clone();
+    drop(dial);
     ready.send(()).await.unwrap();
     for id in 4.. {
         let reply = session.call("POST", "/api/v2/notifications/connect", connect(id, &ack, json!({}))).await;
@@ -94,8 +104,13 @@ impl Session {
 
 /// A plain GET on loopback, without a client library.
 pub fn get(port: u16, path: &str) -> Option<String> {
+    ask(port, &format!("GET {path} HTTP/1.0\r\nhost: localhost\r\n\r\n"))
+}
+
+/// Sends a request as it is; the whole answer.
+pub fn ask(port: u16, request: &str) -> Option<String> {
     let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).ok()?;
-    write!(stream, "GET {path} HTTP/1.0\r\nhost: localhost\r\n\r\n").ok()?;
+    stream.write_all(request.as_bytes()).ok()?;
     let mut text = String::new();
     stream.read_to_string(&mut text).ok()?;
     Some(text)

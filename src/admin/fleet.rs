@@ -39,6 +39,7 @@ pub fn telling() -> Router<State> {
 pub fn acting() -> Router<State> {
     Router::new()
         .route("/api/v1/agents/{agent}/retry", post(retry))
+        .route("/api/v1/sites/{site}/retry", post(retry_all))
         .route("/api/v1/sites/{site}/pause", post(pause))
         .route("/api/v1/sites/{site}/resume", post(resume))
         .route("/api/v1/sites/{site}/roster/reload", post(reload))
@@ -81,6 +82,10 @@ async fn retry(
     Query(query): Query<OfSite>,
 ) -> Response {
     ask(&state, Question::Retry { agent, site: query.site }).await
+}
+
+async fn retry_all(Shared(state): Shared<State>, Path(site): Path<String>) -> Response {
+    ask(&state, Question::RetryAll { site }).await
 }
 
 async fn roster(Shared(state): Shared<State>, Path(site): Path<String>) -> Response {

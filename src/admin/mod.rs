@@ -68,6 +68,8 @@ pub enum Question {
     Resume { site: String },
     /// Acting: tries a refused agent again.
     Retry { agent: String, site: Option<String> },
+    /// Every agent of the site whose login was refused.
+    RetryAll { site: String },
     /// What became of the event with this id.
     Explain { id: String },
     /// Acting: gives dead letters of a sink back to its lane; `id` none means all of them.

@@ -15,8 +15,9 @@ fn said(question: &Question) -> (u16, String) {
     (200, serde_json::Value::from(format!("{question:?}")).to_string())
 }
 
-const ACTS: [&str; 5] = [
+const ACTS: [&str; 6] = [
     "/api/v1/agents/1001/retry",
+    "/api/v1/sites/main/retry",
     "/api/v1/sites/main/pause",
     "/api/v1/sites/main/resume",
     "/api/v1/sites/main/roster/reload",
@@ -64,6 +65,7 @@ async fn what_acts_on_sites_and_agents_needs_a_token_always() {
     }
     for (path, question) in ACTS.into_iter().zip([
         Some(Question::Retry { agent: "1001".into(), site: None }),
+        Some(Question::RetryAll { site: "main".into() }),
         None,
         Some(Question::Resume { site: "main".into() }),
         Some(Question::RosterReload { site: "main".into() }),

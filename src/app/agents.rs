@@ -66,8 +66,16 @@ pub async fn resume(arguments: OfSite) -> Result<(), Fault> {
 
 pub async fn retry(arguments: Retry) -> Result<(), Fault> {
     let remote = Remote::new(&settings(&arguments.configured)?).await?;
-    let query = [("site", arguments.site.as_deref())];
-    done(&remote.post(&["agents", &arguments.agent, "retry"], &query, Vec::new()).await?)
+    let site = arguments.site.as_deref();
+    match (&arguments.agent, site) {
+        (Some(agent), _) => {
+            done(&remote.post(&["agents", agent, "retry"], &[("site", site)], Vec::new()).await?)
+        }
+        // The command line asks for one of them.
+        (None, site) => {
+            done(&remote.post(&["sites", site.unwrap_or_default(), "retry"], &[], Vec::new()).await?)
+        }
+    }
 }
 
 fn done(answer: &Value) -> Result<(), Fault> {

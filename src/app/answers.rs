@@ -77,6 +77,12 @@ impl Answers {
                 tracing::info!(site = status.site, agent, "an operator asks to try this agent again");
                 Ok(json!({"site": status.site, "agent": agent, "done": "it is tried again"}))
             }
+            Question::RetryAll { site } => {
+                let agents = self.door(&site)?.accounts.forgive_all().await.map_err(unavailable)?;
+                tracing::info!(site, agents, "an operator asks to try all refused agents again");
+                let done = format!("{agents} refused agents are tried again, once each");
+                Ok(json!({"site": site, "agents": agents, "done": done}))
+            }
             Question::Pause { site, reason } => {
                 self.door(&site)?.accounts.pause(&reason).await.map_err(unavailable)?;
                 tracing::warn!(site, reason, "logins are paused by an operator");

@@ -60,8 +60,10 @@ pub enum Command {
     /// End a pause, by hand or by the brake. Needs admin.token.
     #[command(after_help = "Example:\n  cometbridge resume --config FILE --site main")]
     Resume(OfSite),
-    /// Try an agent again whose login was refused. Needs admin.token.
-    #[command(after_help = "Example:\n  cometbridge retry 1001 --config FILE")]
+    /// Try an agent again whose login was refused, or all of a site. Needs admin.token.
+    #[command(
+        after_help = "Example:\n  cometbridge retry 1001 --config FILE\n  cometbridge retry --site main --all --config FILE"
+    )]
     Retry(Retry),
     /// The agents to hold: what a file would change, how the roster is, read it again, accept a held change.
     #[command(subcommand)]
@@ -107,12 +109,16 @@ pub struct OfSite {
 #[derive(Args)]
 pub struct Retry {
     /// The agent's key in the roster.
-    pub agent: String,
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub agent: Option<String>,
     #[command(flatten)]
     pub configured: Configured,
     /// Where several rosters have the agent.
     #[arg(long)]
     pub site: Option<String>,
+    /// Every refused agent of the site, once each.
+    #[arg(long, requires = "site")]
+    pub all: bool,
 }
 
 #[derive(Subcommand)]

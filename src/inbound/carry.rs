@@ -178,7 +178,12 @@ impl Held {
                 Request::Connect { hold: Hold::Server, .. } => {}
                 // Many sessions go on at once when the service starts again.
                 Request::Connect { hold: Hold::Of(_), .. } => site.resume_turn().await,
-                _ => site.admit_at(Errand::Open, &transport.base()).await,
+                _ if transport.pinned() => site.admit_at(Errand::Open, &transport.base()).await,
+                _ => {
+                    if !site.admit_standing(Errand::Open, &transport.base()).await {
+                        return (Err(left()), opening);
+                    }
+                }
             }
             (transport.post(&request, timeout).await, opening)
         };
@@ -365,6 +370,12 @@ impl From<Cut> for Input {
             }
         }
     }
+}
+
+/// The session's host is gone and the site uses another: its login there is worth nothing now.
+fn left() -> Failure {
+    let text = "the host is gone; the session is opened anew at another base URL".to_owned();
+    Failure { kind: FailureKind::Unauthorized, text, retry_after: None }
 }
 
 async fn or_cut(

@@ -12,6 +12,7 @@ mod config_errors;
 mod conformance;
 mod crash;
 mod data_path;
+mod fleet;
 mod harness;
 mod live;
 mod operations;

@@ -5,7 +5,9 @@
 //! that has only two such agents takes both; one agent alone can tell nothing and counts as refused. From then on
 //! one canary at a time tries, never the same one within half an hour; where every waiting agent was tried within that
 //! time, the one tried longest ago goes, if ten minutes have passed: at most three tries of an account in half an
-//! hour, below what directories lock for. Pure: every function is told the time. Deliberately absent: waiting.
+//! hour, below what directories lock for. A secret that never worked is no canary while there are others: its refusal
+//! tells nothing, and would be repeated when the fault is over. Pure: every function is told the time. Deliberately
+//! absent: waiting.
 
 use crate::base::retry::Backoff;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -38,6 +40,8 @@ pub struct Directory {
     tried: HashMap<String, Instant>,
     waiting: Vec<Waiting>,
     sweep_at: usize,
+    /// When an agent whose secret worked before was last seen to wait or to try.
+    proven: Option<Instant>,
 }
 
 struct Try {
@@ -77,7 +81,10 @@ impl Directory {
     }
 
     /// Queues up; the receiver is told (or dropped) when it is worth asking again.
-    pub fn wait(&mut self, agent: &str, worked_before: bool) -> oneshot::Receiver<()> {
+    pub fn wait(&mut self, agent: &str, worked_before: bool, now: Instant) -> oneshot::Receiver<()> {
+        if worked_before {
+            self.proven = Some(now);
+        }
         if self.waiting.len() >= self.sweep_at.max(SWEEP) {
             self.waiting.retain(|waiting| !waiting.go.is_closed());
             self.sweep_at = self.waiting.len() * 2;
@@ -142,6 +149,8 @@ impl Directory {
         };
         let attempt = self.ended.and_then(relapse).unwrap_or(1);
         self.fault = Some(Fault { attempt, next: now + PROBES.ceiling(attempt), canary: None });
+        // A fault is told by secrets that worked before: there are some, though they may not wait yet.
+        self.proven = Some(now);
         self.tries.clear();
     }
 
@@ -189,15 +198,23 @@ impl Directory {
             return Some(fault.next);
         }
         self.waiting.retain(|waiting| !waiting.go.is_closed());
+        if self.waiting.iter().any(|waiting| waiting.worked_before) {
+            self.proven = Some(now);
+        }
+        // One that tried a moment ago is not among those who wait, and comes back.
+        let until = self.proven.map(|at| at + AT_LEAST).filter(|until| now < *until);
         let tried = &self.tried;
         let order = |waiting: &Waiting| {
             let last = tried.get(&waiting.agent).copied();
             let rests = last.is_none_or(|at| now.saturating_duration_since(at) >= ONCE_IN);
             // By chance among equals: else each restart would begin with the same agent.
-            (!rests, rests && !waiting.worked_before, last, fastrand::u32(..))
+            (!waiting.worked_before, !rests, last, fastrand::u32(..))
         };
         let best = self.waiting.iter().enumerate().map(|(place, waiting)| (order(waiting), place)).min()?;
-        let ((_, _, last, _), place) = best;
+        let ((unproven, _, last, _), place) = best;
+        if let Some(until) = until.filter(|_| unproven) {
+            return Some(until);
+        }
         let free = last.map_or(now, |at| at + AT_LEAST);
         if free > now {
             return Some(free);

@@ -154,7 +154,7 @@ impl Accounts {
                     return Leave::Go;
                 }
                 let worked_before = state.book.worked_before(agent, digest);
-                state.directory.wait(agent, worked_before)
+                state.directory.wait(agent, worked_before, Instant::now())
             };
             // Boxed: a session at rest is not to carry the room for it.
             Box::pin(self.wait(told)).await;

@@ -85,6 +85,16 @@ impl Accounts {
         Ok(was)
     }
 
+    /// An operator asks to try every refused agent again, once each. How many were marked.
+    pub async fn forgive_all(&self) -> Result<usize, Arc<crate::journal::Error>> {
+        let agents: Vec<String> = self.lock().book.refused().map(|(agent, _)| agent.clone()).collect();
+        let mut pardoned = 0;
+        for agent in agents {
+            pardoned += usize::from(self.forgive(&agent).await?);
+        }
+        Ok(pardoned)
+    }
+
     /// Whether and why logins wait.
     pub fn state(&self) -> SiteGate {
         self.lock().status()

@@ -81,6 +81,11 @@ impl Transport {
         self.mine().base.clone()
     }
 
+    /// Whether the agent is tied to one base URL, gone or not.
+    pub fn pinned(&self) -> bool {
+        self.pin.base.is_some()
+    }
+
     pub fn authorize(&self, value: HeaderValue) {
         self.mine().authorization = Some(value);
     }

@@ -125,6 +125,12 @@ impl Gate {
         self.current
     }
 
+    /// Whether new logins go elsewhere because this one of the base URLs counts as gone.
+    pub fn left(&mut self, place: usize) -> bool {
+        let host = self.bases.get(place).and_then(|host| self.hosts.get(*host));
+        place != self.current && host.is_some_and(|host| !host.closed())
+    }
+
     /// Places of the base URLs that are not in use and whose host counts as gone, but is not in a pause.
     pub fn to_probe(&self, now: Instant) -> Vec<usize> {
         let gone = |host: &usize| {

@@ -43,6 +43,8 @@ const VERSION: &str = "/api/v2/diagnostics/version";
 const PROBE_EVERY: Duration = Duration::from_secs(30);
 /// Sessions that go on after a restart, each second: all of a large site within its window.
 const RESUMES_PER_SECOND: u32 = 200;
+/// How often who waits for a host looks whether the site has left it.
+const LOOK_ROUND: Duration = Duration::from_secs(1);
 /// Nobody is due: only news can change that.
 const LONG: Duration = Duration::from_secs(3_600);
 
@@ -168,6 +170,28 @@ impl Site {
     pub async fn admit_at(&self, errand: Errand, base: &Url) {
         let to = self.gate().host(base).map_or(To::Anyway, To::Host);
         self.turn(errand, to).await;
+    }
+
+    /// As `admit_at`, for a session that stands on `base`. `false` where that host is gone and another base URL is in
+    /// use: nothing is to be had by waiting, and the session is to log in anew.
+    pub async fn admit_standing(&self, errand: Errand, base: &Url) -> bool {
+        let place = self.config.base_urls.iter().position(|url| url == base);
+        let Some(place) = place.filter(|_| self.config.base_urls.len() > 1) else {
+            self.admit_at(errand, base).await;
+            return true;
+        };
+        // Boxed: a session at rest is not to carry the room for it.
+        let mut turn = Box::pin(self.admit_at(errand, base));
+        loop {
+            if self.gate().left(place) {
+                return false;
+            }
+            tokio::select! {
+                biased;
+                () = &mut turn => return true,
+                () = Box::pin(tokio::time::sleep(LOOK_ROUND)) => {}
+            }
+        }
     }
 
     async fn turn(&self, errand: Errand, to: To) {

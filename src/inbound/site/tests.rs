@@ -356,3 +356,15 @@ async fn a_site_is_crowded_where_only_its_own_budget_is_in_the_way() {
     site.heard(&base, busy);
     assert!(!site.crowded(&base), "a pause that the host asked for is no crowd: nobody goes round it");
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_stands_on_a_host_that_is_gone_is_sent_to_the_one_in_use() {
+    let site = site_of(config()).await;
+    let (a, b) = (site.config.base_urls[0].clone(), site.config.base_urls[1].clone());
+    assert!(site.admit_standing(Errand::Open, &a).await && site.admit_standing(Errand::Open, &b).await);
+    for _ in 0..5 {
+        site.heard(&a, heard(GONE));
+    }
+    assert!(!site.admit_standing(Errand::Open, &a).await, "all are at another host");
+    assert!(site.admit_standing(Errand::Open, &b).await);
+}

@@ -1,0 +1,11 @@
+//! A fleet of sessions from outside: the real daemon, and the simulator in a process of its own that counts.
+//!
+//! Sizes are small in `make test`; `COMETBRIDGE_CAMPAIGN=1` takes the full ones. Deliberately absent: asserts on
+//! the wall clock: what is counted decides, and times are printed beside what they should be.
+
+mod brake;
+mod directory;
+mod hosts;
+mod silence;
+mod stage;
+mod storm;

@@ -1,0 +1,109 @@
+//! Several hosts: pauses that one asks for, fail-over and return, agents pinned to one of them.
+//!
+//! Deliberately absent: nodes behind one address.
+
+use super::stage::{Bridge, LIMIT, Server, configure, user};
+use crate::harness::daemon::Home;
+use crate::harness::eventually;
+use crate::harness::proxy::Proxy;
+use serde_json::json;
+
+const SITE: &str =
+    "requests_per_second = 1000\nlogins_per_second = 200\nsettle_after_outage = \"0s\"\nmax_backoff = \"2s\"";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_asks_for_a_pause_is_left_alone_by_all() {
+    let (agents, answers) = (60, 5);
+    let home = Home::new();
+    let server = Server::quiet(&home, agents);
+    configure(
+        &home,
+        &format!("\"{}\"", server.url),
+        "requests_per_second = 100\nlogins_per_second = 20\nreconcile_every = \"0s\"",
+        "",
+    );
+    server
+        .fault(json!({"fault": "status", "status": 429, "retry_after": 2, "on": "rest", "count": answers}))
+        .await;
+    let bridge = Bridge::start(&home);
+    home.logged(&["the host asked for a pause (Retry-After)"]).await;
+    bridge.until("cometbridge_site_logins_per_second", LIMIT, |n| n < 20.0).await;
+    bridge.connected(agents).await;
+    // Who was told so did not try an account; all others waited, and none came twice.
+    let attempts = server.attempts().await;
+    assert!(
+        attempts.len() == agents && attempts.iter().all(|(_, attempts, _)| *attempts == 1),
+        "{attempts:?}"
+    );
+    assert_eq!(bridge.metric("cometbridge_accounts_refused").await, 0.0);
+    let stats = server.get("stats").await;
+    assert!(stats["maxRequestsPerSecond"].as_u64().unwrap() <= 100, "{stats}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_move_to_the_second_host_when_the_first_is_gone_and_new_logins_return_to_it() {
+    let agents = 20;
+    let home = Home::new();
+    let second = Server::quiet(&home, agents);
+    let first = Server::quiet(&home, agents);
+    let port = first.port();
+    configure(&home, &format!("[\"{}\", \"{}\"]", first.url, second.url), SITE, "");
+    let bridge = Bridge::start(&home);
+    bridge.connected(agents).await;
+    assert_eq!((first.live().await, second.live().await), (agents, 0));
+    drop(first);
+    eventually("all stand on the second host", LIMIT, || async {
+        (second.live().await == agents).then_some(())
+    })
+    .await;
+    bridge.connected(agents).await;
+    assert!(bridge.metric("cometbridge_site_failovers_total").await >= 1.0);
+
+    let number = agents.to_string();
+    let address = format!("127.0.0.1:{port}");
+    let first = Server::start(&home, &["--agents", &number, "--rate", "0", "--listen", &address]);
+    bridge.until("cometbridge_site_failovers_total", LIMIT, |n| n >= 2.0).await;
+    assert_eq!((first.live().await, second.live().await), (0, agents), "who stands stays");
+    second.expire(1..=5).await;
+    eventually("those who log in anew do it at the first", LIMIT, || async {
+        (first.live().await == 5 && second.live().await == agents - 5).then_some(())
+    })
+    .await;
+    bridge.connected(agents).await;
+    assert_eq!(bridge.site().await["base_url"], format!("{}/", first.url));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn agents_are_pinned_by_their_groups_base_url_and_cookie_and_by_their_own_line() {
+    let home = Home::new();
+    let (first, second) = (Server::quiet(&home, 6), Server::quiet(&home, 6));
+    let proxy = Proxy::before(second.port()).await;
+    let group = format!(
+        "{SITE}\ngroup = {{ east = {{ base_url = \"{}\", cookies = {{ \"ROUTEID\" = \".2\" }} }} }}",
+        proxy.url
+    );
+    configure(&home, &format!("\"{}\"", first.url), &group, "");
+    let roster = format!(
+        "agent,username,group,base_url\n1,agent-1,,\n2,agent-2,,\n3,agent-3,east,\n4,agent-4,east,\n5,agent-5,,{}\n6,agent-6,,\n",
+        second.url
+    );
+    home.write("agents.csv", &roster);
+    let bridge = Bridge::start(&home);
+    bridge.connected(6).await;
+    let users = async |server: &Server| -> Vec<String> {
+        let sessions = server.get("sessions").await;
+        sessions["users"].as_object().unwrap().keys().cloned().collect()
+    };
+    assert_eq!(users(&first).await, [1, 2, 6].map(user));
+    assert_eq!(users(&second).await, [3, 4, 5].map(user));
+    let passed = proxy.passed();
+    assert!(!passed.is_empty());
+    for request in &passed {
+        assert!(
+            request.cookies.iter().any(|cookie| cookie.contains("ROUTEID=.2")),
+            "{}: {:?}",
+            request.path,
+            request.cookies
+        );
+    }
+}

@@ -1,0 +1,84 @@
+//! All sessions at once: the first storm and a server's restart, within the budget that was set.
+//!
+//! Deliberately absent: the directory (see `directory`).
+
+use super::stage::{Bridge, Server, campaign, configure};
+use crate::harness::daemon::Home;
+use serde_json::json;
+use std::time::Instant;
+
+/// Agents, requests and logins a second.
+fn size() -> (usize, u64, u64) {
+    if campaign() { (5_000, 500, 50) } else { (150, 300, 40) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_and_a_restart_stay_within_the_budget_and_nobody_logs_in_twice() {
+    let (agents, requests, logins) = size();
+    let home = Home::new();
+    let server = Server::quiet(&home, agents);
+    let site = format!(
+        "requests_per_second = {requests}\nlogins_per_second = {logins}\nsettle_after_outage = \"1s\""
+    );
+    configure(&home, &format!("\"{}\"", server.url), &site, "");
+    let begun = Instant::now();
+    let bridge = Bridge::start(&home);
+    bridge.connected(agents).await;
+    in_time("first storm", begun, agents, logins);
+    assert_eq!(server.live().await, agents);
+    within_budget(&server, agents, requests, logins).await;
+
+    server.reset_peaks().await;
+    let struck = server.fault(json!({"fault": "restart", "millis": 1_000})).await;
+    assert_eq!(struck["hit"][0], agents);
+    let begun = Instant::now();
+    let share = agents * 99 / 100;
+    bridge
+        .until("cometbridge_session_handshakes_total{result=\"ok\"", super::stage::LIMIT * 10, |n| {
+            n >= (agents + share) as f64
+        })
+        .await;
+    bridge
+        .until("cometbridge_sessions{site=\"main\",state=\"connected\"}", super::stage::LIMIT, |n| {
+            n >= share as f64
+        })
+        .await;
+    in_time("99% back after a restart", begun, share, logins);
+    bridge.connected(agents).await;
+    assert_eq!(server.live().await, agents);
+    within_budget(&server, agents, requests, logins).await;
+    assert_eq!(bridge.metric("cometbridge_accounts_refused").await, 0.0);
+    home.log_is_clean(&[]);
+}
+
+/// What the simulator saw in any one second, and how often anybody tried.
+async fn within_budget(server: &Server, agents: usize, requests: u64, logins: u64) {
+    let stats = server.get("stats").await;
+    let number = |name: &str| stats[name].as_u64().unwrap();
+    println!(
+        "most in a second: {} requests, {} logins",
+        number("maxRequestsPerSecond"),
+        number("maxLoginsPerSecond")
+    );
+    let word = |seen: u64, limit: u64| if seen <= limit { "PASS" } else { "over" };
+    let (seen, tried) = (number("maxRequestsPerSecond"), number("maxLoginsPerSecond"));
+    println!(
+        "as they arrived, against the budget: requests {}, logins {}",
+        word(seen, requests),
+        word(tried, logins)
+    );
+    // What leaves within a budget arrives in lumps where processes wait for a processor: a quarter of a second of it.
+    assert!(seen <= requests + requests / 4, "{stats}");
+    assert!(tried <= logins + logins / 4, "{stats}");
+    let attempts = server.attempts().await;
+    assert_eq!(attempts.len(), agents);
+    let twice: Vec<_> = attempts.iter().filter(|(_, attempts, _)| *attempts != 1).collect();
+    assert!(twice.is_empty(), "tried more than once: {twice:?}");
+}
+
+/// Printed, never asserted: the machine has its share in it.
+fn in_time(what: &str, begun: Instant, agents: usize, logins: u64) {
+    let (took, wanted) = (begun.elapsed().as_secs_f64(), 1.2 * agents as f64 / logins as f64);
+    let word = if took <= wanted { "PASS" } else { "over" };
+    println!("{what}: {agents} agents in {took:.1} s, 1.2 x (agents / login rate) is {wanted:.1} s: {word}");
+}
