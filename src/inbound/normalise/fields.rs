@@ -5,8 +5,8 @@
 //! Deliberately absent: any knowledge of GWS's names.
 
 use crate::base::encode::Members;
-use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde::Serialize;
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::fmt;
 

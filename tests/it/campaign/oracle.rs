@@ -123,7 +123,7 @@ impl Oracle {
         assert_eq!(losses["forgotten"], 0);
         let (logins, stats) = (self.get("logins").await, self.get("stats").await);
         let agents = users.as_object().unwrap().iter();
-        let truth = Truth {
+        Truth {
             agents: agents.map(|(user, one)| (user.clone(), text(&one["agent"]))).collect(),
             rows: published.iter().map(row).collect(),
             uncovered: each(&losses["uncovered"])
@@ -137,8 +137,7 @@ impl Oracle {
                 .collect(),
             stats,
             json: json!({"users": users, "published": published, "losses": losses, "faults": faults, "logins": logins}),
-        };
-        truth
+        }
     }
 }
 

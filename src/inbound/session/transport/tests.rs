@@ -8,13 +8,16 @@ use axum::http::{HeaderMap as Headers, Uri};
 use axum::response::{IntoResponse, Response};
 use std::collections::VecDeque;
 
+/// Status, headers and body of an answer.
+type Prepared = (u16, Vec<(&'static str, String)>, Vec<u8>);
+
 /// Answers in the order they were put; without any, with an empty list.
 #[derive(Clone, Default)]
 struct Server(Arc<Mutex<Said>>);
 
 #[derive(Default)]
 struct Said {
-    answers: VecDeque<(u16, Vec<(&'static str, String)>, Vec<u8>)>,
+    answers: VecDeque<Prepared>,
     /// Path and headers of each request.
     asked: Vec<(String, Headers)>,
 }
