@@ -49,9 +49,11 @@ pub struct Held {
     pub other_user: bool,
     /// The login under way starts from nothing: no cookies, and the base URL in use.
     pub fresh_login: bool,
+    /// Seen during a wait, and the next connect has to know.
+    logged_out: bool,
     /// When the last checkpoint was written.
     marked: tokio::time::Instant,
-    stop: CancellationToken,
+    pub stop: CancellationToken,
 }
 
 /// An idle session's checkpoint is renewed so often: what a crash costs in certainty of when a gap began.
@@ -82,6 +84,7 @@ impl Held {
             unreadable: Vec::new(),
             other_user: false,
             fresh_login: false,
+            logged_out: false,
             marked: tokio::time::Instant::now(),
             stop,
             session,
@@ -117,13 +120,14 @@ impl Held {
                 Action::Send { request, timeout } if self.storing.is_some() => {
                     Box::pin(self.sign_of_life(request, timeout)).await?
                 }
+                Action::Send { request: request @ Request::Disconnect { .. }, timeout } => {
+                    Box::pin(self.farewell(request, timeout)).await
+                }
                 Action::Send { request, timeout } => self.send(request, timeout).await,
                 Action::Restore => Input::Restored(Box::pin(self.restore()).await),
                 Action::Login { fresh } => {
                     self.upkeep.pause();
-                    let stop = self.stop.clone();
-                    let leave = self.session.leave.clone();
-                    or_cut(Box::pin(self.login(fresh)), &stop, &leave).await
+                    Box::pin(self.login(fresh)).await
                 }
                 Action::AwaitPardon => {
                     self.upkeep.pause();
@@ -131,7 +135,11 @@ impl Held {
                     or_cut(Box::pin(self.pardon()), &stop, &leave).await
                 }
                 Action::Wait(how_long) => match self.beside(tokio::time::sleep(how_long)).await {
-                    Ok(()) | Err(Cut::LoggedOut) => Input::Timer,
+                    Ok(()) => Input::Timer,
+                    Err(Cut::LoggedOut) => {
+                        self.logged_out = true;
+                        Input::Timer
+                    }
                     Err(cut) => cut.into(),
                 },
             };
@@ -166,6 +174,9 @@ impl Held {
             self.opening = None;
         }
         let connect = matches!(request, Request::Connect { .. });
+        if std::mem::take(&mut self.logged_out) && connect {
+            return Cut::LoggedOut.into();
+        }
         let opens = matches!(request, Request::Handshake { .. });
         let work = async move {
             let opening = if opens { Some(site.opening().await) } else { None };
@@ -188,6 +199,23 @@ impl Held {
             Err(cut) => return cut.into(),
         };
         self.answered(answer, connect)
+    }
+
+    /// Told to leave already, so nothing but a stop cuts it short.
+    async fn farewell(&mut self, request: Request, timeout: Duration) -> Input {
+        self.upkeep.pause();
+        let (site, transport) = (Arc::clone(&self.session.site), Arc::clone(&self.transport));
+        let work = async move {
+            site.admit_at(Errand::Open, &transport.base()).await;
+            transport.post(&request, timeout).await
+        };
+        tokio::select! {
+            answer = tokio::time::timeout(timeout, work) => match answer {
+                Ok(answer) => self.answered(answer, false),
+                Err(_) => Input::Timer,
+            },
+            () = self.stop.cancelled() => Input::Stop,
+        }
     }
 
     fn answered(&mut self, answer: Result<Vec<u8>, Failure>, connect: bool) -> Input {
@@ -230,7 +258,7 @@ impl Held {
         self.pending.stored(&received.digests, unacknowledged);
         self.upkeep.heard(now);
         self.session.view.heard(now);
-        let checkpoint = self.checkpoint(machine);
+        let checkpoint = self.checkpoint(machine, true);
         self.marked = tokio::time::Instant::now();
         let empty = Batch::of(&self.site_name, &self.session.agent.key, self.epoch);
         let batch = Batch { candidates: received.candidates, checkpoint: Some(checkpoint), ..empty };
@@ -302,7 +330,8 @@ impl Held {
         }
     }
 
-    pub fn checkpoint(&self, machine: &Machine) -> Checkpoint {
+    /// Only what is committed in one step with the batch in hand may count it as stored.
+    pub fn checkpoint(&self, machine: &Machine, with_batch: bool) -> Checkpoint {
         let closed = self.gap.as_ref().filter(|gap| gap.to.is_some());
         let sources = checkpoint::Sources {
             name: &self.session.name(),
@@ -311,6 +340,7 @@ impl Held {
             transport: &self.transport,
             sealer: self.session.sealer.as_deref(),
             unread: self.upkeep.unread().chain(closed).collect(),
+            with_batch,
         };
         checkpoint::write(machine, &sources)
     }
@@ -318,11 +348,12 @@ impl Held {
     /// Notes how the session stands, so that a later process can go on with it, or knows since when nobody
     /// listened. Nobody waits for it: it may ride with a later commit.
     pub fn mark(&mut self, machine: &Machine) {
-        if machine.client_id().is_none() {
+        // What waits for the disk brings a newer one with it.
+        if machine.client_id().is_none() || self.storing.is_some() {
             return;
         }
         self.marked = tokio::time::Instant::now();
-        let checkpoint = Some(self.checkpoint(machine));
+        let checkpoint = Some(self.checkpoint(machine, false));
         drop(self.session.journal.append(Append { checkpoint, ..Append::default() }));
     }
 

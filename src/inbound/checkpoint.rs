@@ -109,12 +109,14 @@ pub struct Sources<'a> {
     pub transport: &'a Transport,
     pub sealer: Option<&'a Sealer>,
     pub unread: Vec<&'a Gap>,
+    /// It is written in one step with the batch in hand.
+    pub with_batch: bool,
 }
 
-/// Where the session will stand once the batch in hand is on disk.
+/// Where the session stands.
 pub fn write(machine: &Machine, sources: &Sources<'_>) -> Checkpoint {
-    let Sources { name, config, pending, transport, sealer, unread } = sources;
-    let saved = machine.saved();
+    let Sources { name, config, pending, transport, sealer, unread, with_batch } = sources;
+    let saved = machine.saved(*with_batch);
     let access = saved.as_ref().and_then(|saved| {
         let keys = Keys { client_id: saved.client_id.clone(), jar: transport.save() };
         match sealer {
@@ -123,7 +125,7 @@ pub fn write(machine: &Machine, sources: &Sources<'_>) -> Checkpoint {
         }
     });
     let body = Body {
-        at: machine.covered(),
+        at: machine.covered(*with_batch),
         answered: saved.as_ref().map(|saved| saved.answered),
         ack: saved.as_ref().and_then(|saved| saved.ack),
         timeout: saved.as_ref().map_or(0, |saved| u64::try_from(saved.timeout.as_millis()).unwrap_or(0)),
