@@ -31,6 +31,8 @@ pub struct Past {
     pub gap: Option<Gap>,
     /// Gaps that were closed, and what they touched was not read again yet.
     pub unread: Vec<Gap>,
+    /// The keys of a session are there, and can not be opened.
+    pub locked: bool,
 }
 
 /// Unread gaps that a checkpoint keeps; the newest stay.
@@ -149,6 +151,7 @@ pub fn read(checkpoint: &Checkpoint, config: &SiteConfig, sealer: Option<&Sealer
     let mut past = Past::default();
     past.before.covered = body.at;
     past.unread = body.unread.into_iter().map(|gap| gap.gap(&checkpoint.session)).collect();
+    let sealed = matches!(body.access, Some(Access::Sealed(_)));
     let keys = match body.access {
         Some(Access::Open(keys)) => Some(keys),
         Some(Access::Sealed(sealed)) => sealer
@@ -156,6 +159,7 @@ pub fn read(checkpoint: &Checkpoint, config: &SiteConfig, sealer: Option<&Sealer
             .and_then(|text| serde_json::from_str(&text).ok()),
         None => None,
     };
+    past.locked = sealed && keys.is_none();
     if let (Some(Keys { client_id, jar }), Some(answered)) = (keys, body.answered) {
         past.before.saved = Some(Saved {
             client_id,

@@ -6,14 +6,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 #![allow(clippy::print_stdout, clippy::too_many_lines)]
 
+mod at_rest;
 mod cli;
 mod config_errors;
 mod conformance;
 mod crash;
 mod data_path;
 mod harness;
+mod keep_alive;
 mod live;
 mod operations;
+mod pilot;
+mod rosters;
 mod session_faults;
 mod sink_faults;
 mod tidy;

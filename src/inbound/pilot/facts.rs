@@ -183,7 +183,8 @@ mod tests {
     #[test]
     fn what_rest_shows_and_nobody_told_is_a_difference() {
         let told = facts(&[("a", "chat", "Invited"), ("d", "device", "Ready")]);
-        let rest = facts(&[("a", "chat", "Chatting"), ("b", "smssession", "Invited"), ("d", "device", "Ready")]);
+        let rest =
+            facts(&[("a", "chat", "Chatting"), ("b", "smssession", "Invited"), ("d", "device", "Ready")]);
         let kinds = [("chat".to_owned(), 1), ("smssession".to_owned(), 1)];
         assert_eq!(rest.beyond(&told).kinds(), kinds.into());
     }
@@ -198,7 +199,10 @@ mod tests {
 
     #[test]
     fn shared_is_what_both_say_in_the_same_words() {
-        let (one, other) = (facts(&[("a", "chat", "X"), ("b", "chat", "Y")]), facts(&[("a", "chat", "X"), ("b", "chat", "Z")]));
+        let (one, other) = (
+            facts(&[("a", "chat", "X"), ("b", "chat", "Y")]),
+            facts(&[("a", "chat", "X"), ("b", "chat", "Z")]),
+        );
         assert_eq!(one.shared(&other), facts(&[("a", "chat", "X")]));
     }
 

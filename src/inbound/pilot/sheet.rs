@@ -80,10 +80,7 @@ fn milliseconds<S: serde::Serializer>(time: &Duration, serializer: S) -> Result<
 }
 
 /// A list, or an object that says why there is none.
-fn told<S: serde::Serializer>(
-    told: &Result<Vec<String>, String>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
+fn told<S: serde::Serializer>(told: &Result<Vec<String>, String>, serializer: S) -> Result<S::Ok, S::Error> {
     match told {
         Ok(list) => list.serialize(serializer),
         Err(reason) => BTreeMap::from([("error", reason)]).serialize(serializer),
