@@ -173,11 +173,18 @@ pub(super) fn word(text: &str) -> String {
 mod tests {
     use super::*;
 
+    impl Facts {
+        /// Of what, of which kind, in which words.
+        pub(in crate::inbound::pilot) fn of(of: &[(&str, &str, &str)]) -> Facts {
+            let fact = |(key, kind, words): &(&str, &str, &str)| {
+                (Digest::of(key.as_bytes()), ((*kind).to_owned(), (*words).to_owned()))
+            };
+            Facts(of.iter().map(fact).collect())
+        }
+    }
+
     fn facts(of: &[(&str, &str, &str)]) -> Facts {
-        let fact = |(key, kind, words): &(&str, &str, &str)| {
-            (Digest::of(key.as_bytes()), ((*kind).to_owned(), (*words).to_owned()))
-        };
-        Facts(of.iter().map(fact).collect())
+        Facts::of(of)
     }
 
     #[test]

@@ -6,6 +6,8 @@
 
 mod facts;
 mod sheet;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 pub use sheet::{Sheet, Verdict};
