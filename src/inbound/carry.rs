@@ -127,6 +127,7 @@ impl Held {
                 Action::Restore => Input::Restored(Box::pin(self.restore()).await),
                 Action::Login { fresh } => {
                     self.upkeep.pause();
+                    self.logged_out = false;
                     Box::pin(self.login(fresh)).await
                 }
                 Action::AwaitPardon => {

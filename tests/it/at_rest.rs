@@ -38,6 +38,11 @@ impl Stage {
         let set: Vec<&str> = set.iter().flat_map(|key| ["--set", key]).collect();
         let mut daemon = self.home.start_with(&set);
         daemon.connected(AGENTS).await;
+        // Nobody waits for what a session notes of itself: it is on disk a little later.
+        eventually("the sessions are noted", LIMIT, || async {
+            (times(&self.home.state_dir(), b"\"access\":{") >= AGENTS).then_some(())
+        })
+        .await;
         daemon
     }
 
@@ -71,6 +76,13 @@ impl Stage {
         gaps.sort();
         gaps
     }
+}
+
+/// How often this stands in the files below.
+fn times(dir: &Path, what: &[u8]) -> usize {
+    let files = walkdir::WalkDir::new(dir).into_iter().flatten().filter(|entry| entry.file_type().is_file());
+    let count = |bytes: Vec<u8>| bytes.windows(what.len()).filter(|window| *window == what).count();
+    files.filter_map(|file| std::fs::read(file.path()).ok()).map(count).sum()
 }
 
 /// Of these texts, those that stand in a file below.

@@ -151,7 +151,10 @@ async fn a_refused_login_is_a_no_go_after_one_try() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn topics_that_are_refused_are_listed_with_the_servers_code() {
-    let stage = Stage::start("denied_channels = [\"/v2/me/chats\"]\n", BUSY);
+    let stage = Stage::start(
+        "denied_channels = [\"/v2/me/chats\"]\n",
+        &format!("{BUSY}media = {{ facebook = 1 }}\n"),
+    );
     let (code, sheet, text) = stage.pilot("4s").await;
     assert_eq!(code, 0, "{text}");
     let refused = sheet["refused"].as_object().unwrap();
