@@ -40,7 +40,7 @@ pub async fn pilot(arguments: Pilot) -> Result<(), Fault> {
     let sheet = run(trial, &Clock::system(), say).await;
     let text = sheet.text();
     file.write_all(text.as_bytes())?;
-    print(&if arguments.json { format!("{}\n", serde_json::to_string(&sheet)?) } else { text })?;
+    print(&if arguments.json { sheet.json()? + "\n" } else { text })?;
     match sheet.verdict().0 {
         Verdict::NoGo => Err(Fault::Failed(anyhow::anyhow!("no-go, see {}", path.display()))),
         Verdict::Go | Verdict::Undecided => Ok(()),

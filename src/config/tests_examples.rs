@@ -30,6 +30,7 @@ pub(super) fn furnish(home: &Home) {
     home.put("passwords.csv", "anna,hunter2\n", 0o600);
     for name in [
         "admin.token",
+        "state.key",
         "proxy.password",
         "crm.secret",
         "crm.authorization",

@@ -3,11 +3,9 @@
 //! Deliberately absent: which action comes when (the machine), logins (`login`), gaps (`ledger`).
 
 use crate::inbound::Session;
-use crate::inbound::batch;
 use crate::inbound::checkpoint;
-use crate::inbound::dedup::{Batch, NotStored, Stored};
+use crate::inbound::dedup::{NotStored, Stored};
 use crate::inbound::notes;
-use crate::inbound::reconcile::Occasion;
 use crate::inbound::session::bayeux::{self, Hold, Message, Meta, Request};
 use crate::inbound::session::machine::Machine;
 use crate::inbound::session::pending::Pending;
@@ -29,9 +27,9 @@ pub struct Held {
     pub transport: Arc<Transport>,
     pub pending: Pending,
     /// Notifications of the last reply, until they are handed in.
-    messages: Vec<Message>,
+    pub(super) messages: Vec<Message>,
     /// The batch on its way to disk.
-    storing: Option<BoxFuture<'static, Result<Stored, NotStored>>>,
+    pub(super) storing: Option<BoxFuture<'static, Result<Stored, NotStored>>>,
     pub upkeep: Box<Upkeep>,
     /// The place among the handshakes under way.
     pub opening: Option<Opening>,
@@ -49,9 +47,11 @@ pub struct Held {
     pub other_user: bool,
     /// The login under way starts from nothing: no cookies, and the base URL in use.
     pub fresh_login: bool,
+    /// Seen during a wait, and the next connect has to know.
+    logged_out: bool,
     /// When the last checkpoint was written.
-    marked: tokio::time::Instant,
-    stop: CancellationToken,
+    pub(super) marked: tokio::time::Instant,
+    pub(super) stop: CancellationToken,
 }
 
 /// An idle session's checkpoint is renewed so often: what a crash costs in certainty of when a gap began.
@@ -85,6 +85,7 @@ impl Held {
             unreadable: Vec::new(),
             other_user: false,
             fresh_login: false,
+            logged_out: false,
             marked: tokio::time::Instant::now(),
             stop,
             session,
@@ -120,13 +121,15 @@ impl Held {
                 Action::Send { request, timeout } if self.storing.is_some() => {
                     Box::pin(self.sign_of_life(request, timeout)).await?
                 }
+                Action::Send { request: request @ Request::Disconnect { .. }, timeout } => {
+                    Box::pin(self.farewell(request, timeout)).await
+                }
                 Action::Send { request, timeout } => self.send(request, timeout).await,
                 Action::Restore => Input::Restored(Box::pin(self.restore()).await),
                 Action::Login { fresh } => {
                     self.upkeep.pause();
-                    let stop = self.stop.clone();
-                    let leave = self.session.leave.clone();
-                    or_cut(Box::pin(self.login(fresh)), &stop, &leave).await
+                    self.logged_out = false;
+                    Box::pin(self.login(fresh)).await
                 }
                 Action::AwaitPardon => {
                     self.upkeep.pause();
@@ -134,7 +137,11 @@ impl Held {
                     or_cut(Box::pin(self.pardon()), &stop, &leave).await
                 }
                 Action::Wait(how_long) => match self.beside(tokio::time::sleep(how_long)).await {
-                    Ok(()) | Err(Cut::LoggedOut) => Input::Timer,
+                    Ok(()) => Input::Timer,
+                    Err(Cut::LoggedOut) => {
+                        self.logged_out = true;
+                        Input::Timer
+                    }
                     Err(cut) => cut.into(),
                 },
             };
@@ -169,6 +176,9 @@ impl Held {
             self.opening = None;
         }
         let connect = matches!(request, Request::Connect { .. });
+        if std::mem::take(&mut self.logged_out) && connect {
+            return Cut::LoggedOut.into();
+        }
         let opens = matches!(request, Request::Handshake { .. });
         let (request, timeout) = self.unhurried(request, timeout);
         let work = async move {
@@ -213,7 +223,24 @@ impl Held {
         }
     }
 
-    fn answered(&mut self, answer: Result<Vec<u8>, Failure>, connect: bool) -> Input {
+    /// Told to leave already, so nothing but a stop cuts it short.
+    async fn farewell(&mut self, request: Request, timeout: Duration) -> Input {
+        self.upkeep.pause();
+        let (site, transport) = (Arc::clone(&self.session.site), Arc::clone(&self.transport));
+        let work = async move {
+            site.admit_at(Errand::Open, &transport.base()).await;
+            transport.post(&request, timeout).await
+        };
+        tokio::select! {
+            answer = tokio::time::timeout(timeout, work) => match answer {
+                Ok(answer) => self.answered(answer, false),
+                Err(_) => Input::Timer,
+            },
+            () = self.stop.cancelled() => Input::Stop,
+        }
+    }
+
+    pub(super) fn answered(&mut self, answer: Result<Vec<u8>, Failure>, connect: bool) -> Input {
         let replied = answer.and_then(|body| {
             bayeux::parse(&body).map_err(|error| {
                 self.unreadable = body;
@@ -245,87 +272,8 @@ impl Held {
         Input::Replied { metas, data: self.messages.len() }
     }
 
-    /// Hands the notifications in.
-    fn deliver(&mut self, machine: &Machine, unacknowledged: bool) {
-        let messages = std::mem::take(&mut self.messages);
-        let now = self.session.clock.now();
-        let received = batch::build(&self.session, messages, &self.pending, now);
-        self.pending.stored(&received.digests, unacknowledged);
-        self.upkeep.heard(now);
-        self.session.view.heard(now);
-        let checkpoint = self.checkpoint(machine);
-        self.marked = tokio::time::Instant::now();
-        let empty = Batch::of(&self.site_name, &self.session.agent.key, self.epoch);
-        let batch = Batch { candidates: received.candidates, checkpoint: Some(checkpoint), ..empty };
-        let (intake, accounts) = (self.session.intake.clone(), Arc::clone(&self.session.accounts));
-        let agent = self.session.agent.key.clone();
-        let (logged_out, password_changed) = (received.logged_out, received.password_changed);
-        self.storing = Some(Box::pin(async move {
-            let stored = intake.store(batch).await?;
-            if logged_out {
-                accounts.logged_out(&agent).await;
-            }
-            if password_changed {
-                accounts.password_changed(&agent).await;
-            }
-            Ok(stored)
-        }));
-    }
-
-    /// Waits for the commit; `Timer` where it takes longer than `beat`. `None` where it will never be.
-    async fn await_store(&mut self, beat: Duration) -> Option<Input> {
-        let Some(storing) = &mut self.storing else { return Some(Input::Committed) };
-        let stored = tokio::select! {
-            biased;
-            stored = storing => stored,
-            () = tokio::time::sleep(beat) => return Some(Input::Timer),
-        };
-        self.stored(stored)
-    }
-
-    /// Sends a request that keeps the session alive, unless the commit comes first.
-    async fn sign_of_life(&mut self, request: Request, timeout: Duration) -> Option<Input> {
-        let Some(storing) = &mut self.storing else { return Some(Input::Committed) };
-        let (site, transport) = (Arc::clone(&self.session.site), Arc::clone(&self.transport));
-        let parked = matches!(request, Request::Connect { .. });
-        let work = async move {
-            if !parked {
-                site.admit_at(Errand::KeepAlive, &transport.base()).await;
-            }
-            transport.post(&request, timeout).await
-        };
-        let answer = tokio::select! {
-            biased;
-            stored = storing => return self.stored(stored),
-            answer = work => answer,
-            () = self.stop.cancelled() => return Some(Input::Stop),
-        };
-        // What a parked connect brings comes again; what comes with another reply does not, and waits its turn.
-        let waiting = std::mem::take(&mut self.messages);
-        let input = self.answered(answer, false);
-        let came = std::mem::replace(&mut self.messages, waiting);
-        if !parked {
-            self.messages.extend(came);
-        }
-        Some(input)
-    }
-
-    fn stored(&mut self, stored: Result<Stored, NotStored>) -> Option<Input> {
-        self.storing = None;
-        self.session.view.stalled(false);
-        match stored {
-            Ok(stored) => {
-                stored.holes.into_iter().for_each(|hole| self.upkeep.want(Occasion::Hole(hole)));
-                Some(Input::Committed)
-            }
-            Err(error) => {
-                tracing::error!(agent = %self.session.agent.key, %error, "nothing more is acknowledged");
-                None
-            }
-        }
-    }
-
-    pub fn checkpoint(&self, machine: &Machine) -> Checkpoint {
+    /// Only what is committed in one step with the batch in hand may count it as stored.
+    pub fn checkpoint(&self, machine: &Machine, with_batch: bool) -> Checkpoint {
         let closed = self.gap.as_ref().filter(|gap| gap.to.is_some());
         let closed = closed.map(|gap| (gap, self.before.as_slice()));
         let sources = checkpoint::Sources {
@@ -336,6 +284,7 @@ impl Held {
             sealer: self.session.sealer.as_deref(),
             unread: self.upkeep.unread().chain(closed).collect(),
             unseen: (self.fresh && self.gap.is_none()) || self.upkeep.unseen(),
+            with_batch,
         };
         checkpoint::write(machine, &sources)
     }
@@ -343,11 +292,12 @@ impl Held {
     /// Notes how the session stands, so that a later process can go on with it, or knows since when nobody
     /// listened. Nobody waits for it: it may ride with a later commit.
     pub fn mark(&mut self, machine: &Machine) {
-        if machine.client_id().is_none() {
+        // What waits for the disk brings a newer one with it.
+        if machine.client_id().is_none() || self.storing.is_some() {
             return;
         }
         self.marked = tokio::time::Instant::now();
-        let checkpoint = Some(self.checkpoint(machine));
+        let checkpoint = Some(self.checkpoint(machine, false));
         drop(self.session.journal.append(Append { checkpoint, ..Append::default() }));
     }
 

@@ -34,6 +34,8 @@ pub struct Past {
     pub unread: Vec<(Gap, Vec<Known>)>,
     /// The agent's state was not read since its session began.
     pub unseen: bool,
+    /// The keys of a session are there, and can not be opened.
+    pub locked: bool,
 }
 
 /// Unread gaps that a checkpoint keeps; the newest stay.
@@ -144,12 +146,14 @@ pub struct Sources<'a> {
     pub sealer: Option<&'a Sealer>,
     pub unread: Vec<(&'a Gap, &'a [Known])>,
     pub unseen: bool,
+    /// It is written in one step with the batch in hand.
+    pub with_batch: bool,
 }
 
-/// Where the session will stand once the batch in hand is on disk.
+/// Where the session stands.
 pub fn write(machine: &Machine, sources: &Sources<'_>) -> Checkpoint {
-    let Sources { name, config, pending, transport, sealer, unread, unseen } = sources;
-    let saved = machine.saved();
+    let Sources { name, config, pending, transport, sealer, unread, unseen, with_batch } = sources;
+    let saved = machine.saved(*with_batch);
     let access = saved.as_ref().and_then(|saved| {
         let keys = Keys { client_id: saved.client_id.clone(), jar: transport.save() };
         match sealer {
@@ -158,7 +162,7 @@ pub fn write(machine: &Machine, sources: &Sources<'_>) -> Checkpoint {
         }
     });
     let body = Body {
-        at: machine.covered(),
+        at: machine.covered(*with_batch),
         answered: saved.as_ref().map(|saved| saved.answered),
         ack: saved.as_ref().and_then(|saved| saved.ack),
         timeout: saved.as_ref().map_or(0, |saved| u64::try_from(saved.timeout.as_millis()).unwrap_or(0)),
@@ -191,6 +195,7 @@ pub fn read(checkpoint: &Checkpoint, config: &SiteConfig, sealer: Option<&Sealer
     past.before.covered = body.at;
     past.unseen = body.unseen;
     past.unread = body.unread.into_iter().map(|gap| gap.gap(&checkpoint.session)).collect();
+    let sealed = matches!(body.access, Some(Access::Sealed(_)));
     let keys = match body.access {
         Some(Access::Open(keys)) => Some(keys),
         Some(Access::Sealed(sealed)) => sealer
@@ -198,6 +203,7 @@ pub fn read(checkpoint: &Checkpoint, config: &SiteConfig, sealer: Option<&Sealer
             .and_then(|text| serde_json::from_str(&text).ok()),
         None => None,
     };
+    past.locked = sealed && keys.is_none();
     if let (Some(Keys { client_id, jar }), Some(answered)) = (keys, body.answered) {
         past.before.saved = Some(Saved {
             client_id,

@@ -125,7 +125,7 @@ impl Held {
         let (config, journal) = (&self.session.site.config, &self.session.journal);
         let candidates = reconcile::closed(config, &self.session.agent.key, now, &gap, journal);
         // In one step with the note that what it touched is not read again yet.
-        let checkpoint = Some(self.checkpoint(machine));
+        let checkpoint = Some(self.checkpoint(machine, false));
         self.publish(candidates, gap, checkpoint).await;
     }
 

@@ -10,18 +10,36 @@ use crate::inbound::session::protocol::{Failure, FailureKind, Input, LoginFailur
 use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// A refused agent's secret is looked at so often, to see whether it was changed.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// A secret read longer ago than this is read again before it is used.
 const STALE_SECRET: Duration = Duration::from_secs(60);
 
+/// A login under way may end so long after a stop.
+const LAST_WORD: Duration = Duration::from_secs(3);
+
 impl Held {
     pub(super) async fn login(&mut self, fresh: bool) -> Input {
         self.fresh_login = fresh;
         self.epoch += 1;
         self.other_user = false;
-        let result = self.try_login().await;
+        let (stop, leaving) = (self.stop.clone(), self.session.leave.clone());
+        let password = tokio::select! {
+            password = self.leave() => password,
+            () = stop.cancelled() => return Input::Stop,
+            () = leaving.cancelled() => return Input::Leave,
+        };
+        let result = match password {
+            // What the server says to this secret has to be noted: a refusal that nobody noted is tried again.
+            Ok(password) => tokio::select! {
+                biased;
+                result = self.try_login(&password) => result,
+                () = last_word(&stop) => return Input::Stop,
+            },
+            Err(failure) => Err(failure),
+        };
         let word = match &result {
             Ok(()) => "ok",
             Err(LoginFailure::Passing(_)) => "failed",
@@ -39,22 +57,21 @@ impl Held {
         }
     }
 
-    async fn try_login(&mut self) -> Result<(), LoginFailure> {
-        let password = self.leave().await?;
+    async fn try_login(&mut self, password: &SecretString) -> Result<(), LoginFailure> {
         if self.fresh_login {
             // After the wait: the base URL in use may be another by now.
             self.transport.forget();
         }
         let (site, agent) = (&self.session.site, &self.session.agent);
         let (charset, timeout) = (site.config.password_charset, site.config.network_delay);
-        let result = login(&self.transport, agent, &password, charset, timeout).await;
+        let result = login(&self.transport, agent, password, charset, timeout).await;
         let tried = match &result {
             Ok(()) => Tried::Worked,
             Err(LoginFailure::Refused(reason)) => Tried::Refused(reason.clone()),
             Err(LoginFailure::Stale(reason)) => Tried::Stale(reason.clone()),
             Err(_) => Tried::Other,
         };
-        match self.session.accounts.tried(&agent.key, &password, tried).await {
+        match self.session.accounts.tried(&agent.key, password, tried).await {
             Judged::SiteFault => Err(passing(
                 "the server refuses many agents whose passwords worked before: taken for a fault of its directory, nobody is marked"
                     .to_owned(),
@@ -121,6 +138,11 @@ impl Held {
             }
         }
     }
+}
+
+async fn last_word(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(LAST_WORD).await;
 }
 
 fn same(one: &SecretString, other: &SecretString) -> bool {

@@ -22,6 +22,7 @@ pub mod roster;
 pub mod session;
 pub mod settings;
 pub mod site;
+mod storing;
 mod upkeep;
 
 use crate::base::metrics::Metrics;

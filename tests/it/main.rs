@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 #![allow(clippy::print_stdout, clippy::too_many_lines)]
 
+mod at_rest;
 mod campaign;
 mod cli;
 mod config_errors;
@@ -14,9 +15,12 @@ mod crash;
 mod data_path;
 mod fleet;
 mod harness;
+mod keep_alive;
 mod live;
 mod operations;
+mod pilot;
 mod readings;
+mod rosters;
 mod session_faults;
 mod sink_faults;
 mod tidy;

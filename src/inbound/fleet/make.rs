@@ -16,7 +16,7 @@ use crate::inbound::site::{self, Site};
 use crate::journal::{self, Checkpoint, Gap, Journal};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 
@@ -71,6 +71,8 @@ pub struct Maker {
     sealer: Option<Arc<Sealer>>,
     state_dir: Arc<Path>,
     shortened: AtomicBool,
+    /// Sessions whose keys could not be opened.
+    locked: AtomicUsize,
 }
 
 /// Reads rosters and makes what sessions need; `only` names the agents to take (empty means all).
@@ -104,6 +106,7 @@ pub async fn prepare(sites: &[SiteConfig], only: &[String], common: Common) -> R
         sealer,
         state_dir,
         shortened: AtomicBool::new(shortened),
+        locked: AtomicUsize::new(0),
     };
     Ok(Prepared { fleet, maker, rosters })
 }
@@ -151,6 +154,7 @@ impl Maker {
     fn past(&self, name: &str, found: Option<&Checkpoint>, site: &SiteConfig, seen: Option<Millis>) -> Past {
         let read = |found| checkpoint::read(found, site, self.sealer.as_deref());
         let mut past = found.map(read).unwrap_or_default();
+        self.locked.fetch_add(usize::from(past.locked), Ordering::Relaxed);
         past.before.covered = past.before.covered.or(seen);
         past.before.shortened = self.shortened.load(Ordering::Relaxed);
         past.gap = self.gaps.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
@@ -174,6 +178,13 @@ impl Maker {
     /// All sessions of the start are made: what was noted of others is let go. How many there were.
     pub fn started(&self) -> usize {
         self.shortened.store(false, Ordering::Relaxed);
+        let agents = self.locked.swap(0, Ordering::Relaxed);
+        if agents > 0 {
+            tracing::warn!(
+                agents,
+                "their sessions were sealed with another state_key, or there is none now: they begin anew, with a gap"
+            );
+        }
         std::mem::take(&mut *self.checkpoints()).len()
     }
 

@@ -87,6 +87,10 @@ impl Facts {
         if phase == Phase::Handshake {
             *self = Facts { stalled: self.stalled, ..Facts::new() };
         }
+        if phase == Phase::Login && self.compared == Compared::LoggedOut {
+            // After the login it is a finding about an HTTP session that is no more.
+            self.compared = Compared::NotYet;
+        }
         self.phase = phase;
     }
 
@@ -201,6 +205,17 @@ mod tests {
         assert!(facts.stalled, "a new session waits for the same storage");
         facts.enter(Phase::Refused);
         assert_eq!(facts.standing(), Standing::Refused);
+    }
+
+    #[test]
+    fn that_the_http_session_ended_is_no_news_after_the_next_login() {
+        let mut facts = connected();
+        facts.compare(&Finding::LoggedOut);
+        facts.enter(Phase::Login);
+        facts.enter(Phase::Connected);
+        assert_eq!(facts.compared, Compared::NotYet, "the same Bayeux session, another HTTP session");
+        facts.hear();
+        assert_eq!(facts.standing(), Standing::Live);
     }
 
     #[test]

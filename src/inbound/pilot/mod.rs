@@ -6,6 +6,8 @@
 
 mod facts;
 mod sheet;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 pub use sheet::{Sheet, Verdict};
@@ -28,6 +30,9 @@ const AFTERMATH: Duration = Duration::from_secs(35);
 /// REST is looked at so often, at least.
 const LOOK: Duration = Duration::from_secs(60);
 
+/// How long after the last look a doubt is looked at once more.
+const SECOND_LOOK: Duration = Duration::from_secs(10);
+
 /// What a trial needs.
 pub struct Trial {
     pub site: Arc<Site>,
@@ -47,6 +52,7 @@ pub async fn run(trial: Trial, clock: &Clock, mut say: impl FnMut(&str)) -> Shee
     say("logging in");
     if let Err(reason) = enter(&site, &agent, &transport).await {
         sheet.login = Err(reason);
+        sheet.ended = clock.now();
         return sheet;
     }
     sheet.logged_in(&transport.cookies(), transport.has_csrf());
@@ -102,8 +108,14 @@ async fn looks(
         let facts = Facts::read(site, &agent.key, transport, clock).await;
         lock(watch).looked(facts);
         if tokio::time::Instant::now() >= end {
-            return;
+            break;
         }
+    }
+    if lock(watch).doubts() {
+        // While the session still listens: what is on its way may come yet.
+        tokio::time::sleep(SECOND_LOOK.min(length / 4)).await;
+        let facts = Facts::read(site, &agent.key, transport, clock).await;
+        lock(watch).looked(facts);
     }
 }
 

@@ -25,6 +25,7 @@ pub struct Sheet {
     pub ended: Millis,
     pub version: Option<String>,
     /// How the login went: the cookies' names, or why there is none.
+    #[serde(serialize_with = "told")]
     pub login: Result<Vec<String>, String>,
     pub csrf: bool,
     pub relogins: u32,
@@ -40,13 +41,16 @@ pub struct Sheet {
     pub nodes: BTreeSet<String>,
     pub polls: u32,
     pub polls_failed: u32,
+    #[serde(rename = "longestPollMs", serialize_with = "milliseconds")]
     pub longest_poll: Duration,
     pub lost: BTreeMap<String, u32>,
     pub multiple_clients: bool,
     pub troubles: BTreeSet<String>,
     pub notifications: BTreeMap<String, u64>,
+    #[serde(serialize_with = "told")]
     pub before: Result<Vec<String>, String>,
     pub during: Vec<String>,
+    #[serde(serialize_with = "told")]
     pub after: Result<Vec<String>, String>,
     pub logged_out_during: bool,
     pub logged_out_after: bool,
@@ -69,6 +73,18 @@ pub enum Verdict {
 
 fn stamp<S: serde::Serializer>(at: &Millis, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&rfc3339(*at))
+}
+
+fn milliseconds<S: serde::Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// A list, or an object that says why there is none.
+fn told<S: serde::Serializer>(told: &Result<Vec<String>, String>, serializer: S) -> Result<S::Ok, S::Error> {
+    match told {
+        Ok(list) => list.serialize(serializer),
+        Err(reason) => BTreeMap::from([("error", reason)]).serialize(serializer),
+    }
 }
 
 impl Sheet {
@@ -186,6 +202,19 @@ impl Sheet {
         if open.is_empty() { (Verdict::Go, open) } else { (Verdict::Undecided, open) }
     }
 
+    /// For programs: everything, with the verdict and its reasons.
+    pub fn json(&self) -> serde_json::Result<String> {
+        #[derive(Serialize)]
+        struct Judged<'a> {
+            verdict: Verdict,
+            reasons: Vec<String>,
+            #[serde(flatten)]
+            sheet: &'a Sheet,
+        }
+        let (verdict, reasons) = self.verdict();
+        serde_json::to_string(&Judged { verdict, reasons, sheet: self })
+    }
+
     /// For people, as Markdown.
     pub fn text(&self) -> String {
         let (verdict, reasons) = self.verdict();
@@ -196,11 +225,14 @@ impl Sheet {
         };
         let mut out = format!("# Pilot of site {}, agent {}: {word}\n\n", self.site, self.agent);
         for reason in &reasons {
-            out.push_str(&format!("* {reason}\n"));
+            out.push_str(&format!("* {}\n", plain(reason)));
+        }
+        if !reasons.is_empty() {
+            out.push('\n');
         }
         out.push_str("|  |  |\n| --- | --- |\n");
         for (name, value) in self.rows_of_session().into_iter().chain(self.rows_of_agent()) {
-            out.push_str(&format!("| {name} | {} |\n", value.replace('|', "/")));
+            out.push_str(&format!("| {name} | {} |\n", plain(&value)));
         }
         out
     }
@@ -269,6 +301,33 @@ impl Sheet {
 
 fn logged_out(states: &[String]) -> bool {
     states.is_empty() || states.iter().all(|state| state.contains("LoggedOut"))
+}
+
+/// On one line, and no mark of a table or of HTML: a server's words stand in it.
+fn plain(text: &str) -> String {
+    let mark = |c: char| match c {
+        '|' => '/',
+        '<' => '(',
+        '>' => ')',
+        c if c.is_control() => ' ',
+        c => c,
+    };
+    text.chars().map(mark).take(1_000).collect()
+}
+
+/// A Bayeux error without its arguments, which name clients and channels: `403::subscribe_denied`.
+pub(super) fn error_words(error: &str) -> String {
+    let parts: Vec<&str> = error.splitn(3, ':').collect();
+    match parts.as_slice() {
+        [code, _, text] if code.len() == 3 && code.bytes().all(|b| b.is_ascii_digit()) => {
+            format!("{code}::{}", clean(text))
+        }
+        _ => clean(error),
+    }
+}
+
+fn clean(text: &str) -> String {
+    text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(120).collect()
 }
 
 fn yes(is: bool) -> &'static str {

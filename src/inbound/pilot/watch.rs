@@ -3,7 +3,7 @@
 //! Deliberately absent: acknowledging anything that is not in the sheet (nothing is kept, so nothing can be lost).
 
 use super::facts::Facts;
-use super::sheet::Sheet;
+use super::sheet::{Sheet, error_words};
 use super::{enter, lock, node};
 use crate::base::time::{Clock, Millis};
 use crate::inbound::normalise::{Context, normalise};
@@ -21,15 +21,17 @@ pub struct Watch {
     pub sheet: Sheet,
     /// What notifications and REST have said, the newest last.
     told: Facts,
-    last_look: Option<Facts>,
+    /// What the last look showed and nobody had told by then.
+    doubtful: Facts,
 }
 
 impl Watch {
     pub fn new(sheet: Sheet, before: Facts) -> Watch {
-        Watch { sheet, told: before, last_look: None }
+        Watch { sheet, told: before, doubtful: Facts::default() }
     }
 
-    /// REST was looked at: what it says and no notification told counts if the next look says so still.
+    /// REST was looked at: what no notification told counts if two looks in a row say so. A notification may be on
+    /// its way at the first one, or come between the answer and its comparison.
     pub fn looked(&mut self, facts: Result<Facts, String>) {
         match facts {
             Ok(facts) => {
@@ -38,16 +40,22 @@ impl Watch {
                     self.sheet.logged_out_during = true;
                 }
                 self.sheet.during = facts.states();
-                if self.last_look.as_ref() == Some(&facts) {
-                    for (kind, count) in facts.beyond(&self.told) {
-                        *self.sheet.untold.entry(kind).or_default() += count;
-                    }
-                    self.told.merge(&facts);
+                let beyond = facts.beyond(&self.told);
+                let untold = beyond.shared(&self.doubtful);
+                for (kind, count) in untold.kinds() {
+                    *self.sheet.untold.entry(kind).or_default() += count;
                 }
-                self.last_look = Some(facts);
+                // Each is counted once.
+                self.told.merge(&untold);
+                self.doubtful = beyond.beyond(&untold);
             }
             Err(reason) => self.sheet.unread = Some(reason),
         }
+    }
+
+    /// Whether one more look has to decide something.
+    pub fn doubts(&self) -> bool {
+        !self.doubtful.is_empty()
     }
 
     pub fn end(mut self, after: Result<Facts, String>, now: Millis) -> Sheet {
@@ -169,7 +177,7 @@ fn noted(note: &Note, sheet: &mut Sheet) {
             sheet.ack = Some(*ack);
         }
         Note::SubscriptionRefused { channel, error } => {
-            sheet.refused.insert(channel.clone(), error.clone());
+            sheet.refused.insert(channel.clone(), error_words(error));
         }
         Note::Lost { reason } => *sheet.lost.entry((*reason).to_owned()).or_default() += 1,
         Note::MultipleClients => sheet.multiple_clients = true,

@@ -83,6 +83,8 @@ pub struct Machine {
     /// What was published until then is in hand: when the connect left whose answer came last. Not when that
     /// answer was dealt with, as more may have been queued behind it by then.
     pub(super) covered: Option<Millis>,
+    /// The same without the batch in hand.
+    stored: Option<Millis>,
     pub(super) gap: Option<OpenGap>,
     /// The journal has lost its end, and this session's share of it was not yet named.
     pub(super) shortened: bool,
@@ -119,6 +121,7 @@ impl Machine {
             ids: 0,
             asked: None,
             covered: before.covered,
+            stored: before.covered,
             shortened: before.shortened,
             gap: before.gap,
             saved: before.saved,
@@ -135,24 +138,16 @@ impl Machine {
         self.client_id.as_deref()
     }
 
-    /// The last batch durably stored, where the server acknowledges.
-    pub fn ack(&self) -> Option<i64> {
-        self.ack
-    }
-
-    /// The last batch that will be stored once the batch in hand is committed.
-    pub fn ack_once_stored(&self) -> Option<i64> {
-        match self.step {
-            Step::Storing(Storing { ack: Some(ack), .. }) => Some(ack),
+    /// The session as a checkpoint keeps it. One that is written together with the batch in hand may count it as
+    /// stored; no other may: what a later process acknowledges by it would be lost.
+    pub fn saved(&self, with_batch: bool) -> Option<Saved> {
+        let ack = match self.step {
+            Step::Storing(Storing { ack: Some(ack), .. }) if with_batch => Some(ack),
             _ => self.ack,
-        }
-    }
-
-    /// The session as a checkpoint keeps it, once the batch in hand is stored.
-    pub fn saved(&self) -> Option<Saved> {
+        };
         Some(Saved {
             client_id: self.client_id.clone()?,
-            ack: self.ack_once_stored(),
+            ack,
             timeout: self.timeout,
             granted: self.granted,
             answered: self.answered?,
@@ -161,9 +156,12 @@ impl Machine {
         })
     }
 
-    /// Everything published until then is stored, or is in the batch in hand.
-    pub fn covered(&self) -> Option<Millis> {
-        self.covered
+    /// Everything published until then is stored, or is in the batch in hand where that counts.
+    pub fn covered(&self, with_batch: bool) -> Option<Millis> {
+        match self.step {
+            Step::Storing(_) if !with_batch => self.stored,
+            _ => self.covered,
+        }
     }
 
     /// One input in, the actions it causes out. The last action is the one whose end gives the next input.
@@ -173,7 +171,12 @@ impl Machine {
         match (step, input) {
             (Step::Ended, _) => out.push(Action::End),
             // A batch in hand may still be committed by the flush; its ack can not leave any more.
-            (_, Input::Stop) => self.end(&mut out),
+            (step, Input::Stop) => {
+                if matches!(step, Step::Storing(_)) {
+                    self.covered = self.stored;
+                }
+                self.end(&mut out);
+            }
             (Step::Leaving, _) => self.gone(&mut out),
             (_, Input::Leave) => self.leave(&mut out),
             (Step::New, Input::Start) => self.start(at, &mut out),
@@ -328,6 +331,7 @@ impl Machine {
         self.failures = 0;
         self.unreadable = 0;
         self.lost_in_a_row = 0;
+        self.stored = self.covered;
         self.covered = self.asked.or(Some(at.now));
         self.answered = Some(at.now);
         if std::mem::take(&mut self.resuming) {

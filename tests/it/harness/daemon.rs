@@ -19,6 +19,8 @@ pub const BINARY: &str = env!("CARGO_BIN_EXE_cometbridge");
 pub struct Home {
     pub dir: tempfile::TempDir,
     pub admin_port: u16,
+    /// Of the admin server, where it has one; before `write_config`.
+    pub token: Option<&'static str>,
     /// What stdout of every process started here said, in order.
     pub stdout: Arc<Mutex<Vec<String>>>,
     pub stderr: Arc<Mutex<Vec<String>>>,
@@ -39,6 +41,7 @@ impl Home {
         Home {
             dir: tempfile::tempdir().unwrap(),
             admin_port: free_port(),
+            token: None,
             stdout: Arc::default(),
             stderr: Arc::default(),
             outputs: Mutex::default(),
@@ -81,8 +84,11 @@ impl Home {
 
     /// The common head of a configuration: state, admin, one site with the roster of this home, generous pace.
     pub fn write_config(&self, site_url: &str, more: &str) {
+        let token = self.token.map_or_else(String::new, |token| {
+            format!("token = {{ file = \"{}\" }}\n", self.write("admin.token", token).display())
+        });
         let text = format!(
-            "state_dir = \"{state}\"\nstop_grace = \"20s\"\n[admin]\nlisten = \"127.0.0.1:{admin}\"\n\
+            "state_dir = \"{state}\"\nstop_grace = \"20s\"\n[admin]\nlisten = \"127.0.0.1:{admin}\"\n{token}\
              [site.main]\nbase_url = \"{site_url}\"\nrequests_per_second = 5000\nlogins_per_second = 2000\n\
              [site.main.roster]\nfile = \"{roster}\"\npasswords = {{ file = \"{passwords}\" }}\n{more}",
             state = self.state_dir().display(),
@@ -134,7 +140,7 @@ impl Home {
         let stdout = child.stdout.take().unwrap();
         collect(child.stderr.take().unwrap(), std::slice::from_ref(&self.stderr));
         let admin = format!("http://127.0.0.1:{}", self.admin_port);
-        (Daemon { child, admin, stderr: self.stderr.clone() }, stdout)
+        (Daemon { child, admin, token: self.token, stderr: self.stderr.clone() }, stdout)
     }
 
     pub fn stdout_lines(&self) -> Vec<String> {
@@ -200,6 +206,7 @@ fn collect(from: impl std::io::Read + Send + 'static, to: &[Lines]) -> std::thre
 pub struct Daemon {
     child: Child,
     admin: String,
+    token: Option<&'static str>,
     stderr: Arc<Mutex<Vec<String>>>,
 }
 
@@ -209,7 +216,11 @@ impl Daemon {
     }
 
     pub async fn get(&self, path: &str) -> Option<(u16, String)> {
-        let reply = http().get(format!("{}{path}", self.admin)).send().await.ok()?;
+        let mut request = http().get(format!("{}{path}", self.admin));
+        if let Some(token) = self.token {
+            request = request.bearer_auth(token);
+        }
+        let reply = request.send().await.ok()?;
         let status = reply.status().as_u16();
         Some((status, reply.text().await.ok()?))
     }
@@ -278,6 +289,19 @@ impl Daemon {
     /// The exit status of a process that has ended.
     pub fn has_ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
+    }
+
+    /// A command of the binary that asks this daemon: exit code, stdout, stderr.
+    pub async fn asked(home: &Home, arguments: &[&str]) -> (i32, String, String) {
+        let config = home.config().display().to_string();
+        let mut all: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        all.extend(["--config".to_owned(), config]);
+        tokio::task::spawn_blocking(move || {
+            let all: Vec<&str> = all.iter().map(String::as_str).collect();
+            command_with(&all, &[("CRM_SECRET", SECRET)])
+        })
+        .await
+        .unwrap()
     }
 
     /// SIGTERM, and the exit status.

@@ -26,6 +26,9 @@ pub enum Fault {
 pub struct Passed {
     pub path: String,
     pub cookies: Vec<String>,
+    /// Whether it carried `Authorization`.
+    pub secret: bool,
+    pub csrf: Option<String>,
     pub body: String,
     pub at: Instant,
     /// When its reply began to be sent on.
@@ -201,6 +204,8 @@ fn note(shared: &Shared, request: &Whole) -> usize {
     passed.push(Passed {
         path: head.split_whitespace().nth(1).unwrap_or_default().to_owned(),
         cookies: cookies.split("; ").map(str::to_owned).collect(),
+        secret: header("authorization").is_some(),
+        csrf: header("x-csrf-token"),
         body: request.text(),
         at: Instant::now(),
         answered: None,

@@ -209,7 +209,7 @@ fn the_echo_of_the_window_asked_for_is_a_grant_and_no_wish_to_be_left_alone() {
     let reply = Meta { advice: advice(60_000), ..connect_ok(&connect_id(driver.sent()), Some(1)) };
     driver.put(Input::Replied { metas: vec![reply], data: 0 });
     assert!(matches!(driver.sent(), Request::Connect { hold: Hold::Server, .. }), "{:?}", driver.actions);
-    assert!(driver.machine.as_ref().unwrap().saved().unwrap().granted);
+    assert!(driver.machine.as_ref().unwrap().saved(true).unwrap().granted);
     let reply = Meta { advice: advice(2_000), ..connect_ok(&connect_id(driver.sent()), Some(2)) };
     driver.put(Input::Replied { metas: vec![reply], data: 0 });
     assert_eq!(driver.waits(), Duration::from_secs(2));
@@ -220,8 +220,28 @@ fn a_session_that_ended_before_its_subscriptions_were_taken_asks_for_them_when_i
     let mut driver = Driver::new();
     driver.put(Input::Start).put(Input::LoggedIn).put(handshake_reply(Ack::Enabled));
     let machine = driver.machine.as_ref().unwrap();
-    assert_eq!((machine.saved().unwrap().same_channels, machine.covered()), (false, None));
+    assert_eq!((machine.saved(true).unwrap().same_channels, machine.covered(true)), (false, None));
     driver.put(subscribe_reply(&driver_subscribe(&driver)));
     let machine = driver.machine.as_ref().unwrap();
-    assert_eq!((machine.saved().unwrap().same_channels, machine.covered()), (true, Some(1_000)));
+    assert_eq!((machine.saved(true).unwrap().same_channels, machine.covered(true)), (true, Some(1_000)));
+}
+
+#[test]
+fn only_a_checkpoint_written_with_the_batch_counts_it_as_stored() {
+    let mut driver = Driver::connected(Ack::Enabled);
+    driver.now = 5_000;
+    driver.reply_connect(Some(1), 0);
+    driver.now = 9_000;
+    driver.reply_connect(Some(2), 3);
+    let of = |driver: &Driver, with_batch: bool| {
+        let machine = driver.machine.as_ref().unwrap();
+        (machine.saved(with_batch).unwrap().ack, machine.covered(with_batch))
+    };
+    assert_eq!(of(&driver, false), (Some(1), Some(1_000)), "a kill may come before the batch is on disk");
+    assert_eq!(of(&driver, true), (Some(2), Some(5_000)));
+    let mut stopped = Driver { machine: driver.machine.clone(), actions: Vec::new(), now: 9_000 };
+    stopped.put(Input::Stop);
+    assert_eq!(of(&stopped, false), (Some(1), Some(1_000)), "nor does a stop make it so");
+    driver.put(Input::Committed);
+    assert_eq!(of(&driver, false), (Some(2), Some(5_000)));
 }

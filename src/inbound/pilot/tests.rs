@@ -1,0 +1,98 @@
+//! The verdict of the sheet, and when a difference between REST and notifications counts.
+
+use super::facts::Facts;
+use super::sheet::{Sheet, Verdict, error_words};
+use super::watch::Watch;
+use crate::inbound::settings::testing;
+
+fn sheet() -> Sheet {
+    let mut sheet = Sheet::new(&testing::site(), "1001", 1_000);
+    sheet.ack = Some(true);
+    sheet.before = Ok(vec!["device: Ready".to_owned()]);
+    sheet.count("chat.message");
+    sheet
+}
+
+fn verdict(change: impl FnOnce(&mut Sheet)) -> (Verdict, String) {
+    let mut sheet = sheet();
+    change(&mut sheet);
+    let (verdict, reasons) = sheet.verdict();
+    (verdict, reasons.join("; "))
+}
+
+#[test]
+fn a_trial_with_nothing_against_it_is_a_go() {
+    assert_eq!(verdict(|_| {}), (Verdict::Go, String::new()));
+}
+
+#[test]
+fn what_speaks_against_a_site_is_a_no_go() {
+    type Change = fn(&mut Sheet);
+    let against: [(Change, &str); 6] = [
+        (|sheet| sheet.login = Err("HTTP 401".to_owned()), "there was no login: HTTP 401"),
+        (|sheet| sheet.ack = None, "there was no CometD session"),
+        (
+            |sheet| assert!(sheet.refused.insert("/v2/me/*".into(), "403".into()).is_none()),
+            "the server refused every topic",
+        ),
+        (|sheet| sheet.logged_out_after = true, "the agent was logged out"),
+        (|sheet| assert!(sheet.untold.insert("chat".into(), 1).is_none()), "REST showed changes"),
+        (|sheet| sheet.multiple_clients = true, "took us and another client for one browser"),
+    ];
+    for (change, words) in against {
+        let (verdict, reasons) = verdict(change);
+        assert!(verdict == Verdict::NoGo && reasons.contains(words), "{reasons}");
+    }
+}
+
+#[test]
+fn what_was_not_seen_leaves_it_undecided_and_an_agent_that_was_out_before_proves_nothing() {
+    assert_eq!(verdict(|sheet| sheet.notifications.clear()).0, Verdict::Undecided);
+    assert_eq!(verdict(|sheet| sheet.polls_failed = 1).0, Verdict::Undecided);
+    assert_eq!(verdict(|sheet| sheet.unread = Some("HTTP 500".to_owned())).0, Verdict::Undecided);
+    let out = |sheet: &mut Sheet| {
+        sheet.before = Ok(vec!["device: LoggedOut".to_owned()]);
+        sheet.logged_out_during = true;
+    };
+    assert_eq!(verdict(out).0, Verdict::Go);
+}
+
+#[test]
+fn a_difference_counts_when_two_looks_in_a_row_show_it_and_only_once() {
+    let mut watch = Watch::new(sheet(), Facts::default());
+    let new = || Ok(Facts::of(&[("a", "chat", "Chatting")]));
+    watch.looked(new());
+    assert!(watch.sheet.untold.is_empty() && watch.doubts(), "its notification may be on its way");
+    watch.looked(new());
+    watch.looked(new());
+    assert_eq!(watch.sheet.untold, [("chat".to_owned(), 1)].into());
+    assert!(!watch.doubts());
+    // What changes at every look is never proven, and something else that stands still is.
+    let mut watch = Watch::new(sheet(), Facts::default());
+    watch.looked(Ok(Facts::of(&[("a", "chat", "X"), ("b", "chat", "Chatting")])));
+    watch.looked(Ok(Facts::of(&[("a", "chat", "Y"), ("b", "chat", "Chatting")])));
+    assert_eq!(watch.sheet.untold, [("chat".to_owned(), 1)].into());
+}
+
+#[test]
+fn the_sheet_holds_no_markup_of_the_servers() {
+    let mut sheet = sheet();
+    sheet.troubles.insert("connect: <b>|\n# GO".to_owned());
+    let text = sheet.text();
+    assert!(text.contains("| troubles | connect: (b)/ # GO |\n"), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&sheet.json().unwrap()).unwrap();
+    assert_eq!(
+        (&json["verdict"], &json["login"], &json["longestPollMs"]),
+        (&"go".into(), &serde_json::json!([]), &0.into())
+    );
+    sheet.after = Err("HTTP 500".to_owned());
+    let json: serde_json::Value = serde_json::from_str(&sheet.json().unwrap()).unwrap();
+    assert_eq!(json["after"]["error"], "HTTP 500");
+}
+
+#[test]
+fn an_error_is_told_without_its_arguments() {
+    assert_eq!(error_words("402:client-id,/v2/me/chats:session_unknown"), "402::session_unknown");
+    assert_eq!(error_words("403:a:b:c"), "403::b:c");
+    assert_eq!(error_words("no\nanswer"), "noanswer");
+}
