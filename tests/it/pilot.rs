@@ -153,7 +153,7 @@ async fn a_refused_login_is_a_no_go_after_one_try() {
 async fn topics_that_are_refused_are_listed_with_the_servers_code() {
     let stage = Stage::start(
         "denied_channels = [\"/v2/me/chats\"]\n",
-        &format!("{BUSY}media = {{ facebook = 1 }}\n"),
+        &format!("{BUSY}media = {{ chat = 0, facebook = 1, sms = 1 }}\n"),
     );
     let (code, sheet, text) = stage.pilot("4s").await;
     assert_eq!(code, 0, "{text}");

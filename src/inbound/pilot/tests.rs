@@ -5,6 +5,9 @@ use super::sheet::{Sheet, Verdict, error_words};
 use super::watch::Watch;
 use crate::inbound::settings::testing;
 
+/// What happened in a trial.
+type Event = fn(&mut Sheet);
+
 fn sheet() -> Sheet {
     let mut sheet = Sheet::new(&testing::site(), "1001", 1_000);
     sheet.ack = Some(true);
@@ -27,8 +30,7 @@ fn a_trial_with_nothing_against_it_is_a_go() {
 
 #[test]
 fn what_speaks_against_a_site_is_a_no_go() {
-    type Change = fn(&mut Sheet);
-    let against: [(Change, &str); 6] = [
+    let against: [(Event, &str); 6] = [
         (|sheet| sheet.login = Err("HTTP 401".to_owned()), "there was no login: HTTP 401"),
         (|sheet| sheet.ack = None, "there was no CometD session"),
         (
