@@ -366,8 +366,8 @@ impl Machine {
             |value: i64, max: u64| Duration::from_millis(u64::try_from(value).unwrap_or_default().min(max));
         let interval = milliseconds(advice.interval.unwrap_or_default(), 600_000);
         if interval == self.rules.ask_window && !interval.is_zero() {
+            // Our own wish stands in place of the server's: what it said with the handshake still holds.
             self.granted = true;
-            self.interval = Duration::ZERO;
         } else {
             self.interval = interval.min(MAX_INTERVAL);
         }

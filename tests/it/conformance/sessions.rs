@@ -37,7 +37,9 @@ async fn sessions_open_by_the_book_and_everything_arrives_once_and_in_order(#[ca
             connects.iter().map(|(connect, _)| connect["id"].as_str().unwrap()).collect();
         assert!(ids.len() == connects.len() && !ids.contains(""), "every connect has an id of its own");
         let (first, _) = &connects[0];
-        assert_eq!((&first["advice"], &first["ext"]["ack"]), (&json!({"timeout": 0}), &json!(0)), "{first}");
+        // Answered at once, or after a moment where the site's budget has no turn for it.
+        let hold = first["advice"]["timeout"].as_u64();
+        assert!(hold.is_some_and(|hold| hold <= 1_000) && first["ext"]["ack"] == 0, "{first}");
         for pair in connects.windows(2) {
             let (before, after) = (&pair[0], &pair[1]);
             assert!(before.1.answered.is_some_and(|at| at <= after.1.at), "two connects were in flight");
@@ -73,7 +75,7 @@ async fn a_session_the_server_forgot_comes_back_subscribed_and_its_gap_is_named(
     // What the old session had acknowledged means nothing to the new one.
     for connects in stage.connects_by_session().values() {
         assert_eq!(connects[0].0["ext"]["ack"], 0);
-        assert_eq!(connects[0].0["advice"], json!({"timeout": 0}));
+        assert!(connects[0].0["advice"]["timeout"].as_u64().is_some_and(|hold| hold <= 1_000));
     }
     let stats = stage.scene.server.stats().await;
     assert_eq!((&stats["handshakes"], &stats["logins"]), (&json!(6), &json!(5)));

@@ -118,7 +118,7 @@ impl Cometd {
             username: name.clone(),
             password: SecretString::from(format!("pw-{name}")),
         };
-        let handle = simulator::start(simulator::Options {
+        let options = simulator::Options {
             listen: ([127, 0, 0, 1], like.port).into(),
             users: users.iter().enumerate().map(user).collect(),
             ack: like.ack,
@@ -127,9 +127,12 @@ impl Cometd {
             max_interval: Duration::from_millis(like.max_interval),
             denied_channels: like.denied.into_iter().map(str::to_owned).collect(),
             ..simulator::Options::default()
+        };
+        // The port of one that has just ended may be taken for a moment still.
+        let handle = super::eventually("the simulator listens", Duration::from_secs(30), || async {
+            simulator::start(options.clone()).await.ok()
         })
-        .await
-        .unwrap();
+        .await;
         Cometd { url: handle.url(), running: Running::Here(handle), client: http() }
     }
 

@@ -216,6 +216,20 @@ fn the_echo_of_the_window_asked_for_is_a_grant_and_no_wish_to_be_left_alone() {
 }
 
 #[test]
+fn the_interval_told_with_the_handshake_holds_where_later_replies_only_echo_ours() {
+    let mut driver = Driver::new();
+    driver.put(Input::Start).put(Input::LoggedIn);
+    let Input::Replied { mut metas, .. } = handshake_reply(Ack::Enabled) else { panic!() };
+    metas[0].advice = Some(Advice { interval: Some(700), ..Advice::default() });
+    driver.put(Input::Replied { metas, data: 0 });
+    driver.put(subscribe_reply(&driver_subscribe(&driver)));
+    let advice = Some(Advice { interval: Some(60_000), ..Advice::default() });
+    let reply = Meta { advice, ..connect_ok(&connect_id(driver.sent()), Some(1)) };
+    driver.put(Input::Replied { metas: vec![reply], data: 0 });
+    assert_eq!(driver.waits(), Duration::from_millis(700));
+}
+
+#[test]
 fn a_session_that_ended_before_its_subscriptions_were_taken_asks_for_them_when_it_goes_on() {
     let mut driver = Driver::new();
     driver.put(Input::Start).put(Input::LoggedIn).put(handshake_reply(Ack::Enabled));
