@@ -126,7 +126,9 @@ async fn an_expired_http_session_is_found_and_the_cometd_session_outlives_it() {
     let mut stage = Stage::start(Kind::Simulator).await;
     stage.kept("ok", 1.0).await;
     stage.server.fault(json!({"fault": "status", "user": "user-001", "status": 401, "on": "rest"})).await;
-    stage.kept("logged-out", 1.0).await;
+    // From none: counted since the start, as the first may come before anybody looks.
+    let name = "cometbridge_session_keepalives_total{result=\"logged-out\"";
+    stage.daemon.until(name, LIMIT, |n| n >= 1.0).await;
     let logins = || async { (stage.asked().iter().filter(|asked| asked.secret).count() == 4).then_some(()) };
     eventually("the login is made anew", LIMIT, logins).await;
     stage.home.logged(&["agent=\"1002\"", "no longer logged in; logging in again"]).await;
