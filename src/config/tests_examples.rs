@@ -77,6 +77,7 @@ fn the_production_example_loads() {
         places,
         [
             "admin.token",
+            "state_key",
             "site.branch.roster.passwords",
             "site.branch.proxy_password",
             "site.main.roster.passwords",
