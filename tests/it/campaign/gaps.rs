@@ -169,6 +169,9 @@ pub fn measure(truth: &Truth, gaps: &BTreeMap<String, Vec<Gap>>) -> Measured {
     out
 }
 
+/// Of fewer gaps a single one would decide about ninety-nine in a hundred: their edges are printed, not judged.
+const ENOUGH: usize = 100;
+
 impl Measured {
     /// The widest of ninety-nine in a hundred, and the widest.
     pub fn edge(sorted: &[i64]) -> (i64, i64) {
@@ -180,9 +183,12 @@ impl Measured {
     pub fn complaints(&self) -> Vec<String> {
         let mut out = Vec::new();
         let all = self.certain + self.possible;
-        if self.false_certain.len() * 100 > all {
+        if self.false_certain.len() * 100 > all.max(ENOUGH) {
             out.push(format!("{} of {all} gaps are certain and false", self.false_certain.len()));
             out.extend(self.false_certain.iter().cloned());
+        }
+        if all < ENOUGH {
+            return out;
         }
         for (what, (most, _)) in
             [("early", Measured::edge(&self.early)), ("late", Measured::edge(&self.late))]
