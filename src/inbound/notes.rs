@@ -55,11 +55,16 @@ pub fn say(session: &Session, note: &Note, now: Millis) {
         }
         Note::Stalled { since } => {
             let seconds = (now - since) / 1000;
-            session.view.cause("storage stalled: a batch waits to be written");
-            const WORDS: &str = "storage stalled: a batch waits to be written; the session is kept alive and nothing is acknowledged";
+            // The operator is not to look at the disk where a sink is the reason.
+            let why = match session.intake.paused() {
+                true => "a sink with on_limit = \"stop-intake\" holds the intake up",
+                false => "storage stalled: a batch waits to be written",
+            };
+            session.view.cause(why);
+            const KEPT: &str = "the session is kept alive and nothing is acknowledged";
             match by_name(session, Kind::Stalled) {
-                true => tracing::warn!(site, agent, seconds, "{WORDS}"),
-                false => tracing::debug!(site, agent, seconds, "{WORDS}"),
+                true => tracing::warn!(site, agent, seconds, "{why}; {KEPT}"),
+                false => tracing::debug!(site, agent, seconds, "{why}; {KEPT}"),
             }
         }
         other => say_of_session(session, other),
@@ -196,7 +201,7 @@ fn say_of_many(site: &str, kind: Kind, times: u64, seconds: u64) {
         }
         Kind::GapClosed => tracing::info!(site, times, seconds, "gaps are closed: {MORE}"),
         Kind::Gone => tracing::info!(site, times, seconds, "sessions of the process before are gone: {MORE}"),
-        Kind::Stalled => tracing::warn!(site, times, seconds, "storage stalled: {MORE}"),
+        Kind::Stalled => tracing::warn!(site, times, seconds, "batches wait to be written: {MORE}"),
         Kind::SubscriptionRefused => {
             tracing::warn!(site, times, seconds, "the server refused subscriptions: {MORE}");
         }
