@@ -3,38 +3,36 @@
 use super::Stage;
 use super::gaps::{GAPS, Gaps, apart};
 use super::seen::{Seen, from_stdout};
+use crate::harness::daemon::Daemon;
 use crate::harness::eventually;
 use crate::harness::workload;
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stop_under_load_ends_well_and_the_next_start_goes_on_with_the_same_sessions() {
-    let stage = Stage::set(20, &[], GAPS).await;
-    let story = &stage.story;
-    let telling = story.steady();
-    for window in 1..=3 {
-        let mut daemon = stage.home.start();
-        daemon.connected(stage.agents).await;
-        story.listened(window);
-        let before = stage.receiver.count();
-        eventually("the webhook is busy", LIMIT, || async {
-            (stage.receiver.count() > before + 50).then_some(())
-        })
-        .await;
-        story.silence();
-        let ended = daemon.stop().await;
-        assert_eq!(ended.code(), Some(0), "{}", stage.home.log());
-    }
-    assert!(!stage.home.log().contains("stop_grace"), "nothing was cut off: {}", stage.home.log());
+/// A daemon with every session listening and the webhook at work; the caller ends it.
+async fn busy_life(stage: &Stage, window: u64) -> Daemon {
     let mut daemon = stage.home.start();
     daemon.connected(stage.agents).await;
-    story.listened(4);
-    story.end();
+    stage.story.listened(window);
+    let before = stage.receiver.count();
+    eventually("the webhook is busy", LIMIT, || async {
+        (stage.receiver.count() > before + 50).then_some(())
+    })
+    .await;
+    stage.story.silence();
+    daemon
+}
+
+/// The last daemon: the story ends, all is told again, and every sink has taken all of it.
+async fn last_life(stage: &Stage, window: u64, telling: tokio::task::JoinHandle<()>) -> Daemon {
+    let mut daemon = stage.home.start();
+    daemon.connected(stage.agents).await;
+    stage.story.listened(window);
+    stage.story.end();
     telling.await.unwrap();
-    story.resend_all("final").await;
-    let wanted = story.message_ids();
+    stage.story.resend_all("final").await;
+    let wanted = stage.story.message_ids();
     eventually("the webhook has every message", LIMIT, || async {
         stage.webhook_ids().is_superset(&wanted).then_some(())
     })
@@ -42,6 +40,21 @@ async fn a_stop_under_load_ends_well_and_the_next_start_goes_on_with_the_same_se
     for sink in ["crm", "console", "gaps"] {
         daemon.until(&format!("cometbridge_sink_lag_events{{sink=\"{sink}\"}}"), LIMIT, |n| n == 0.0).await;
     }
+    daemon
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_under_load_ends_well_and_the_next_start_goes_on_with_the_same_sessions() {
+    let stage = Stage::set(20, &[], GAPS).await;
+    let story = &stage.story;
+    let telling = story.steady();
+    for window in 1..=3 {
+        let daemon = busy_life(&stage, window).await;
+        let ended = daemon.stop().await;
+        assert_eq!(ended.code(), Some(0), "{}", stage.home.log());
+    }
+    assert!(!stage.home.log().contains("stop_grace"), "nothing was cut off: {}", stage.home.log());
+    let daemon = last_life(&stage, 4, telling).await;
     let acked = stage.server.acked().await;
     let stats = stage.server.stats().await;
     let handshakes = stats["handshakes"].as_u64().unwrap();
@@ -68,34 +81,13 @@ async fn a_restart_beyond_the_window_is_a_gap_that_holds_everything_missed() {
     let story = &stage.story;
     let telling = story.steady();
     for window in 1..=2 {
-        let mut daemon = stage.home.start();
-        daemon.connected(stage.agents).await;
-        story.listened(window);
-        let before = stage.receiver.count();
-        eventually("the webhook is busy", LIMIT, || async {
-            (stage.receiver.count() > before + 50).then_some(())
-        })
-        .await;
-        story.silence();
+        let daemon = busy_life(&stage, window).await;
         daemon.kill();
         for user in workload::users(stage.agents) {
             stage.server.drop_session(&user).await;
         }
     }
-    let mut daemon = stage.home.start();
-    daemon.connected(stage.agents).await;
-    story.listened(3);
-    story.end();
-    telling.await.unwrap();
-    story.resend_all("final").await;
-    let wanted = story.message_ids();
-    eventually("the webhook has every message", LIMIT, || async {
-        stage.webhook_ids().is_superset(&wanted).then_some(())
-    })
-    .await;
-    for sink in ["crm", "console", "gaps"] {
-        daemon.until(&format!("cometbridge_sink_lag_events{{sink=\"{sink}\"}}"), LIMIT, |n| n == 0.0).await;
-    }
+    let daemon = last_life(&stage, 3, telling).await;
     assert!(daemon.stop().await.success());
     let (own, _) = apart(from_stdout(&stage.home));
     let seen = Seen::take("webhook", stage.webhook_events());
