@@ -86,7 +86,7 @@ part() {
     fi
 }
 
-tests() { "$cargo" test --release --locked "${features[@]}" --test it -- --include-ignored "$@"; }
+tests() { "$cargo" test --release --locked "${features[@]}" --test it -- "$@"; }
 
 # A part for each module of the tests, in the order of their names; `--exact`, as modules lie in modules.
 # Built where it can be seen; then the list alone.

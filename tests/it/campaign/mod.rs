@@ -23,13 +23,11 @@ use std::time::Duration;
 const REPAIR: Duration = Duration::from_secs(240);
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "not steady yet: now and then an agent is not back after the day; run it with --include-ignored"]
 async fn a_busy_day_of_faults_with_ack_loses_nothing_unsaid() {
     day(true).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "not steady yet: now and then an agent is not back after the day; run it with --include-ignored"]
 async fn a_busy_day_of_faults_without_ack_loses_nothing_unsaid() {
     day(false).await;
 }
@@ -39,10 +37,22 @@ fn seed() -> u64 {
     given.unwrap_or_else(|| fastrand::u64(1..1_000_000))
 }
 
+/// An agent that logs in alone while the directory refuses everybody counts as refused, as nobody else shows that
+/// the fault is the site's. It is for the operator to ask for another try; here as everywhere.
+async fn pardon(home: &Home, daemon: &Daemon) {
+    let refused = daemon.metric("cometbridge_accounts_refused").await;
+    if refused > 0.0 {
+        println!("  {refused} agents were refused alone, and are pardoned");
+        let (code, _, said) = Daemon::asked(home, &["retry", "--site", "main", "--all"]).await;
+        assert_eq!(code, 0, "{said}");
+    }
+}
+
 async fn day(ack: bool) {
     let (size, seed) = (Size::chosen(), seed());
     println!("campaign: ack {ack}, COMETBRIDGE_SEED={seed}, {} agents", size.agents);
-    let home = Home::new();
+    let mut home = Home::new();
+    home.token = Some(scenario::TOKEN);
     let oracle = Oracle::start(&home, &scenario::text(&size, seed, ack));
     home.write("cometbridge.toml", &scenario::config(&home, &oracle.url, &size));
     let mut daemon = home.start_with(&[]);
@@ -52,6 +62,7 @@ async fn day(ack: bool) {
     })
     .await;
     oracle.rest().await;
+    pardon(&home, &daemon).await;
     daemon.connected(size.agents).await;
     let truth = oracle.truth().await;
     let unsettled = settled(&home, &daemon, &truth).await;

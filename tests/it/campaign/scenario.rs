@@ -108,11 +108,14 @@ pub fn text(size: &Size, seed: u64, ack: bool) -> String {
     text
 }
 
+/// Of the admin server: pardons ask for one.
+pub const TOKEN: &str = "a-token-of-these-tests";
+
 /// The bridge's configuration; stdout has everything that it publishes.
 pub fn config(home: &Home, url: &str, _size: &Size) -> String {
     format!(
         "state_dir = \"{state}\"\nstop_grace = \"20s\"\n[admin]\nlisten = \"127.0.0.1:{admin}\"\n\
-         [site.main]\nbase_url = \"{url}\"\nrequests_per_second = {BUDGET}\nlogins_per_second = {BUDGET}\n\
+         token = {{ file = \"{token}\" }}\n[site.main]\nbase_url = \"{url}\"\nrequests_per_second = {BUDGET}\nlogins_per_second = {BUDGET}\n\
          network_delay = \"2s\"\nconnect_timeout = \"2s\"\nmax_backoff = \"2s\"\nserver_window = \"4s\"\nask_window = \"0s\"\n\
          max_message = \"64KiB\"\nkeep_alive = \"7s\"\nreconcile_every = \"6s\"\nmax_handshakes = 200\n\
          settle_after_outage = \"1s\"\nmax_disturbed = 100000\n\
@@ -120,6 +123,7 @@ pub fn config(home: &Home, url: &str, _size: &Size) -> String {
          [sink.stdout.all]\nprivacy = \"full\"\nraw = true\nstart = \"earliest\"\n",
         state = home.state_dir().display(),
         admin = home.admin_port,
+        token = home.write("admin.token", TOKEN).display(),
         roster = home.path("agents.csv").display(),
         passwords = home.path("passwords.csv").display(),
     )
