@@ -56,7 +56,7 @@ async fn day(ack: bool) {
     let oracle = Oracle::start(&home, &scenario::text(&size, seed, ack));
     home.write("cometbridge.toml", &scenario::config(&home, &oracle.url, &size));
     let mut daemon = home.start_with(&[]);
-    daemon.connected(size.agents).await;
+    // The simulator begins the day, and its faults, when everybody is subscribed: from then on some are always away.
     eventually("enough faults have struck and the day is over", size.limit(), || async {
         oracle.day_over().await.then_some(())
     })
