@@ -33,15 +33,14 @@ pub fn reply(json: Vec<u8>, fault: Option<After>) -> Response {
     ([(header::CONTENT_TYPE, media)], body).into_response()
 }
 
-/// Whether the reply does not arrive as it is.
+/// Whether the reply does not arrive whole. One with another content type does: reading it is up to the client.
 pub fn spoils(fault: &After) -> Option<&'static str> {
     match fault {
         After::Cut(_) => Some("cut"),
         After::Garbage => Some("garbage"),
         After::Malformed => Some("malformed"),
-        After::ContentType(_) => Some("content-type"),
         After::Lost => Some("lost-reply"),
-        After::Drip { .. } | After::RenameCookie | After::SwapCookie => None,
+        After::ContentType(_) | After::Drip { .. } | After::RenameCookie | After::SwapCookie => None,
     }
 }
 
@@ -93,6 +92,13 @@ fn sized(body: Body, length: usize) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A truth that calls it lost accuses whoever has read it.
+    #[test]
+    fn a_reply_with_another_content_type_is_not_lost() {
+        assert_eq!(spoils(&After::ContentType("text/html".to_owned())), None);
+        assert_eq!(spoils(&After::Cut(0)), Some("cut"));
+    }
 
     #[test]
     fn a_malformed_body_is_one_byte_longer_and_no_json() {
