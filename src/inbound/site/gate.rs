@@ -1,8 +1,8 @@
 //! Who may send next: one budget, queues by errand, hosts that may be left alone for a while.
 //!
 //! Order among those who may leave: what keeps something alive, then what was begun (handshakes, subscriptions),
-//! then new logins; every fourth turn goes to whoever of them has waited longest, so that none of them starves. Readings
-//! go when nobody else can. First come, first served within an errand. A waiter who has left is passed over and
+//! then new logins; every fourth turn it is the other way round, so that none of them starves: when thousands ask at
+//! once whether their sessions live, the first of them log in again meanwhile. Readings go when nobody else can. First come, first served within an errand. A waiter who has left is passed over and
 //! costs no turn. Pure but for the handing over: every function is told the time. Deliberately absent: timers.
 
 use crate::base::retry::Backoff;
@@ -239,10 +239,12 @@ impl Gate {
             }
         }
         self.waiting = self.waiting.saturating_sub(left);
-        let oldest_first = self.turns % 4 == 3;
-        let chosen = ready.into_iter().min_by_key(|(ticket, _, errand)| {
-            let rank = if oldest_first && *errand != Errand::Read { 0 } else { rank(*errand) };
-            (rank, *ticket)
+        let other_way_round = self.turns % 4 == 3;
+        let chosen = ready.into_iter().min_by_key(|(ticket, _, errand)| match errand {
+            Errand::KeepAlive | Errand::Open | Errand::Login if other_way_round => {
+                (2 - rank(*errand), *ticket)
+            }
+            _ => (rank(*errand), *ticket),
         });
         match (chosen, earliest) {
             (Some((_, lane, errand)), _) => Next::Now { lane, errand },

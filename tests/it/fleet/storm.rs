@@ -67,9 +67,12 @@ async fn within_budget(server: &Server, agents: usize, requests: u64, logins: u6
         word(seen, requests),
         word(tried, logins)
     );
-    // What leaves within a budget arrives in lumps where processes wait for a processor: a quarter of a second of it.
-    assert!(seen <= requests + requests / 4, "{stats}");
-    assert!(tried <= logins + logins / 4, "{stats}");
+    // What leaves within a budget arrives in lumps where a debug build shares its processors with other tests: a
+    // quarter of a second of it. The campaign has the machine for itself.
+    let lump = if campaign() { 0 } else { 4 };
+    let most = |limit: u64| limit + limit.checked_div(lump).unwrap_or(0);
+    assert!(seen <= most(requests), "{stats}");
+    assert!(tried <= most(logins), "{stats}");
     let attempts = server.attempts().await;
     assert_eq!(attempts.len(), agents);
     let twice: Vec<_> = attempts.iter().filter(|(_, attempts, _)| *attempts != 1).collect();
