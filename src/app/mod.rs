@@ -18,6 +18,7 @@ mod rosters;
 mod run;
 mod schema;
 mod service;
+mod sessions;
 mod simulate;
 mod status;
 mod stop;

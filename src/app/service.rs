@@ -3,8 +3,9 @@
 //! Deliberately absent: how a part does its work.
 
 use crate::admin;
-use crate::app::crew::{self, Begin, Crew, Work};
+use crate::app::crew::{self, Crew};
 use crate::app::rosters::{self, Order, Rosters};
+use crate::app::sessions;
 use crate::app::status::{self, StatusSource};
 use crate::app::{Fault, systemd};
 use crate::base::health::{Health, Status};
@@ -14,7 +15,6 @@ use crate::base::time::Clock;
 use crate::config::{MIN_STATE_KEY, Settings};
 use crate::inbound::dedup::{self, Ended, Intake};
 use crate::inbound::fleet::{self, Common, Fleet, Maker, Prepared};
-use crate::inbound::hold;
 use crate::inbound::roster::{Agent, Watch};
 use crate::inbound::session::protocol::{GAPS, LOST, Phase};
 use crate::inbound::settings::SiteConfig;
@@ -23,7 +23,6 @@ use crate::outbound::fanout::{self, Lanes};
 use crate::outbound::settings::Start;
 use crate::outbound::sink::reasons;
 use anyhow::Context;
-use futures_util::future::BoxFuture;
 use secrecy::{ExposeSecret, SecretString};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -90,7 +89,8 @@ pub async fn start(settings: Settings, only: &[String]) -> Result<Service, Fault
     let source = StatusSource::new(&settings, &journal, &fleet, rosters, &clock, &metrics, &health);
     let (admin_address, admin) = serve_admin(&settings, source, &stop_admin).await?;
     health.set("journal", Status::Ok);
-    begin(&mut crew, &maker, first, only.is_empty());
+    // From here on agents are logged in: everything else stands.
+    sessions::begin(&mut crew, &maker, first, only.is_empty());
     probe(&fleet, &stop_sessions);
     tracing::info!(agents = crew.len(), sinks = settings.sinks.len(), admin = %admin_address, last_sequence = recovery.last, "started");
     Ok(Service {
@@ -188,23 +188,12 @@ async fn prepare(
     let prepared = prepared.map_err(|error| Fault::Configuration(error.to_string()))?;
     let Prepared { fleet, maker, rosters: watches } = prepared;
     let maker = Arc::new(maker);
-    let crew = Crew::new(work(maker.clone(), stop.clone()), health.clone());
+    let crew = Crew::new(sessions::work(maker.clone(), stop.clone()), health.clone());
     let of_site = |(site, watch): (&SiteConfig, &Watch)| (site.name.clone(), watch.agents().to_vec());
     let first = settings.sites.iter().zip(&watches).map(of_site).collect();
     let watches = settings.sites.iter().cloned().zip(watches).collect();
     let (rosters, orders) = rosters::start(watches, hangups, tools, stop.clone());
     Ok(Held { fleet, maker, crew, rosters, orders, first })
-}
-
-/// From here on agents are logged in: everything else stands.
-fn begin(crew: &mut Crew, maker: &Maker, first: Vec<(String, Vec<Agent>)>, all: bool) {
-    for (site, agents) in first {
-        agents.into_iter().for_each(|agent| crew.add(&site, agent));
-    }
-    let left = maker.started();
-    if left > 0 && all {
-        tracing::warn!(agents = left, "agents that were held before stand in no roster any more");
-    }
 }
 
 /// What can be counted is shown from the first scrape on.
@@ -243,34 +232,6 @@ async fn serve_admin(
     let config = admin::Config { listen: settings.admin.listen, token, limits: admin::Limits::default() };
     let served = admin::serve(config, source.into_state(), stop.clone()).await?;
     Ok(served)
-}
-
-/// What a session's task does. Made at once, so that the fleet shows it; after a fault of ours it waits first.
-fn work(maker: Arc<Maker>, stop: CancellationToken) -> Work {
-    Box::new(move |begin: Begin| -> BoxFuture<'static, ()> {
-        let Begin { site, agent, leave, after } = begin;
-        let (maker, stop) = (maker.clone(), stop.clone());
-        let Some(after) = after else {
-            return match maker.session(&site, agent, leave) {
-                Some(session) => Box::pin(hold(session, stop)),
-                None => Box::pin(async {}),
-            };
-        };
-        Box::pin(async move {
-            tokio::select! {
-                () = tokio::time::sleep(after) => {}
-                () = stop.cancelled() => return,
-                () = leave.cancelled() => return,
-            }
-            if let Err(error) = maker.recall(&site, std::slice::from_ref(&agent.key)).await {
-                tracing::error!(site, agent = agent.key, %error, "what is stored of the session can not be read");
-            }
-            if let Some(session) = maker.session(&site, agent, leave) {
-                drop(maker);
-                Box::pin(hold(session, stop)).await;
-            }
-        })
-    })
 }
 
 /// Where a site has several base URLs, somebody looks whether the preferred one is back.
@@ -313,7 +274,7 @@ impl Service {
                     }
                 }
                 Some(gone) = self.crew.next() => self.gone(gone),
-                Some(order) = self.orders.recv() => self.carry_out(order).await,
+                Some(order) = self.orders.recv() => self.carry_out(order),
                 _ = ticks.tick() => self.tick(),
             }
         }
@@ -340,27 +301,16 @@ impl Service {
     fn gone(&self, name: Option<crew::Name>) {
         if let Some((site, agent)) = name {
             tracing::info!(site, agent, "held no longer");
-            self.forget(&site, &agent);
-        }
-    }
-
-    fn forget(&self, site: &str, agent: &str) {
-        if let Some(door) = self.fleet.door(site) {
-            door.forget(agent);
+            if let Some(door) = self.fleet.door(&site) {
+                door.forget(&agent);
+            }
         }
     }
 
     /// Touches only the agents that the change of a roster names.
-    async fn carry_out(&mut self, order: Order) {
+    fn carry_out(&mut self, order: Order) {
         let Order { site, agents, change } = order;
-        if let Err(error) = self.maker.recall(&site, &change.added).await {
-            tracing::error!(site, %error, "what is stored of the added agents' sessions can not be read");
-        }
-        for agent in &change.removed {
-            if !self.crew.remove(&site, agent) {
-                self.forget(&site, agent);
-            }
-        }
+        change.removed.iter().for_each(|agent| self.crew.remove(&site, agent));
         agents.into_iter().for_each(|agent| self.crew.add(&site, agent));
     }
 

@@ -107,8 +107,8 @@ impl Held {
                     }
                     continue;
                 }
-                Action::Forget => {
-                    Box::pin(self.forget()).await;
+                Action::Release => {
+                    Box::pin(self.release(machine)).await;
                     continue;
                 }
                 Action::End => return None,
@@ -283,6 +283,7 @@ impl Held {
             transport: &self.transport,
             sealer: self.session.sealer.as_deref(),
             unread: self.upkeep.unread().chain(closed).collect(),
+            holes: self.upkeep.holes().cloned().collect(),
             unseen: (self.fresh && self.gap.is_none()) || self.upkeep.unseen(),
             with_batch,
         };

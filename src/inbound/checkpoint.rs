@@ -8,6 +8,7 @@ use crate::base::digest::Digest;
 use crate::base::envelope::medium;
 use crate::base::seal::Sealer;
 use crate::base::time::Millis;
+use crate::inbound::dedup::Hole;
 use crate::inbound::session::machine::Machine;
 use crate::inbound::session::pending::Pending;
 use crate::inbound::session::protocol::{Before, OpenGap, Saved, cause_word};
@@ -32,6 +33,8 @@ pub struct Past {
     pub gap: Option<Gap>,
     /// Gaps that were closed, and what they touched was not read again yet; each with what was known when it opened.
     pub unread: Vec<(Gap, Vec<Known>)>,
+    /// Holes in logs that were noticed, and not read yet.
+    pub holes: Vec<Hole>,
     /// The agent's state was not read since its session began.
     pub unseen: bool,
     /// The keys of a session are there, and can not be opened.
@@ -42,6 +45,9 @@ pub struct Past {
 const MAX_UNREAD: usize = 8;
 /// Open conversations that each of them keeps; the log of one beyond them is read from its beginning.
 const MAX_BEFORE: usize = 64;
+
+/// Holes that a checkpoint keeps; the newest stay.
+const MAX_HOLES: usize = 64;
 
 /// A closed gap, as far as reading again needs it.
 #[derive(Serialize, Deserialize)]
@@ -118,6 +124,8 @@ struct Body {
     access: Option<Access>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     unread: Vec<Unread>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    holes: Vec<Hole>,
     #[serde(default)]
     unseen: bool,
 }
@@ -145,6 +153,7 @@ pub struct Sources<'a> {
     pub transport: &'a Transport,
     pub sealer: Option<&'a Sealer>,
     pub unread: Vec<(&'a Gap, &'a [Known])>,
+    pub holes: Vec<Hole>,
     pub unseen: bool,
     /// It is written in one step with the batch in hand.
     pub with_batch: bool,
@@ -152,7 +161,7 @@ pub struct Sources<'a> {
 
 /// Where the session stands.
 pub fn write(machine: &Machine, sources: &Sources<'_>) -> Checkpoint {
-    let Sources { name, config, pending, transport, sealer, unread, unseen, with_batch } = sources;
+    let Sources { name, config, pending, transport, sealer, unread, holes, unseen, with_batch } = sources;
     let saved = machine.saved(*with_batch);
     let access = saved.as_ref().and_then(|saved| {
         let keys = Keys { client_id: saved.client_id.clone(), jar: transport.save() };
@@ -176,9 +185,25 @@ pub fn write(machine: &Machine, sources: &Sources<'_>) -> Checkpoint {
         pending: pending.hex(),
         access,
         unread: newest(unread.clone()),
+        holes: newest_holes(holes.clone()),
         unseen: *unseen,
     };
     Checkpoint { session: (*name).to_owned(), body: serde_json::to_string(&body).unwrap_or_default() }
+}
+
+/// The same with more holes, as only the decision about its batch shows them. One that can not be read stays.
+pub fn with_holes(checkpoint: Checkpoint, holes: &[Hole]) -> Checkpoint {
+    let Ok(mut body) = serde_json::from_str::<Body>(&checkpoint.body) else { return checkpoint };
+    body.holes.extend_from_slice(holes);
+    body.holes = newest_holes(body.holes);
+    match serde_json::to_string(&body) {
+        Ok(body) => Checkpoint { body, ..checkpoint },
+        Err(_) => checkpoint,
+    }
+}
+
+fn newest_holes(mut holes: Vec<Hole>) -> Vec<Hole> {
+    holes.split_off(holes.len().saturating_sub(MAX_HOLES))
 }
 
 /// The gaps that are kept, oldest first.
@@ -194,6 +219,7 @@ pub fn read(checkpoint: &Checkpoint, config: &SiteConfig, sealer: Option<&Sealer
     let mut past = Past::default();
     past.before.covered = body.at;
     past.unseen = body.unseen;
+    past.holes = body.holes;
     past.unread = body.unread.into_iter().map(|gap| gap.gap(&checkpoint.session)).collect();
     let sealed = matches!(body.access, Some(Access::Sealed(_)));
     let keys = match body.access {
@@ -258,6 +284,22 @@ mod tests {
         let kept = newest(gaps.iter().map(|gap| (gap, &[][..])).collect());
         let ids: Vec<&str> = kept.iter().map(|unread| unread.id.as_str()).collect();
         assert_eq!(ids, ["g3", "g4", "g5", "g6", "g7", "g8", "g9", "g10"]);
+    }
+
+    #[test]
+    fn holes_are_added_to_what_stands_in_a_checkpoint_and_the_newest_are_kept() {
+        let config = crate::inbound::settings::testing::site();
+        let hole = |from| Hole { medium: "chat".into(), interaction: "c1".into(), from, to: from };
+        let body = r#"{"at":5,"ack":3,"access":{"sealed":"x"},"unseen":true}"#;
+        let mut point = Checkpoint { session: "main/1001".into(), body: body.into() };
+        for from in 1..=70 {
+            point = with_holes(point, &[hole(from)]);
+        }
+        let past = read(&point, &config, None);
+        assert_eq!((past.before.covered, past.unseen, past.locked), (Some(5), true, true));
+        assert_eq!(past.holes, (7..=70).map(hole).collect::<Vec<_>>());
+        let torn = Checkpoint { session: "main/1001".into(), body: "{".into() };
+        assert_eq!(with_holes(torn.clone(), &[hole(1)]), torn);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The ledger of one session: gaps opened and closed, what the machine says, the checkpoint renewed or forgotten.
+//! The ledger of one session: gaps opened and closed, what the machine says, the checkpoint renewed.
 //!
 //! Deliberately absent: when a gap begins or ends (the machine), and what can be repaired (`reconcile`).
 
@@ -153,12 +153,12 @@ impl Held {
         }
     }
 
-    /// Nothing of the session is to be found by a later process.
-    pub(super) async fn forget(&mut self) {
-        let checkpoint = Some(Checkpoint { session: self.session.name(), body: String::new() });
-        let append = Append { checkpoint, ..Append::default() };
+    /// Where the agent stands, for its next session: on disk before that begins, as it reads it.
+    pub(super) async fn release(&mut self, machine: &Machine) {
+        let checkpoint = Some(self.checkpoint(machine, false));
+        let append = Append { checkpoint, durable: true, ..Append::default() };
         if let Err(error) = settled(self.session.journal.append(append)).await {
-            tracing::error!(agent = %self.session.agent.key, %error, "the session could not be forgotten");
+            tracing::error!(agent = %self.session.agent.key, %error, "where the agent stands could not be written down");
         }
     }
 }

@@ -6,6 +6,7 @@
 use crate::base::retry::Backoff;
 use crate::base::time::Millis;
 use crate::inbound::Session;
+use crate::inbound::dedup::Hole;
 use crate::inbound::notes;
 use crate::inbound::reconcile::{Finding, Occasion, Reader, reconcile};
 use crate::inbound::session::login::{ME, judge};
@@ -68,6 +69,13 @@ impl Wanted {
             Occasion::Routine { .. } | Occasion::Hole(_) => None,
         }
     }
+
+    fn hole(&self) -> Option<&Hole> {
+        match &self.occasion {
+            Occasion::Hole(hole) => Some(hole),
+            _ => None,
+        }
+    }
 }
 
 /// How long a reading that came to nothing waits for its next try.
@@ -100,11 +108,12 @@ impl Upkeep {
         let config = &session.site.config;
         let now = Instant::now();
         let routine = config.reconcile_every;
-        // What an earlier process closed and could not read again any more.
+        // What an earlier session closed or passed over, and could not read again any more.
         let unread = session.past.unread.iter().cloned();
         let unread = unread.map(|(gap, before)| Occasion::Continued { gap, before });
         let unseen = Occasion::NewSession { gap: None, before: Vec::new() };
-        let unread = unread.chain(session.past.unseen.then_some(unseen));
+        let holes = session.past.holes.iter().cloned().map(Occasion::Hole);
+        let unread = unread.chain(session.past.unseen.then_some(unseen)).chain(holes);
         let unread = unread.map(|occasion| Wanted { occasion, tries: 0, after: now });
         Upkeep {
             on: false,
@@ -152,6 +161,11 @@ impl Upkeep {
     /// Gaps whose interactions were not read again yet.
     pub fn unread(&self) -> impl Iterator<Item = (&Gap, &[Known])> {
         self.wanted.iter().chain(&self.reading).filter_map(Wanted::gap)
+    }
+
+    /// Holes in logs that were not read yet, oldest first.
+    pub fn holes(&self) -> impl Iterator<Item = &Hole> {
+        self.reading.iter().chain(&self.wanted).filter_map(Wanted::hole)
     }
 
     /// The agent was never read since its session began.
@@ -287,7 +301,7 @@ impl Upkeep {
         };
         session.metrics.session_readings_total.with_label_values(&[site, result]).inc();
         // The log of one conversation says nothing of how the session stands.
-        if !self.reading.as_ref().is_some_and(|wanted| matches!(wanted.occasion, Occasion::Hole(_))) {
+        if self.reading.as_ref().is_none_or(|wanted| wanted.hole().is_none()) {
             session.view.read(session.clock.now(), finding);
         }
         match finding {

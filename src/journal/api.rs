@@ -39,12 +39,15 @@ pub struct Append {
     pub known: Vec<Known>,
     pub gaps: Vec<Gap>,
     pub checkpoint: Option<Checkpoint>,
+    /// It must be on disk before it is answered, even if it is a checkpoint alone.
+    pub durable: bool,
 }
 
 impl Append {
     /// Whether anything in it must be on disk before it may be acknowledged.
     pub fn needs_sync(&self) -> bool {
-        !self.events.is_empty()
+        self.durable
+            || !self.events.is_empty()
             || !self.marks.is_empty()
             || !self.states.is_empty()
             || !self.known.is_empty()
@@ -116,7 +119,8 @@ pub struct Gap {
 /// How long a gap stays in the journal after it was closed.
 pub const KEEP_GAPS: Duration = Duration::from_secs(30 * 24 * 3_600);
 
-/// What is known of one agent's secret: only keyed digests of it, never the secret. It does not expire.
+/// What is known of one agent's secret: only keyed digests of it, never the secret. It does not expire, and where
+/// a secret is refused it outlives the session: an agent may come back with the same one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Account {
     /// `<site>/<agent>`.
@@ -133,7 +137,7 @@ pub struct Account {
 /// Where one session stands: stored with each batch, so that a later start can resume from it.
 ///
 /// An empty body forgets the session: what is known of its resources, its open gaps and its account go with it.
-/// Its closed gaps stay for their time.
+/// Its closed gaps stay for their time, and its account stays where a secret of it is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     /// `<site>/<agent>`.

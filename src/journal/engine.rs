@@ -29,7 +29,7 @@ pub(super) enum Write {
     Known(Known),
     /// Replaces the gap of that id.
     Gap(Gap),
-    /// An empty body forgets the session, with all that is known of it.
+    /// An empty body forgets the session, with all that is known of it but a refused secret.
     Checkpoint(Checkpoint),
     /// Never moves a position back.
     Position {
@@ -168,6 +168,7 @@ pub(super) trait Reading: Send {
     fn lag(&self, position: Sequence) -> Result<Lag, Error>;
     fn conversation(&self, conversation: &Digest) -> Result<Option<ConversationMarks>, Error>;
     fn state(&self, resource: &Digest) -> Result<Option<Digest>, Error>;
+    fn checkpoint(&self, session: &str) -> Result<Option<Checkpoint>, Error>;
     fn checkpoints(&self) -> Result<Vec<Checkpoint>, Error>;
     fn known(&self, session: &str) -> Result<Vec<Known>, Error>;
     fn known_one(&self, session: &str, kind: &str, id: &str) -> Result<Option<Known>, Error>;

@@ -99,7 +99,7 @@ impl Journal {
         let (answer, pending) = oneshot::channel();
         let sync = append.needs_sync();
         let now = self.0.clock.now();
-        let Append { events, marks, states, known, gaps, checkpoint } = append;
+        let Append { events, marks, states, known, gaps, checkpoint, durable: _ } = append;
         let count = events.len() as u64;
         let mut bytes = 0u64;
         let mut writes = Vec::with_capacity(events.len().saturating_add(marks.len()).saturating_add(2));
@@ -202,6 +202,12 @@ impl Journal {
     /// A look-up of its own for a thread that may block.
     pub fn lookup(&self) -> Result<Lookup, Error> {
         (self.0.opener)().map(Lookup)
+    }
+
+    /// Where one session stood last.
+    pub async fn checkpoint(&self, session: &str) -> Result<Option<Checkpoint>, Error> {
+        let session = session.to_owned();
+        self.ask(move |reader| reader.checkpoint(&session)).await
     }
 
     /// Where every session stood last, by name.

@@ -141,6 +141,12 @@ impl Reading for SqliteReader {
         Ok(found.map(Digest))
     }
 
+    fn checkpoint(&self, session: &str) -> Result<Option<Checkpoint>, Error> {
+        let mut select = self.0.prepare_cached("SELECT body FROM checkpoint WHERE session = ?1")?;
+        let body: Option<String> = select.query_row([session], |row| row.get(0)).optional()?;
+        Ok(body.map(|body| Checkpoint { session: session.to_owned(), body }))
+    }
+
     fn checkpoints(&self) -> Result<Vec<Checkpoint>, Error> {
         let mut select = self.0.prepare_cached("SELECT session, body FROM checkpoint ORDER BY session")?;
         let found = select.query_map([], |row| Ok(Checkpoint { session: row.get(0)?, body: row.get(1)? }))?;

@@ -6,5 +6,6 @@ mod gaps;
 mod holes;
 mod medium;
 mod restart;
+mod rosters;
 mod silent;
 mod stage;

@@ -4,4 +4,5 @@ mod asked;
 mod changes;
 mod faulty;
 mod held;
+mod refused;
 mod stage;

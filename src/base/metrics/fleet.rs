@@ -130,7 +130,7 @@ impl FleetFamilies {
             accounts_refused: gauges(
                 &r,
                 "accounts_refused",
-                "Accounts whose secret was refused and is not tried again",
+                "Accounts of agents held whose secret was refused and is not tried again",
                 &["site"],
             )?,
             roster_held: gauges(

@@ -22,6 +22,8 @@ pub struct Entry {
     pub at: Millis,
     /// It was marked in this process: what is on disk may lag behind.
     pub touched: bool,
+    /// Its agent is not held now: it is remembered, and not shown.
+    pub absent: bool,
 }
 
 /// The accounts of one site, by agent.
@@ -37,7 +39,7 @@ impl Book {
         let of_site = stored.into_iter().filter_map(|account| {
             let agent = account.session.strip_prefix(&prefix)?.to_owned();
             let Account { worked, refused, reason, at, .. } = account;
-            Some((agent, Entry { worked, refused, reason, at, touched: false }))
+            Some((agent, Entry { worked, refused, reason, at, ..Entry::default() }))
         });
         let key = hmac::Key::new(hmac::HMAC_SHA256, &key);
         Book { site: site.to_owned(), key, entries: of_site.collect() }
@@ -72,8 +74,9 @@ impl Book {
         self.get(agent).filter(|entry| entry.refused == Some(secret))
     }
 
+    /// Those of agents that are held.
     pub fn refused(&self) -> impl Iterator<Item = (&String, &Entry)> {
-        self.entries.iter().filter(|(_, entry)| entry.refused.is_some())
+        self.entries.iter().filter(|(_, entry)| entry.refused.is_some() && !entry.absent)
     }
 
     /// The secret logged in. `Some` where that is news, to be stored.
@@ -88,7 +91,8 @@ impl Book {
     pub fn mark(&mut self, agent: &str, secret: Digest, reason: &str, at: Millis) -> Account {
         let entry = self.entries.entry(agent.to_owned()).or_default();
         let worked = entry.worked;
-        *entry = Entry { worked, refused: Some(secret), reason: reason.to_owned(), at, touched: true };
+        let reason = reason.to_owned();
+        *entry = Entry { worked, refused: Some(secret), reason, at, touched: true, absent: false };
         self.account(agent)
     }
 
@@ -100,6 +104,17 @@ impl Book {
         entry.at = at;
         entry.touched = true;
         Some(self.account(agent))
+    }
+
+    /// Whether its agent is held now. Of one that is not, only a refusal is remembered: it holds when the agent
+    /// comes back. Whether anything changes by it.
+    pub fn held(&mut self, agent: &str, held: bool) -> bool {
+        let Some(entry) = self.entries.get_mut(agent) else { return false };
+        if !held && entry.refused.is_none() {
+            self.entries.remove(agent);
+            return true;
+        }
+        std::mem::replace(&mut entry.absent, !held) == held
     }
 
     fn account(&self, agent: &str) -> Account {

@@ -1,7 +1,7 @@
 //! The accounts of one site: which secrets were refused, and whether anybody may log in now.
 //!
 //! An account is never risked: a refused secret is not tried again until it changes or an operator asks, over restarts
-//! too. Refusals of many whose same secret worked before are the site's fault (see `fault`): nobody is marked, and
+//! and over removal from the roster too. Refusals of many whose same secret worked before are the site's fault (see `fault`): nobody is marked, and
 //! one canary at a time finds out when it is over. Logins also stop when an operator says so, or when agents are
 //! seen to be logged out by our coming and going (see `brake`). Deliberately absent: HTTP, and the pace of
 //! requests (see `site`).
@@ -321,6 +321,18 @@ impl Accounts {
         let state = self.lock();
         let digest = state.book.digest(agent, secret);
         state.book.worked_before(agent, digest) && state.book.refusal(agent, digest).is_none()
+    }
+
+    /// The agent is held from now on, or no longer. A refusal of its secret is remembered all the same.
+    pub fn held(&self, agent: &str, held: bool) {
+        let mut state = self.lock();
+        if !held {
+            state.seen.remove(agent);
+            state.pardoned.remove(agent);
+        }
+        if state.book.held(agent, held) {
+            self.show(&state);
+        }
     }
 
     /// Our own login, or the end of our own session at the server: what follows it closely may be its doing.

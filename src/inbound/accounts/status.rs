@@ -85,7 +85,7 @@ impl Accounts {
         Ok(was)
     }
 
-    /// An operator asks to try every refused agent again, once each. How many were marked.
+    /// An operator asks to try every refused agent that is held again, once each. How many were marked.
     pub async fn forgive_all(&self) -> Result<usize, Arc<crate::journal::Error>> {
         let agents: Vec<String> = self.lock().book.refused().map(|(agent, _)| agent.clone()).collect();
         let mut pardoned = 0;
@@ -100,7 +100,7 @@ impl Accounts {
         self.lock().status()
     }
 
-    /// Refused agents by the roster's key, with the reason and since when; in order.
+    /// Refused agents that are held, by the roster's key, with the reason and since when; in order.
     pub fn all_refused(&self) -> Vec<(String, String, Millis)> {
         let state = self.lock();
         let mut out: Vec<_> = state

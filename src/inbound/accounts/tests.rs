@@ -5,6 +5,8 @@ use crate::inbound::site::tests::config;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
+mod removed;
+
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 

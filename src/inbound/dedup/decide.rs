@@ -6,14 +6,14 @@ use crate::base::digest::Digest;
 use crate::base::envelope::Origin;
 use crate::base::metrics::Metrics;
 use crate::base::time::{Clock, rfc3339};
-use crate::inbound::checkpoint::session_name;
+use crate::inbound::checkpoint::{session_name, with_holes};
 use crate::inbound::dedup::cache::Cache;
 use crate::inbound::dedup::logs::Logs;
 use crate::inbound::dedup::references::References;
 use crate::inbound::dedup::resources::Resources;
 use crate::inbound::dedup::{Batch, Hole, Taken};
 use crate::inbound::normalise::{Candidate, Key, Says, Sight, base_id, event_id};
-use crate::journal::{self, Append, Known, StateWrite};
+use crate::journal::{self, Append, Checkpoint, Known, StateWrite};
 use std::collections::HashMap;
 
 /// What was seen of one log item.
@@ -135,9 +135,16 @@ impl<M: Memory> Dedup<M> {
                 }
             }
         }
+        if append.checkpoint.as_ref().is_some_and(Checkpoint::forgets) {
+            self.resources.forget(&step.session);
+        }
         append.known = self.resources.finish(&step.session, step.now, self.clock.now());
         outcome.forwarded = append.events.len();
         outcome.holes = self.logs.holes(&self.memory)?;
+        if !outcome.holes.is_empty() {
+            // In one step with what passed them over: a kill may come before they are read.
+            append.checkpoint = append.checkpoint.map(|point| with_holes(point, &outcome.holes));
+        }
         Ok((append, outcome))
     }
 

@@ -23,6 +23,7 @@ use crate::base::metrics::Metrics;
 use crate::base::time::Clock;
 use crate::inbound::normalise::Candidate;
 use crate::journal::{self, Checkpoint, Committed, Gap, Journal, Pending};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -69,7 +70,7 @@ pub struct Stored {
 }
 
 /// Indices `from..=to` of a conversation's log that were never seen, between two that were.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hole {
     pub medium: String,
     pub interaction: String,

@@ -35,6 +35,8 @@ pub(super) struct Row {
 
 pub(super) struct Resources {
     cache: Cache<Resource>,
+    /// How often a session was forgotten: what is in memory of it from before counts no more.
+    forgotten: HashMap<String, u64>,
     /// Of the batch in hand.
     batch: HashMap<Digest, (&'static str, String, Resource)>,
     /// What is no longer in memory was decided upon at this moment or before.
@@ -92,7 +94,13 @@ impl Resources {
     }
 
     fn keeping(limit: usize) -> Resources {
-        Resources { cache: Cache::new(limit), batch: HashMap::new(), floor: 0, turned: (0, 0) }
+        let (batch, forgotten) = Default::default();
+        Resources { cache: Cache::new(limit), forgotten, batch, floor: 0, turned: (0, 0) }
+    }
+
+    /// The session is forgotten once the batch in hand is on disk; until then nothing is asked of it.
+    pub(super) fn forget(&mut self, session: &str) {
+        *self.forgotten.entry(session.to_owned()).or_default() += 1;
     }
 
     /// The resource as it stands at this point of the batch.
@@ -103,7 +111,8 @@ impl Resources {
         kind: &'static str,
         id: &str,
     ) -> Result<&mut Resource, journal::Error> {
-        let key = keys::joined(&["known", session, kind, id]);
+        let forgotten = self.forgotten.get(session).map_or(String::new(), u64::to_string);
+        let key = keys::joined(&["known", session, kind, id, &forgotten]);
         if !self.batch.contains_key(&key) {
             let resource = match self.cache.get(&key) {
                 Some(resource) => resource.clone(),

@@ -14,7 +14,7 @@ use crate::inbound::roster::{self, Agent, Watch};
 use crate::inbound::settings::SiteConfig;
 use crate::inbound::site::{self, Site};
 use crate::journal::{self, Checkpoint, Gap, Journal};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -58,13 +58,21 @@ pub struct Prepared {
     pub rosters: Vec<Watch>,
 }
 
+/// What earlier processes left of agents that stand in no roster now.
+pub struct Left {
+    /// How many were held when they ended.
+    pub agents: usize,
+    /// Site and agent of those with a gap that nobody will close.
+    pub open: Vec<(String, String)>,
+}
+
 /// Makes sessions. Holds a part of the intake: it has to be dropped before the intake can end.
 pub struct Maker {
     pub fleet: Fleet,
-    intake: Intake,
-    journal: Journal,
-    clock: Clock,
-    metrics: Metrics,
+    pub(super) intake: Intake,
+    pub(super) journal: Journal,
+    pub(super) clock: Clock,
+    pub(super) metrics: Metrics,
     /// By session name; taken out by the session that begins with it.
     checkpoints: Mutex<HashMap<String, Checkpoint>>,
     gaps: Mutex<HashMap<String, Gap>>,
@@ -129,10 +137,11 @@ impl Maker {
         let door = self.fleet.door(site)?;
         let view = Arc::new(View::new(&door.name, self.metrics.clone(), self.clock.clone()));
         let member = Member { view: view.clone(), group: agent.group.as_deref().map(Box::from) };
+        door.accounts.held(&agent.key, true);
         let earlier = door.members().insert(agent.key.clone(), member);
         let name = checkpoint::session_name(site, &agent.key);
         let found = self.checkpoints().remove(&name);
-        // A session that left by itself has nothing stored any more: what was seen of it says how far it came.
+        // Where nothing is stored of an earlier session, what was seen of it says how far it came.
         let seen = earlier.and_then(|member| member.view.seen().good);
         Some(Session {
             past: Box::new(self.past(&name, found.as_ref(), &door.site.config, seen)),
@@ -157,26 +166,25 @@ impl Maker {
         self.locked.fetch_add(usize::from(past.locked), Ordering::Relaxed);
         past.before.covered = past.before.covered.or(seen);
         past.before.shortened = self.shortened.load(Ordering::Relaxed);
-        past.gap = self.gaps.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        past.gap = self.gaps().remove(name);
         past.before.gap = past.gap.as_ref().map(checkpoint::open_gap);
         past
     }
 
-    /// Reads again what the journal knows of these agents' sessions, for the sessions made next.
-    pub async fn recall(&self, site: &str, agents: &[String]) -> Result<(), journal::Error> {
-        if agents.is_empty() {
-            return Ok(());
+    /// Reads what the journal knows of an agent's session now, for the session made next.
+    pub async fn recall(&self, site: &str, agent: &str) -> Result<(), journal::Error> {
+        let name = checkpoint::session_name(site, agent);
+        if let Some(found) = self.journal.checkpoint(&name).await? {
+            self.checkpoints().insert(name.clone(), found);
         }
-        let names: HashSet<String> =
-            agents.iter().map(|agent| checkpoint::session_name(site, agent)).collect();
-        let mut found = by_name(self.journal.checkpoints().await?);
-        found.retain(|name, _| names.contains(name));
-        self.checkpoints().extend(found);
+        if let Some(gap) = self.journal.gaps(Some(&name), true, 1).await?.pop() {
+            self.gaps().insert(name, gap);
+        }
         Ok(())
     }
 
-    /// All sessions of the start are made: what was noted of others is let go. How many there were.
-    pub fn started(&self) -> usize {
+    /// All sessions of the start are made: what was noted of others is let go.
+    pub fn started(&self) -> Left {
         self.shortened.store(false, Ordering::Relaxed);
         let agents = self.locked.swap(0, Ordering::Relaxed);
         if agents > 0 {
@@ -185,7 +193,25 @@ impl Maker {
                 "their sessions were sealed with another state_key, or there is none now: they begin anew, with a gap"
             );
         }
-        std::mem::take(&mut *self.checkpoints()).len()
+        let (checkpoints, gaps) =
+            (std::mem::take(&mut *self.checkpoints()), std::mem::take(&mut *self.gaps()));
+        let mut open: BTreeSet<(String, String)> = BTreeSet::new();
+        for door in self.fleet.doors() {
+            let of = |session: &str| session.strip_prefix(&*door.name)?.strip_prefix('/').map(str::to_owned);
+            let unread =
+                |point: &&Checkpoint| !checkpoint::read(point, &door.site.config, None).unread.is_empty();
+            let unread = checkpoints.values().filter(unread).map(|point| &point.session);
+            let agents = gaps.keys().chain(unread).filter_map(|session| of(session));
+            open.extend(agents.map(|agent| (door.name.to_string(), agent)));
+            let refused = door.accounts.all_refused().into_iter().map(|(agent, ..)| agent);
+            let absent = refused.filter(|agent| door.seen(agent).is_none());
+            absent.for_each(|agent| door.accounts.held(&agent, false));
+        }
+        Left { agents: checkpoints.len(), open: open.into_iter().collect() }
+    }
+
+    fn gaps(&self) -> MutexGuard<'_, HashMap<String, Gap>> {
+        self.gaps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn checkpoints(&self) -> MutexGuard<'_, HashMap<String, Checkpoint>> {

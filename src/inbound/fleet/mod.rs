@@ -1,10 +1,11 @@
 //! All sessions of the service: made from rosters, seen as numbers and one by one.
 //!
 //! `view` is one session from outside, `standing` judges it, `agents` lists them, `timeline` tells one's covered
-//! and blind time, `make` builds sessions. Deliberately absent: spawning (only `app` does).
+//! and blind time, `make` builds sessions, `part` ends what they left open. Deliberately absent: spawning (only `app` does).
 
 mod agents;
 mod make;
+mod part;
 mod standing;
 #[cfg(test)]
 mod tests;
@@ -12,7 +13,8 @@ mod timeline;
 mod view;
 
 pub use agents::{AgentStatus, Asked, OpenGap, open_gaps};
-pub use make::{Common, Error, Maker, Prepared, prepare};
+pub use make::{Common, Error, Left, Maker, Prepared, prepare};
+pub use part::{Parting, Unparted};
 pub use standing::Standing;
 pub use timeline::{Span, timeline};
 pub use view::{Seen, View};

@@ -88,7 +88,7 @@ pub async fn polls(
         let mut following = None;
         for action in actions {
             match action {
-                Action::Report(_) | Action::Forget => {}
+                Action::Report(_) | Action::Release => {}
                 Action::Say(note) => noted(&note, &mut lock(watch).sheet),
                 Action::End | Action::AwaitPardon => return,
                 Action::Restore => following = Some(Input::Restored(false)),

@@ -6,6 +6,7 @@ use super::{certainty, gap, of_bridge};
 use crate::base::data::{EndedUnseenData, GapPhase, InteractionGapData, Recovered, SilentData};
 use crate::base::digest::Digest;
 use crate::base::envelope::{Event, Origin, event, gws_type, id_segment, medium, partition_key, schema_urn};
+use crate::base::metrics::Metrics;
 use crate::base::time::{Millis, rfc3339};
 use crate::inbound::normalise::{Candidate, Identity, Key, Says, Shadow, Sight, keys};
 use crate::inbound::settings::SiteConfig;
@@ -37,6 +38,18 @@ pub fn opened(
 /// What is published when a session is covered again. The interactions' own events follow from the reading.
 pub fn closed(site: &SiteConfig, agent: &str, now: Millis, of: &Gap, journal: &Journal) -> Vec<Candidate> {
     vec![gap(site, agent, now, of, journal)]
+}
+
+/// What is published of the interactions that a gap touched where nobody will read them any more: each was open when
+/// the gap opened, or changed since. `of` has its end.
+pub fn abandoned(site: &SiteConfig, agent: &str, now: Millis, of: &Gap, known: &[Known]) -> Vec<Candidate> {
+    let touched = known.iter().filter(|row| row.open || row.at >= of.opened);
+    let closed = touched.filter_map(|row| {
+        let medium = medium_of(row)?;
+        let touched = Touched { medium, id: &row.id, last_before: row.last_index, first_after: None };
+        Some(interaction_gap(site, agent, now, of, &touched, Some(Recovered::No)))
+    });
+    closed.collect()
 }
 
 /// The medium of a row, where it is a conversation's.
@@ -97,8 +110,14 @@ pub(super) fn interaction_gap(
     Candidate { identity: Identity::Content { digest_id }, ..candidate }
 }
 
+/// Counts ends of gaps under interactions.
+pub fn count(metrics: &Metrics, site: &str, recovered: Recovered, ends: usize) {
+    let counter = &metrics.interaction_gaps_total;
+    counter.with_label_values(&[site, recovered_word(recovered)]).inc_by(ends as u64);
+}
+
 /// As it stands in events and labels.
-pub(super) fn recovered_word(recovered: Recovered) -> &'static str {
+fn recovered_word(recovered: Recovered) -> &'static str {
     match recovered {
         Recovered::Yes => "yes",
         Recovered::Partly => "partly",

@@ -13,7 +13,7 @@ mod run;
 #[cfg(test)]
 mod tests;
 
-pub use events::{closed, opened};
+pub use events::{abandoned, closed, count, opened};
 pub use run::{Finding, Occasion, Reader, reconcile};
 
 use crate::base::data::{Certainty, GapData};

@@ -185,9 +185,8 @@ impl Desk<'_> {
     async fn close(&self, closing: Vec<(Recovered, Candidate)>) -> Result<(), Trouble> {
         let (verdicts, closing): (Vec<Recovered>, Vec<Candidate>) = closing.into_iter().unzip();
         if self.store(closing, None).await?.forwarded > 0 {
-            let counter = &self.metrics.interaction_gaps_total;
             for verdict in verdicts {
-                counter.with_label_values(&[&**self.site_name, events::recovered_word(verdict)]).inc();
+                events::count(self.metrics, self.site_name, verdict, 1);
             }
         }
         Ok(())

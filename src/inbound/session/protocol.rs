@@ -88,7 +88,7 @@ pub enum Input {
     Timer,
     /// A refused agent may be tried again: its secret changed, or an operator asked.
     Pardoned,
-    /// The agent is to be held no longer: its roster line went.
+    /// The session is to be over: the agent's roster line went or changed.
     Leave,
     Stop,
 }
@@ -156,8 +156,8 @@ pub enum Action {
     },
     /// Wait until a refused agent may be tried again.
     AwaitPardon,
-    /// Nothing of this session is to be found by a later process.
-    Forget,
+    /// The Bayeux session is over by intent: where the agent stands is noted, and no session to go on with.
+    Release,
     Report(Phase),
     Say(Note),
     End,

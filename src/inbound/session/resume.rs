@@ -1,4 +1,4 @@
-//! How a session begins and leaves: taken over from an earlier process, or from the login; given up for good.
+//! How a session begins and leaves: taken over from an earlier process, or from the login; let go by intent.
 //!
 //! The session of an earlier process is asked with a short poll whether it lives: no login, no handshake, no
 //! subscription. A stop says no farewell, so that the next process can do so. Deliberately absent: where
@@ -69,7 +69,8 @@ impl Machine {
         }
     }
 
-    /// The agent is held no longer: a word to the server, and nothing is kept.
+    /// The agent is to be let go, for good or to begin anew: a word to the server. What is open stays open: it goes on
+    /// with the next session, or whoever parts with the agent closes it.
     pub(super) fn leave(&mut self, out: &mut Vec<Action>) {
         let Some(client_id) = self.client_id.take() else { return self.gone(out) };
         let id = self.next_id();
@@ -79,7 +80,7 @@ impl Machine {
 
     /// Whatever the server said to the farewell.
     pub(super) fn gone(&mut self, out: &mut Vec<Action>) {
-        out.push(Action::Forget);
+        out.push(Action::Release);
         self.end(out);
     }
 }

@@ -1,7 +1,6 @@
 //! What waits to be read, and what ends it.
 
 use super::*;
-use crate::inbound::dedup::Hole;
 
 fn gap(id: &str) -> Occasion {
     let (session, cause, certainty) = ("main/1".to_owned(), "restart".to_owned(), "certain".to_owned());
@@ -11,7 +10,11 @@ fn gap(id: &str) -> Occasion {
 }
 
 fn hole() -> Occasion {
-    Occasion::Hole(Hole { medium: "chat".into(), interaction: "c".into(), from: 2, to: 3 })
+    hole_of("c")
+}
+
+fn hole_of(interaction: &str) -> Occasion {
+    Occasion::Hole(Hole { medium: "chat".into(), interaction: interaction.to_owned(), from: 2, to: 3 })
 }
 
 const FIRST: Occasion = Occasion::NewSession { gap: None, before: Vec::new() };
@@ -59,6 +62,17 @@ async fn a_new_session_keeps_what_older_ones_left_but_its_own_first_reading() {
     assert_eq!(queue(&upkeep), ["one", "two", "hole"]);
     assert_eq!(upkeep.unread().count(), 2);
     assert!(!upkeep.unseen() && upkeep.running.is_none());
+}
+
+#[tokio::test]
+async fn holes_stay_to_be_read_until_they_were_and_the_oldest_comes_first() {
+    let mut upkeep = upkeep(vec![gap("one"), hole_of("b"), hole_of("c")], Some(hole_of("a")));
+    let names = |upkeep: &Upkeep| upkeep.holes().map(|hole| hole.interaction.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&upkeep), ["a", "b", "c"]);
+    upkeep.pause();
+    upkeep.begin(5);
+    assert_eq!(names(&upkeep), ["b", "c", "a"], "what was cut off is wanted still");
+    assert_eq!((upkeep.unread().count(), upkeep.unseen()), (1, false));
 }
 
 #[tokio::test]

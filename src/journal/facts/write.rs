@@ -88,11 +88,12 @@ pub(in crate::journal) fn note(
     .map(|_| ())
 }
 
-/// Forgets a session. What it knew may be many rows: without its name they are out of sight, and go in slices.
+/// Forgets a session, but for a secret of it that was refused: it is not to be tried again by an agent that comes
+/// back. What it knew may be many rows: without its name they are out of sight, and go in slices.
 pub(in crate::journal) fn forget(conn: &Connection, session: &str) -> Result<(), rusqlite::Error> {
     for sql in [
         "DELETE FROM checkpoint WHERE session = ?1",
-        "DELETE FROM account WHERE session = ?1",
+        "DELETE FROM account WHERE session = ?1 AND refused IS NULL",
         "DELETE FROM gap WHERE session = ?1 AND ended IS NULL",
         "UPDATE session SET name = NULL WHERE name = ?1",
     ] {

@@ -100,17 +100,22 @@ async fn a_forgotten_session_keeps_nothing_but_its_closed_gaps_and_can_come_back
         settled(bench.journal.append(append)).await.unwrap();
         bench.journal.set_account(account(session, Some("bad"))).await.unwrap();
     }
+    bench.journal.set_account(account("main/1003", None)).await.unwrap();
     // On disk when it is answered, and not undone by a checkpoint that follows at once.
     let commits = bench.metrics.journal_commits_total.get();
     settled(bench.journal.append(forget(gone))).await.unwrap();
     assert_eq!(bench.metrics.journal_commits_total.get(), commits + 1);
     let journal = &bench.journal;
+    settled(journal.append(forget("main/1003"))).await.unwrap();
     assert_eq!(journal.known(gone).await.unwrap(), []);
     assert_eq!(journal.lookup().unwrap().known(gone, "chat", "a").unwrap(), None);
     assert_eq!(journal.known(stays).await.unwrap().len(), 2);
     assert_eq!(gap_ids(journal, Some(gone), false, 9).await, ["closed main/1001"]);
     assert_eq!(gap_ids(journal, Some(stays), false, 9).await.len(), 2);
-    assert_eq!(journal.accounts().await.unwrap(), [account(stays, Some("bad"))]);
+    let refused = [account(gone, Some("bad")), account(stays, Some("bad"))];
+    assert_eq!(journal.accounts().await.unwrap(), refused, "a refusal outlives the session");
+    assert_eq!(journal.checkpoint(gone).await.unwrap(), None);
+    assert_eq!(journal.checkpoint(stays).await.unwrap().unwrap().body, "{}");
     let points = journal.checkpoints().await.unwrap();
     assert_eq!(points.iter().map(|point| point.session.as_str()).collect::<Vec<_>>(), [stays]);
 

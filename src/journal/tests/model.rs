@@ -142,7 +142,7 @@ impl Model {
     fn forget(&mut self, session: &str) {
         self.known.retain(|(of, _), _| of != session);
         self.gaps.retain(|gap| gap.session != session || gap.to.is_some());
-        self.accounts.remove(session);
+        self.accounts.retain(|of, account| of != session || account.refused.is_some());
     }
 
     async fn compare_facts(&self, journal: &Journal) {
@@ -222,7 +222,9 @@ async fn run(steps: Vec<Step>) {
                 assert_eq!(settled(bench.journal.append(append)).await.unwrap().last, model.last);
             }
             Step::Refuse { session, secret } => {
-                let one = account(&name(*session), Some(&secret.to_string()));
+                // One of them is an account that nothing is refused of.
+                let refused = (*secret > 0).then(|| secret.to_string());
+                let one = account(&name(*session), refused.as_deref());
                 model.accounts.insert(one.session.clone(), one.clone());
                 bench.journal.set_account(one).await.unwrap();
             }

@@ -1,7 +1,8 @@
-//! A hole in the indices of a log.
+//! A hole in the indices of a log, also one that a kill leaves unread.
 
 use super::stage::{NO_ROUTINE, Stage, talk};
 use crate::harness::cometd::Like;
+use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hole_is_filled_by_one_request_for_the_transcript() {
@@ -21,5 +22,40 @@ async fn a_hole_is_filled_by_one_request_for_the_transcript() {
     assert_eq!(stage.story(&talk), ["status_change", "1", "4", "2r", "3r", "5"]);
     assert_eq!(stage.daemon.metric(asked).await - before, 1.0, "one transcript read");
     stage.nothing_twice();
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hole_that_a_kill_left_unread_is_read_once_by_the_process_that_goes_on_with_the_session() {
+    let like = Like { max_interval: 60_000, ..Like::default() };
+    let stage = Stage::start(like, 1, &[NO_ROUTINE], "").await;
+    let talk = talk(&stage.users, 1);
+    stage.begin(0, &talk, 1).await;
+    stage.rest(0, &[(&talk, 4)]).await;
+    let user = stage.users[0].clone();
+    let slow = json!({"fault": "delay", "user": user, "millis": 600_000, "on": "rest", "count": 1000});
+    stage.server.fault(slow).await;
+    stage.say(0, &talk, 4, 4).await;
+    stage.event("what came after the hole", |event| event["id"] == *talk.message_id(4)).await;
+    let stage = stage
+        .killed(async |server| {
+            server.fault(json!({"fault": "clear"})).await;
+        })
+        .await;
+    for index in 2..=3 {
+        let item = stage.event("what was left out", |event| event["id"] == *talk.message_id(index)).await;
+        assert_eq!(item["origin"], "snapshot");
+    }
+    stage.say(0, &talk, 5, 5).await;
+    stage.event("it goes on", |event| event["id"] == *talk.message_id(5)).await;
+    assert_eq!(stage.daemon.metric("cometbridge_sessions_resumed_total{result=\"resumed\"").await, 1.0);
+    let asked = "cometbridge_site_requests_total{errand=\"read\"";
+    assert_eq!(stage.daemon.metric(asked).await, 1.0, "one transcript read, and nothing else");
+    assert_eq!(stage.story(&talk), ["status_change", "1", "4", "2r", "3r", "5"]);
+    // And after another kill it is not read again.
+    let stage = stage.killed(async |_| ()).await;
+    stage.say(0, &talk, 6, 6).await;
+    stage.event("it goes on", |event| event["id"] == *talk.message_id(6)).await;
+    assert_eq!(stage.daemon.metric(asked).await, 0.0);
     stage.end().await;
 }

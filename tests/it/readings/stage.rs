@@ -51,11 +51,17 @@ impl Stage {
     }
 
     /// Kills the daemon, does what is to be done meanwhile, and starts it again.
-    pub async fn killed(mut self, meanwhile: impl AsyncFnOnce(&Cometd)) -> Stage {
+    pub async fn killed(self, meanwhile: impl AsyncFnOnce(&Cometd)) -> Stage {
+        let agents = self.users.len();
+        self.killed_and_back(agents, meanwhile).await
+    }
+
+    /// The same where so many agents stand in the roster by then.
+    pub async fn killed_and_back(mut self, agents: usize, meanwhile: impl AsyncFnOnce(&Cometd)) -> Stage {
         self.daemon.kill();
         meanwhile(&self.server).await;
         self.daemon = run(&self.home, &self.more);
-        self.daemon.connected(self.users.len()).await;
+        self.daemon.connected(agents).await;
         self
     }
 
@@ -92,6 +98,25 @@ impl Stage {
             let path = format!("facebooksessions/{}/messages", talk.id);
             self.server.resource(&self.users[user], &path, talk.log(1, *items)["messages"].clone()).await;
         }
+    }
+
+    /// Replaces the roster by these lines of agent, user name and base URL.
+    pub fn roster(&self, agents: &[(usize, &str)]) {
+        let line = |(user, base): &(usize, &str)| format!("{},{},{base}\n", agent(*user), self.users[*user]);
+        let text: String = agents.iter().map(line).collect();
+        let new = self.home.write("agents.csv.new", &format!("agent,username,base_url\n{text}"));
+        std::fs::rename(new, self.home.path("agents.csv")).unwrap();
+    }
+
+    /// The user's session is lost, and no new one is given: its gap, which stays open.
+    pub async fn lose(&self, user: usize) -> Value {
+        let name = &self.users[user];
+        let refused =
+            json!({"fault": "status", "user": name, "status": 400, "on": "handshake", "count": 100_000});
+        self.server.fault(refused).await;
+        self.server.drop_session(name).await;
+        let agent = agent(user);
+        self.event("the gap opens", |event| event["event"] == "gap_opened" && event["agent"] == *agent).await
     }
 
     pub fn events(&self) -> Vec<Value> {

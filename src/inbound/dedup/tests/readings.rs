@@ -213,6 +213,40 @@ fn a_hole_is_said_once_and_only_for_what_nobody_saw() {
     assert_eq!(holes(&mut bench, "a", &[i64::MAX]), [(30, i64::MAX - 1)]);
 }
 
+#[test]
+fn of_a_session_that_was_forgotten_nothing_is_known_any_more() {
+    let mut bench = Counted::new();
+    bench.tell(vec![notified("Chatting", "")]);
+    bench.step("b", None, vec![notified("Chatting", "")]);
+    let checkpoint = Some(journal::Checkpoint { session: "main/a".into(), body: String::new() });
+    bench.1 += 1;
+    let batch = Batch { checkpoint, ..Batch::of(&"main".into(), "a", 1) };
+    bench.0.dedup.decide(Taken(bench.1), batch).unwrap();
+    bench.0.marks.0.borrow_mut().known.retain(|(session, ..), _| session != "main/a");
+    let back = bench.show(vec![listed("Chatting")]);
+    assert_eq!((back.events.len(), back.known.len()), (1, 1), "it comes back, and stands in the next gap");
+    assert!(bench.step("b", Some(bench.1), vec![listed("Chatting")]).0.events.is_empty(), "the others stay");
+}
+
+#[test]
+fn a_hole_is_noted_in_one_step_with_the_batch_that_passed_it_over() {
+    let mut bench = Counted::new();
+    let point = |body: &str| journal::Checkpoint { session: "main/a".into(), body: body.into() };
+    let mut tell = |indices: [i64; 2]| {
+        let candidates = indices.iter().map(|index| said(*index, "x", "")).collect();
+        let checkpoint = Some(point(r#"{"at":7}"#));
+        bench.1 += 1;
+        let batch = Batch { candidates, checkpoint, ..Batch::of(&"main".into(), "a", 1) };
+        bench.0.dedup.decide(Taken(bench.1), batch).unwrap().0.checkpoint.unwrap()
+    };
+    assert_eq!(tell([1, 2]), point(r#"{"at":7}"#), "as it came");
+    let config = crate::inbound::settings::testing::site();
+    let past = crate::inbound::checkpoint::read(&tell([3, 6]), &config, None);
+    let (medium, interaction) = (CHAT.to_owned(), "1".to_owned());
+    assert_eq!(past.holes, [super::super::Hole { medium, interaction, from: 4, to: 5 }]);
+    assert_eq!(past.before.covered, Some(7));
+}
+
 /// One step of the model's world.
 #[derive(Clone, Debug)]
 enum Act {

@@ -33,3 +33,26 @@ async fn a_conversation_that_nobody_knew_when_the_gap_opened_is_read_from_its_be
     let closed = &events.last().unwrap().2;
     assert_eq!((&closed["recovered"], &closed["firstIndexAfter"]), (&json!("yes"), &json!(1)));
 }
+
+#[tokio::test]
+async fn what_nobody_will_read_any_more_is_closed_as_not_recovered_for_all_that_the_gap_touched() {
+    let bench = Bench::new().await;
+    let since = Known { open: false, at: 950_000, ..row("ended since", None) };
+    let before = Known { open: false, at: 949_999, ..row("ended before", None) };
+    let device = Known { kind: "device".into(), ..row("d1", None) };
+    let known = [row("c1", Some(3)), since, before, device];
+    for _ in 0..2 {
+        let candidates = abandoned(&bench.site.config, "1001", 1_000_000, &gap(), &known);
+        let batch = Batch { candidates, ..Batch::of(&bench.site_name, "1001", 0) };
+        bench.intake.store(batch).await.unwrap();
+    }
+    // A reading that was under way when the agent left says nothing else.
+    bench.read(Occasion::Continued { gap: gap(), before: vec![row("c1", Some(3))] }).await;
+    let events = bench.events().await;
+    let of = |name: &str| events.iter().filter(|(found, ..)| found == name).collect::<Vec<_>>();
+    let (open, ended) = (of("gap@chat/c1"), of("gap@chat/ended since"));
+    assert_eq!((open.len(), ended.len(), of("gap@chat/ended before").len()), (1, 1, 0));
+    let data = &open.first().unwrap().2;
+    assert_eq!((&data["phase"], &data["recovered"]), (&json!("closed"), &json!("no")));
+    assert_eq!((&data["lastIndexBefore"], &data["gapid"]), (&json!(3), &json!("g1")));
+}

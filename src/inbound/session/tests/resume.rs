@@ -191,15 +191,36 @@ fn nothing_heard_for_longer_than_any_server_waits_is_published_while_it_lasts() 
 }
 
 #[test]
-fn an_agent_that_leaves_says_farewell_and_is_forgotten() {
+fn an_agent_that_leaves_says_farewell_and_its_session_is_not_gone_on_with() {
     let mut driver = Driver::connected(Ack::Enabled);
     driver.reply_connect(Some(1), 0).put(Input::Leave);
     assert!(matches!(driver.sent(), Request::Disconnect { client_id, .. } if client_id == "client"));
     driver.put(network());
-    assert_eq!(driver.actions, [Action::Forget, Action::Report(Phase::Stopped), Action::End]);
+    assert_eq!(driver.actions, [Action::Release, Action::Report(Phase::Stopped), Action::End]);
+    let machine = driver.machine.as_ref().unwrap();
+    assert_eq!((machine.saved(false), machine.covered(false)), (None, Some(1_000)));
     let mut idle = Driver::new();
     idle.put(Input::Start).put(Input::Leave);
-    assert_eq!(idle.actions.first(), Some(&Action::Forget));
+    assert_eq!(idle.actions.first(), Some(&Action::Release));
+}
+
+#[test]
+fn a_gap_that_is_open_when_an_agent_leaves_is_left_to_its_next_session() {
+    let mut driver = Driver::connected(Ack::Enabled);
+    driver.reply_connect(Some(1), 0);
+    let id = connect_id(driver.sent());
+    driver.put(Input::Replied { metas: vec![connect_error(&id, "402::", Some("handshake"))], data: 0 });
+    assert_eq!(opened(&driver), Some(("session-unknown", Certainty::Certain)));
+    for input in [Input::Leave, Input::Timer] {
+        driver.put(input);
+        assert!(driver.notes().is_empty(), "it is neither closed nor opened again: {:?}", driver.notes());
+    }
+    assert_eq!(driver.actions.last(), Some(&Action::End));
+    let covered = driver.machine.as_ref().unwrap().covered(false);
+    let gap = OpenGap { from: covered, cause: "session-unknown", certainty: Certainty::Certain };
+    let mut next = Driver::after(Before { covered, gap: Some(gap), ..Before::default() });
+    next.put(Input::Start);
+    assert_eq!(opened(&next), None, "one gap, not two");
 }
 
 #[test]
