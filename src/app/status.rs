@@ -180,10 +180,14 @@ pub fn of_site(numbers: &SiteNumbers, gate: &SiteGate) -> Status {
             numbers.agents
         ));
     }
-    if opening > 0 && why.is_empty() {
+    let trouble = match numbers.trouble.as_str() {
+        "" => String::new(),
+        trouble => format!(": {trouble}"),
+    };
+    if opening > 0 && why.is_empty() && trouble.is_empty() {
         return Status::Starting;
     }
-    Status::Down(format!("none of {} agents is connected, {refused} refused{why}", numbers.agents))
+    Status::Down(format!("none of {} agents is connected, {refused} refused{why}{trouble}", numbers.agents))
 }
 
 /// One line for `systemctl status`.
@@ -225,6 +229,9 @@ mod tests {
             text(of_site(&numbers(&[("connected", 2)]), &paused)).contains("paused by an operator: by hand")
         );
         assert!(matches!(of_site(&numbers(&[("login", 2)]), &paused), Status::Down(_)));
+        let tried = SiteNumbers { trouble: "login failed: HTTP 503".into(), ..numbers(&[("login", 2)]) };
+        let said = "none of 2 agents is connected, 0 refused: login failed: HTTP 503";
+        assert_eq!(text(of_site(&tried, &fine)), said, "who fails again and again is not starting");
     }
 
     #[test]

@@ -3,6 +3,9 @@
 use crate::config::{LogFormat, LogSettings};
 use tracing_subscriber::EnvFilter;
 
+/// Speaks of each connection it refuses, as of an error of its own; the session says it once, with more.
+const ECHOES: &str = "rustls_platform_verifier=off";
+
 /// Sets the process's log up; the second call is refused and changes nothing.
 pub fn start(settings: &LogSettings) {
     // librdkafka speaks through tracing too: its warnings are wanted, its chatter is not.
@@ -15,7 +18,7 @@ pub fn start_without(settings: &LogSettings, module: &str) {
 }
 
 fn start_filtered(settings: &LogSettings, directives: &str) {
-    let filter = EnvFilter::new(format!("{},{directives}", settings.level));
+    let filter = EnvFilter::new(format!("{},{ECHOES},{directives}", settings.level));
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     // Set already: a test in the same process.

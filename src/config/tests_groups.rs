@@ -29,6 +29,28 @@ fn a_group_is_taken_over_with_all_that_pins_it() {
 }
 
 #[test]
+fn a_header_that_every_login_would_overwrite_is_refused() {
+    let text = r#"[site.main]
+base_url = "https://gws.example.com"
+roster = { file = "DIR/agents.csv" }
+headers = { Authorization = { file = "DIR/secret" }, Accept = "*/*" }
+"#;
+    refused(
+        &format!("{text}{SINK}"),
+        r#"
+DIR/c.toml:4:29: site.main.headers.Authorization: authorization is set by cometbridge itself
+    4 | headers = { Authorization = { file = "DIR/secret" }, Accept = "…" }
+      |                             ^
+
+DIR/c.toml:4:75: site.main.headers.Accept: accept is set by cometbridge itself
+    4 | headers = { Authorization = { file = "DIR/secret" }, Accept = "…" }
+      |                                                                           ^
+
+2 problems in the configuration; nothing was started"#,
+    );
+}
+
+#[test]
 fn what_can_not_pin_a_group_is_refused() {
     let text = r#"[site.main]
 base_url = "https://gws.example.com"

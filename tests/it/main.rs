@@ -23,4 +23,5 @@ mod readings;
 mod rosters;
 mod session_faults;
 mod sink_faults;
+mod site_links;
 mod tidy;

@@ -14,7 +14,9 @@ use std::time::Duration;
 use url::Url;
 
 /// Headers that the session sets itself.
-pub(super) const OWN_HEADERS: [&str; 7] = [
+pub(super) const OWN_HEADERS: [&str; 9] = [
+    "accept",
+    "authorization",
     "host",
     "connection",
     "content-length",

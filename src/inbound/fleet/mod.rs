@@ -41,6 +41,8 @@ pub struct SiteNumbers {
     pub busiest_node: usize,
     /// Sessions whose node is known.
     pub on_nodes: usize,
+    /// What went wrong last with most of those that are not connected; empty where nothing did.
+    pub trouble: String,
 }
 
 impl SiteNumbers {
@@ -91,11 +93,15 @@ impl Door {
         let members = self.members();
         let mut numbers = SiteNumbers { agents: members.len(), ..SiteNumbers::default() };
         let mut nodes: HashMap<String, usize> = HashMap::new();
+        let mut troubles: BTreeMap<String, usize> = BTreeMap::new();
         for member in members.values() {
             let seen = member.view.seen();
             *numbers.by_phase.entry(seen.phase.as_str()).or_default() += 1;
             *numbers.by_standing.entry(seen.standing.as_str()).or_default() += 1;
             if seen.phase != Phase::Connected {
+                if let Some(trouble) = member.view.trouble() {
+                    *troubles.entry(trouble).or_default() += 1;
+                }
                 continue;
             }
             numbers.without_ack += usize::from(seen.ack == Some(false));
@@ -108,6 +114,8 @@ impl Door {
         }
         numbers.nodes = nodes.len();
         numbers.on_nodes = nodes.values().sum();
+        let most = troubles.into_iter().max_by_key(|(_, agents)| *agents);
+        numbers.trouble = most.map(|(trouble, _)| trouble).unwrap_or_default();
         numbers.busiest_node = nodes.into_values().max().unwrap_or_default();
         numbers
     }

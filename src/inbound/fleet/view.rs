@@ -146,6 +146,12 @@ impl View {
         }
     }
 
+    /// What went wrong last, where that is why it is not connected.
+    pub fn trouble(&self) -> Option<String> {
+        let state = self.state();
+        (state.standing == Standing::Down && !state.cause.is_empty()).then(|| state.cause.to_string())
+    }
+
     /// Everything at once.
     pub fn seen(&self) -> Seen {
         let state = self.state();
@@ -235,9 +241,13 @@ mod tests {
         let (view, ..) = view();
         assert_eq!(view.seen().cause, "opening");
         view.set(Phase::Backoff);
+        assert_eq!(view.trouble(), None);
         view.cause("HTTP 503");
         assert_eq!(view.seen().cause, "HTTP 503");
+        view.set(Phase::Login);
+        assert_eq!(view.trouble().as_deref(), Some("HTTP 503"), "while it is tried again, too");
         view.set(Phase::Connected);
+        assert_eq!(view.trouble(), None);
         assert_eq!(view.seen().cause, "not yet compared with REST");
         view.read(1, &Finding::Unread("HTTP 500".into()));
         assert_eq!(view.seen().cause, "could not be compared with REST: HTTP 500");

@@ -3,11 +3,17 @@
 //! No redirect is followed, nothing is retried here: a failed request is the machine's business.
 //! Deliberately absent: the meaning of a body.
 
+mod cause;
+mod tls;
+
+pub use cause::{chain, host, innermost};
+
 use crate::base::retry::retry_after;
 use crate::inbound::session::bayeux::{Hold, Request};
 use crate::inbound::session::login::ME;
 use crate::inbound::session::protocol::{Failure, FailureKind};
 use crate::inbound::site::{Heard, Site};
+use cause::{describe, sent_away};
 use cookie_store::CookieStore;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
@@ -194,7 +200,10 @@ impl Transport {
 
     fn headers(&self, url: &Url, post: bool) -> HeaderMap {
         let mut headers = self.site.headers.clone();
-        headers.extend(self.pin.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
+        // In place of the site's, not beside it.
+        for (name, value) in &self.pin.headers {
+            headers.insert(name.clone(), value.clone());
+        }
         let mine = self.mine();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         if post {
@@ -247,7 +256,7 @@ impl Transport {
             match tokio::time::timeout_at(until, response.chunk()).await {
                 Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
                 Ok(Ok(None)) => break,
-                Ok(Err(error)) => return Err(network(describe(&error, url))),
+                Ok(Err(error)) => return Err(network(describe(&error, url, &self.site.config))),
                 Err(_) => return Err(silent(url, timeout)),
             }
             if body.len() as u64 > self.site.config.max_reply_bytes {
@@ -258,7 +267,11 @@ impl Transport {
             // Once bytes flow, silence counts and not the whole: a large batch on a slow line is no failure.
             until = tokio::time::Instant::now() + self.site.config.network_delay;
         }
-        Ok(Answer { status: response.status(), headers: response.headers().clone(), body })
+        let answer = Answer { status: response.status(), headers: response.headers().clone(), body };
+        match sent_away(&answer, url, &self.site.config) {
+            Some(text) => Err(Failure { kind: FailureKind::Http, text, retry_after: None }),
+            None => Ok(answer),
+        }
     }
 
     /// Sends, and waits for the head of the answer; cookies count whatever its status.
@@ -271,7 +284,7 @@ impl Transport {
     ) -> Result<reqwest::Response, Failure> {
         let response = match tokio::time::timeout_at(deadline, request.send()).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(network(describe(&error, url))),
+            Ok(Err(error)) => return Err(network(describe(&error, url, &self.site.config))),
             Err(_) => return Err(silent(url, timeout)),
         };
         let mut mine = self.mine();
@@ -313,11 +326,6 @@ fn redirected(answer: &Answer, url: &Url) -> Option<Url> {
     (safe && same_port && next.host_str() == url.host_str()).then_some(next)
 }
 
-/// `https://gws.example.com` of a URL: what may stand in a message.
-pub fn host(url: &Url) -> String {
-    url.origin().ascii_serialization()
-}
-
 fn network(text: String) -> Failure {
     Failure { kind: FailureKind::Network, text, retry_after: None }
 }
@@ -325,16 +333,6 @@ fn network(text: String) -> Failure {
 fn silent(url: &Url, timeout: Duration) -> Failure {
     let text = format!("{}: no answer within {} s", host(url), timeout.as_secs());
     Failure { kind: FailureKind::Timeout, text, retry_after: None }
-}
-
-/// The innermost cause in words, without the URL's path and query.
-fn describe(error: &reqwest::Error, url: &Url) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    let what = if error.is_connect() { "can not connect" } else { "the connection broke" };
-    format!("{}: {what}: {cause}", host(url))
 }
 
 /// A status that is no reply, in words that say what to look at.
@@ -351,7 +349,6 @@ pub fn refused(answer: &Answer, what: &str, url: &Url) -> Failure {
             FailureKind::Http,
             "a redirect that is not followed (only 307 and 308 within the same host are): set base_url to the final address",
         ),
-        407 => (FailureKind::Http, "the proxy wants a login: check proxy and proxy_password"),
         429 => (FailureKind::Http, "too many requests"),
         _ => (FailureKind::Http, "no reply"),
     };

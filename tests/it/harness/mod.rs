@@ -1,7 +1,10 @@
 //! Starts what the tests need on free loopback ports, waits for readiness, and ends it by its pid.
 
+pub mod certificates;
 pub mod cometd;
 pub mod daemon;
+pub mod forward;
+pub mod front;
 pub mod kafka;
 pub mod proxy;
 pub mod receiver;

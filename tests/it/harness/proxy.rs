@@ -25,6 +25,8 @@ pub enum Fault {
 #[derive(Clone, Debug)]
 pub struct Passed {
     pub path: String,
+    /// Each header line, the name in small letters.
+    pub headers: Vec<(String, String)>,
     pub cookies: Vec<String>,
     /// Whether it carried `Authorization`.
     pub secret: bool,
@@ -103,6 +105,13 @@ impl Proxy {
             .flat_map(|request| &request.cookies)
             .filter_map(|pair| Some(pair.strip_prefix(name)?.strip_prefix('=')?.to_owned()))
             .collect()
+    }
+}
+
+impl Passed {
+    /// Every value that a header was sent with.
+    pub fn header(&self, name: &str) -> Vec<&str> {
+        self.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str()).collect()
     }
 }
 
@@ -193,12 +202,12 @@ fn fault_for(shared: &Shared, request: &Whole, reply: &Whole) -> Option<Fault> {
 
 fn note(shared: &Shared, request: &Whole) -> usize {
     let head = request.head();
-    let header = |name: &str| {
-        head.lines().find_map(|line| {
-            let (key, value) = line.split_once(':')?;
-            key.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
-        })
-    };
+    let headers: Vec<(String, String)> = head
+        .lines()
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
+    let header = |name: &str| headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
     let cookies = header("cookie").unwrap_or_default();
     let mut passed = shared.passed.lock().unwrap();
     passed.push(Passed {
@@ -207,6 +216,7 @@ fn note(shared: &Shared, request: &Whole) -> usize {
         secret: header("authorization").is_some(),
         csrf: header("x-csrf-token"),
         body: request.text(),
+        headers,
         at: Instant::now(),
         answered: None,
     });
