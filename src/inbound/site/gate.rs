@@ -150,11 +150,16 @@ impl Gate {
         self.giving.rate(now)
     }
 
-    /// Whether only the site's own budget would keep a request to this host waiting now.
+    /// Whether only the site's own budget would keep a connect to this host waiting now. Logins and readings that wait
+    /// for paces of their own are not in its way.
     pub fn crowded(&mut self, url: &Url, now: Instant) -> bool {
         let there = self.host(url).and_then(|number| self.hosts.get(number));
         let there = there.is_none_or(|host| host.ready_at(now) <= now);
-        there && (self.waiting > 0 || self.all.ready_at(now) > now)
+        let before = |errand| {
+            let queues = self.lanes.iter().filter_map(|(_, queues)| queues.get(rank(errand)));
+            queues.flatten().any(|waiter| !waiter.go.is_closed())
+        };
+        there && (self.all.ready_at(now) > now || before(Errand::Open) || before(Errand::KeepAlive))
     }
 
     /// Queues up; the receiver is told when the request may leave.

@@ -1,0 +1,60 @@
+//! Many at once: who waits for whom, and when a poll takes the place of a turn.
+
+use super::*;
+
+/// A restart of the server: all ask whether they live, and those who know that they do not want to log in.
+#[tokio::test(start_paused = true)]
+async fn logins_do_not_wait_for_thousands_who_asked_before() {
+    let site = site_of(SiteConfig { requests_per_second: 500, logins_per_second: 50, ..config() }).await;
+    let (gone, start) = (Gone::default(), Instant::now());
+    let asking: Vec<_> = (0..3_000).map(|n| ask(&site, &gone, start, Errand::Open, n)).collect();
+    let logins: Vec<_> = (0..250).map(|n| ask(&site, &gone, start, Errand::Login, n)).collect();
+    for task in asking.into_iter().chain(logins) {
+        task.await.unwrap();
+    }
+    let of = |kind: usize| {
+        let gone = gone.lock().unwrap();
+        gone.iter().filter(|(k, _, _)| *k == kind).map(|(_, _, at)| *at).max().unwrap()
+    };
+    assert!(of(0) < 6 * SECOND, "250 logins at 50 a second took {:?}", of(0));
+    assert!(of(1) < 8 * SECOND, "and the others {:?}", of(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_site_is_crowded_where_only_its_own_budget_is_in_the_way() {
+    let site = site_of(SiteConfig { requests_per_second: 1, logins_per_second: 1, ..config() }).await;
+    let base = site.base();
+    tokio::time::advance(2 * SECOND).await;
+    assert!(!site.crowded(&base));
+    site.admit(Errand::Open).await;
+    assert!(site.crowded(&base));
+    let busy = Heard { result: Ok(503), took: SECOND, retry_after: Some(9 * SECOND), held: false };
+    site.heard(&base, busy);
+    assert!(!site.crowded(&base), "a pause that the host asked for is no crowd: nobody goes round it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_stands_on_a_host_that_is_gone_is_sent_to_the_one_in_use() {
+    let site = site_of(config()).await;
+    let (a, b) = (site.config.base_urls[0].clone(), site.config.base_urls[1].clone());
+    assert!(site.admit_standing(Errand::Open, &a).await && site.admit_standing(Errand::Open, &b).await);
+    for _ in 0..5 {
+        site.heard(&a, heard(GONE));
+    }
+    assert!(!site.admit_standing(Errand::Open, &a).await, "all are at another host");
+    assert!(site.admit_standing(Errand::Open, &b).await);
+}
+
+/// Else every session that opens while others are read would ask by a poll that is held for a second.
+#[tokio::test(start_paused = true)]
+async fn readings_and_logins_that_wait_for_their_own_pace_make_no_crowd() {
+    let site = site_of(SiteConfig { requests_per_second: 100, logins_per_second: 1, ..config() }).await;
+    let (gone, start) = (Gone::default(), Instant::now());
+    let asking: Vec<_> = (0..60)
+        .map(|n| ask(&site, &gone, start, if n % 2 == 0 { Errand::Read } else { Errand::Login }, n))
+        .collect();
+    tokio::time::sleep(Duration::from_millis(115)).await;
+    assert!(gone.lock().unwrap().len() < 10, "most of them still wait");
+    assert!(!site.crowded(&site.base()));
+    asking.iter().for_each(tokio::task::JoinHandle::abort);
+}
