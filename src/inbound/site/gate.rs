@@ -23,6 +23,8 @@ const OUTAGE_FAILURES: u32 = 3;
 /// Readings get this share of the budget, and a turn every two seconds at least.
 const READ_SHARE: f64 = 0.2;
 const READ_LEAST: f64 = 0.5;
+/// See [`Gate::crowded`].
+const LONG_TURN: Duration = Duration::from_millis(500);
 /// Queues are swept of those who left when they have grown to this, or to twice what the last sweep left.
 const SWEEP: usize = 256;
 /// Hosts known: base URLs, groups and roster lines name them. Beyond it new ones share the budget only.
@@ -150,16 +152,19 @@ impl Gate {
         self.giving.rate(now)
     }
 
-    /// Whether only the site's own budget would keep a connect to this host waiting now. Logins and readings that wait
-    /// for paces of their own are not in its way.
+    /// Whether a connect to this host would wait for its turn longer than a poll that is held for a moment takes, and
+    /// nothing but the budget is in its way. Logins and readings that wait for paces of their own are not.
     pub fn crowded(&mut self, url: &Url, now: Instant) -> bool {
         let there = self.host(url).and_then(|number| self.hosts.get(number));
-        let there = there.is_none_or(|host| host.ready_at(now) <= now);
+        if there.is_some_and(|host| host.ready_at(now) > now) {
+            return false;
+        }
         let before = |errand| {
             let queues = self.lanes.iter().filter_map(|(_, queues)| queues.get(rank(errand)));
-            queues.flatten().any(|waiter| !waiter.go.is_closed())
+            queues.map(VecDeque::len).sum::<usize>()
         };
-        there && (self.all.ready_at(now) > now || before(Errand::Open) || before(Errand::KeepAlive))
+        let ahead = self.all.time_of(before(Errand::Open) + before(Errand::KeepAlive));
+        self.all.ready_at(now).saturating_duration_since(now) + ahead >= LONG_TURN
     }
 
     /// Queues up; the receiver is told when the request may leave.

@@ -246,8 +246,8 @@ impl Site {
         self.resumes.take().await;
     }
 
-    /// Whether a connect that asks for an answer at once would have to wait for a turn, and nothing but the budget
-    /// is in its way: a poll that is held for a moment asks the same, and needs none.
+    /// Whether a connect that asks for an answer at once would have to wait for its turn for long, and nothing but the
+    /// budget is in its way: a poll that is held for a moment asks the same, and needs none.
     pub fn crowded(&self, base: &Url) -> bool {
         self.gate().crowded(base, Instant::now())
     }

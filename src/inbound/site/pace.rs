@@ -63,6 +63,11 @@ impl Pace {
         SLACK.min(self.step / 2)
     }
 
+    /// How long so many turns take.
+    pub fn time_of(&self, turns: usize) -> Duration {
+        self.step.saturating_mul(u32::try_from(turns).unwrap_or(u32::MAX))
+    }
+
     pub fn take(&mut self, now: Instant) {
         self.next = Some(self.next.map_or(now, |next| next.max(now)) + self.step);
         self.taken.push_back(now);
