@@ -54,10 +54,10 @@ async fn a_short_wait_and_those_who_wait_for_their_own_pace_make_no_crowd() {
     let mut asking = some(Errand::Read, 80);
     asking.extend(some(Errand::Login, 80));
     asking.extend(some(Errand::Open, 20));
-    tokio::task::yield_now().await;
+    tokio::time::sleep(Duration::from_millis(1)).await;
     assert!(!site.crowded(&site.base()));
     asking.extend(some(Errand::Open, 60));
-    tokio::task::yield_now().await;
+    tokio::time::sleep(Duration::from_millis(1)).await;
     assert!(site.crowded(&site.base()));
     asking.iter().for_each(tokio::task::JoinHandle::abort);
 }
