@@ -7,7 +7,7 @@ use crate::app::rosters::Rosters;
 use crate::inbound::checkpoint::session_name;
 use crate::inbound::fleet::{AgentStatus, Asked, Door, Fleet, OpenGap, Span, Standing, open_gaps, timeline};
 use crate::inbound::roster::Change;
-use crate::journal::Journal;
+use crate::journal::{Journal, KEEP_GAPS};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -143,6 +143,9 @@ impl Answers {
         let gaps = self.journal.gaps(Some(&session), false, TIMELINE).await.map_err(unavailable)?;
         let seen = self.door(&found.site)?.seen(agent);
         let (began, good) = seen.map_or((None, None), |seen| (seen.connected, seen.good));
+        // Of what was before, gaps are kept no longer: nobody can say that it was covered.
+        let kept = i64::try_from(KEEP_GAPS.as_millis()).unwrap_or(i64::MAX);
+        let began = began.map(|began| began.max(good.unwrap_or(began) - kept));
         let timeline = timeline(&gaps, began, good);
         let status = self.one(agent, Some(&found.site), &open_gaps(gaps))?;
         json_of(Detail { status, timeline })

@@ -70,6 +70,7 @@ enum Cut {
 impl Held {
     pub fn new(mut session: Session, stop: CancellationToken) -> Held {
         let pin = session.site.pin(session.agent.group.as_deref(), session.agent.base_url.as_ref());
+        session.past.connected.into_iter().for_each(|at| session.view.held_since(at));
         Held {
             site_name: session.site.config.name.as_str().into(),
             transport: Arc::new(Transport::new(Arc::clone(&session.site), pin)),
@@ -285,6 +286,7 @@ impl Held {
             unread: self.upkeep.unread().chain(closed).collect(),
             holes: self.upkeep.holes().cloned().collect(),
             unseen: (self.fresh && self.gap.is_none()) || self.upkeep.unseen(),
+            connected: self.session.view.connected(),
             with_batch,
         };
         checkpoint::write(machine, &sources)

@@ -37,6 +37,8 @@ pub struct Past {
     pub holes: Vec<Hole>,
     /// The agent's state was not read since its session began.
     pub unseen: bool,
+    /// When the agent was connected first.
+    pub connected: Option<Millis>,
     /// The keys of a session are there, and can not be opened.
     pub locked: bool,
 }
@@ -128,6 +130,8 @@ struct Body {
     holes: Vec<Hole>,
     #[serde(default)]
     unseen: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    connected: Option<Millis>,
 }
 
 /// What opens the session to whoever has it.
@@ -155,13 +159,15 @@ pub struct Sources<'a> {
     pub unread: Vec<(&'a Gap, &'a [Known])>,
     pub holes: Vec<Hole>,
     pub unseen: bool,
+    pub connected: Option<Millis>,
     /// It is written in one step with the batch in hand.
     pub with_batch: bool,
 }
 
 /// Where the session stands.
 pub fn write(machine: &Machine, sources: &Sources<'_>) -> Checkpoint {
-    let Sources { name, config, pending, transport, sealer, unread, holes, unseen, with_batch } = sources;
+    let Sources { name, config, pending, transport, sealer, unread, holes, unseen, connected, with_batch } =
+        sources;
     let saved = machine.saved(*with_batch);
     let access = saved.as_ref().and_then(|saved| {
         let keys = Keys { client_id: saved.client_id.clone(), jar: transport.save() };
@@ -187,6 +193,7 @@ pub fn write(machine: &Machine, sources: &Sources<'_>) -> Checkpoint {
         unread: newest(unread.clone()),
         holes: newest_holes(holes.clone()),
         unseen: *unseen,
+        connected: *connected,
     };
     Checkpoint { session: (*name).to_owned(), body: serde_json::to_string(&body).unwrap_or_default() }
 }
@@ -219,6 +226,7 @@ pub fn read(checkpoint: &Checkpoint, config: &SiteConfig, sealer: Option<&Sealer
     let mut past = Past::default();
     past.before.covered = body.at;
     past.unseen = body.unseen;
+    past.connected = body.connected;
     past.holes = body.holes;
     past.unread = body.unread.into_iter().map(|gap| gap.gap(&checkpoint.session)).collect();
     let sealed = matches!(body.access, Some(Access::Sealed(_)));

@@ -31,7 +31,10 @@ impl Held {
             }
             Note::ConnectOk => self.connected(machine),
             // Written at once: lives shorter than the time between two checkpoints must not let it grow old.
-            Note::Resumed(true) => self.mark(machine),
+            Note::Resumed { .. } => {
+                self.session.view.node(self.node());
+                self.mark(machine);
+            }
             Note::HandshakeFailed => self.opening = None,
             Note::Trouble { .. } => {
                 self.opening = None;

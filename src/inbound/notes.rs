@@ -37,13 +37,7 @@ pub fn say(session: &Session, note: &Note, now: Millis) {
         },
         Note::HandshakeOk { ack } => {
             metrics.session_handshakes_total.with_label_values(&[site, "ok"]).inc();
-            session.view.set_ack(*ack);
-            if !ack && session.site.first_without_ack() {
-                tracing::warn!(
-                    site,
-                    "the server has no ack extension: a reply that is lost on the way can not come again, and a restart may lose what was under way; each such moment of any agent is published as a possible gap, and the agent's state is read again over REST"
-                );
-            }
+            acknowledges(session, *ack);
         }
         Note::HandshakeFailed => {
             metrics.session_handshakes_total.with_label_values(&[site, "failed"]).inc();
@@ -71,6 +65,17 @@ pub fn say(session: &Session, note: &Note, now: Millis) {
     }
 }
 
+/// What it means that the server does not is said once for the site.
+fn acknowledges(session: &Session, ack: bool) {
+    session.view.set_ack(ack);
+    if !ack && session.site.first_without_ack() {
+        tracing::warn!(
+            site = session.site.config.name,
+            "the server has no ack extension: a reply that is lost on the way can not come again, and a restart may lose what was under way; each such moment of any agent is published as a possible gap, and the agent's state is read again over REST"
+        );
+    }
+}
+
 /// What concerns the Bayeux session and how it was opened.
 fn say_of_session(session: &Session, note: &Note) {
     let site = session.site.config.name.as_str();
@@ -78,11 +83,12 @@ fn say_of_session(session: &Session, note: &Note) {
     let metrics = &session.metrics;
     let resumed = |result| metrics.sessions_resumed_total.with_label_values(&[site, result]).inc();
     match note {
-        Note::Resumed(true) => {
+        Note::Resumed { ack } => {
             resumed("resumed");
+            acknowledges(session, *ack);
             tracing::debug!(site, agent, "the session of the process before goes on");
         }
-        Note::Resumed(false) => {
+        Note::NotResumed => {
             resumed("unknown");
             gone(session, "the session of the process before is gone; a new one is opened");
         }

@@ -26,7 +26,7 @@ struct State {
     /// Zero: never.
     good: Millis,
     heard: Millis,
-    /// When this session became connected first.
+    /// When the agent was connected first, by this process or an earlier one.
     connected: Millis,
     node: Option<Box<str>>,
     /// Why it is not connected.
@@ -85,6 +85,16 @@ impl View {
             state.node = None;
         }
         state.judge(now);
+    }
+
+    /// Since when an earlier process held the agent.
+    pub fn held_since(&self, at: Millis) {
+        self.state().connected = at;
+    }
+
+    /// When the agent was connected first since the bridge began to hold it.
+    pub fn connected(&self) -> Option<Millis> {
+        Some(self.state().connected).filter(|at| *at > 0)
     }
 
     pub fn phase(&self) -> Phase {

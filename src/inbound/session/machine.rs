@@ -335,7 +335,7 @@ impl Machine {
         self.covered = self.asked.or(Some(at.now));
         self.answered = Some(at.now);
         if std::mem::take(&mut self.resuming) {
-            out.push(Action::Say(Note::Resumed(true)));
+            out.push(Action::Say(Note::Resumed { ack: self.ack.is_some() }));
         }
         out.push(Action::Report(Phase::Connected));
         let to = self.subscribed.take().unwrap_or(at.now);

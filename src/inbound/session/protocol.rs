@@ -255,8 +255,12 @@ pub enum Note {
     },
     HandshakeFailed,
     ConnectOk,
-    /// The session of an earlier process goes on; `false`: it was gone, or could not be asked.
-    Resumed(bool),
+    /// The session of an earlier process goes on.
+    Resumed {
+        ack: bool,
+    },
+    /// It was gone, or could not be asked.
+    NotResumed,
     /// It was too old to be asked.
     TooOld,
     /// A batch waits for storage since `since`.

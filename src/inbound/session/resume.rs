@@ -63,7 +63,7 @@ impl Machine {
 
     pub(super) fn give_up_resuming(&mut self, out: &mut Vec<Action>) {
         if std::mem::take(&mut self.resuming) {
-            out.push(Action::Say(Note::Resumed(false)));
+            out.push(Action::Say(Note::NotResumed));
             self.open_gap("restart", Certainty::Certain, out);
             self.client_id = None;
         }

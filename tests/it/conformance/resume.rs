@@ -20,12 +20,18 @@ fn like(ack: bool) -> Like {
 async fn after_a_kill_and_after_a_stop_the_same_sessions_go_on_without_a_gap(#[case] kind: Kind) {
     let mut stage = Stage::start(kind, like(true), AGENTS, 20, &[]).await;
     stage.rounds(4, 4).await;
+    let before = stage.agent("1001").await;
     for kill in [true, false] {
         // What is told while nobody runs waits at the server.
         stage.ended(kill).await;
         stage.scene.publish(3).await;
         stage.begin_again().await;
     }
+    let now = stage.agent("1001").await;
+    assert_eq!((&before["ack"], &now["ack"]), (&true.into(), &true.into()));
+    // One span from the first process's beginning on: nothing was uncovered in between.
+    assert_eq!(now["timeline"].as_array().unwrap().len(), 1, "{now}");
+    assert_eq!(now["timeline"][0]["from"], before["timeline"][0]["from"]);
     stage.scene.publish(10).await;
     stage.complete().await;
     stage.no_gap().await;
@@ -47,6 +53,12 @@ async fn without_ack_a_restart_is_a_possible_gap_and_the_same_sessions_go_on(#[c
     assert_eq!(gaps.len(), AGENTS, "{gaps:?}");
     assert!(gaps.iter().all(|(_, cause, certainty)| cause == "restart" && certainty == "possible"));
     assert_eq!(stage.scene.server.stats().await["handshakes"], AGENTS);
+    // What that means for who runs it holds after the restart too.
+    stage.scene.until("cometbridge_sessions_without_ack{site=\"main\"}", |n| n == AGENTS as f64).await;
+    assert_eq!(stage.scene.home.log_lines(&["WARN", "the server has no ack extension"]).len(), 2);
+    let spans = stage.agent("1001").await["timeline"].as_array().unwrap().clone();
+    let covered: Vec<bool> = spans.iter().map(|span| span["covered"] == true).collect();
+    assert_eq!(covered, [true, false, true], "{spans:?}");
     stage.scene.publish(6).await;
     stage.complete().await;
     stage.end().await;

@@ -104,6 +104,13 @@ impl Stage {
         self.scene.until(CONNECTED, |n| n == agents).await;
     }
 
+    /// What the daemon says of an agent, with its timeline.
+    pub async fn agent(&self, key: &str) -> Value {
+        let path = format!("/api/v1/agents/{key}");
+        let (_, text) = eventually("the daemon answers", LIMIT, || self.scene.daemon.get(&path)).await;
+        serde_json::from_str(&text).unwrap()
+    }
+
     pub async fn struck(&self, faults: usize) {
         eventually("the fault has struck", LIMIT, || async { (self.proxy.struck() >= faults).then_some(()) })
             .await;

@@ -38,7 +38,7 @@ fn a_restarted_process_goes_on_with_the_same_session_without_login_handshake_sub
     assert!(matches!(hold, Hold::Of(time) if time <= Duration::from_secs(2)), "{hold:?}");
     assert!(id.parse::<u64>().unwrap() > 70, "an id of the process before is not used again");
     driver.put(Input::Replied { metas: vec![connect_ok(&id, Some(8))], data: 3 });
-    assert!(driver.notes().contains(&&Note::Resumed(true)));
+    assert!(driver.notes().contains(&&Note::Resumed { ack: true }));
     assert_eq!(opened(&driver), None);
     assert_eq!(driver.actions.last(), Some(&deliver(false)));
     driver.put(Input::Committed);
@@ -54,7 +54,7 @@ fn a_session_that_is_gone_at_the_restart_is_a_certain_gap_and_a_new_one_follows(
     let id = connect_id(driver.sent());
     let unknown = connect_error(&id, "402::session_unknown", Some("handshake"));
     driver.put(Input::Replied { metas: vec![unknown], data: 0 });
-    assert!(driver.notes().contains(&&Note::Resumed(false)));
+    assert!(driver.notes().contains(&&Note::NotResumed));
     assert_eq!(opened(&driver), Some(("restart", Certainty::Certain)));
     assert!(matches!(driver.sent(), Request::Handshake { .. }));
 }
