@@ -65,7 +65,17 @@ async fn diff(RosterDiff { file, shown }: RosterDiff) -> Result<(), Fault> {
         }
         return print(&format!("{answer}\n"));
     }
-    print(&format!("compared with {with}:\n{}", of_change(&change)))
+    let before = (agents.len() + change.removed_count).saturating_sub(change.added_count);
+    let percent = site.roster.max_removed_percent;
+    let held = match roster::too_much(change.removed_count, before, percent) {
+        true => format!(
+            "more than {percent}% (max_removed_percent) or all would go: a running daemon holds such a change until \
+             cometbridge roster accept --site {}\n",
+            site.name
+        ),
+        false => String::new(),
+    };
+    print(&format!("compared with {with}:\n{}{held}", of_change(&change)))
 }
 
 async fn tell(shown: RosterShown, act: Option<&str>) -> Result<(), Fault> {

@@ -20,11 +20,14 @@ impl Change {
         self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty()
     }
 
-    /// Whether it takes away more than `percent` of `agents`, or all of them.
     pub fn removes_too_much(&self, agents: usize, percent: u32) -> bool {
-        let removed = self.removed.len();
-        removed > 0 && (removed >= agents || removed as u128 * 100 > agents as u128 * u128::from(percent))
+        too_much(self.removed.len(), agents, percent)
     }
+}
+
+/// Whether so many removed are more than `percent` of `agents`, or all of them.
+pub fn too_much(removed: usize, agents: usize, percent: u32) -> bool {
+    removed > 0 && (removed >= agents || removed as u128 * 100 > agents as u128 * u128::from(percent))
 }
 
 impl std::fmt::Display for Change {

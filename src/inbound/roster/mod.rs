@@ -11,7 +11,7 @@ mod line;
 mod tests;
 mod watch;
 
-pub use change::{Change, diff};
+pub use change::{Change, diff, too_much};
 pub use line::COLUMNS;
 pub use watch::{Held, Looked, Status, Watch};
 

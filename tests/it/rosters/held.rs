@@ -57,7 +57,9 @@ async fn what_a_file_would_change_is_told_with_and_without_a_daemon() {
         roster.push_str(&super::stage::line(number, one));
     }
     let file = stage.home.write("new.csv", &roster).display().to_string();
-    let change = "1 added, 1 removed, 1 changed\n  + 1009\n  - 1001\n  ~ 1002\n";
+    let change = "1 added, 1 removed, 1 changed\n  + 1009\n  - 1001\n  ~ 1002\n\
+        more than 10% (max_removed_percent) or all would go: a running daemon holds such a change until cometbridge roster \
+        accept --site main\n";
     let said = stage.told(&["roster", "diff", &file]).await;
     assert_eq!(said, format!("compared with the running daemon's roster:\n{change}"));
     let wrong = stage.home.write("wrong.csv", "agent,username\n1001,ann,more\n").display().to_string();
