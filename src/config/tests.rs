@@ -176,6 +176,7 @@ fn defaults_hold_where_nothing_is_said() {
             "/v2/me/smssessions",
             "/v2/me/devices",
             "/v2/me/channels",
+            "/v2/me",
             "/notifications/services"
         ]
     );

@@ -105,6 +105,7 @@ fn me_body(hub: &Hub, login: &Login, subresources: Option<&String>) -> Value {
 fn refused(mode: LoginMode) -> Response {
     let (status, code, text) = match mode {
         LoginMode::Unauthorised => (StatusCode::UNAUTHORIZED, 20, "Not authenticated"),
+        LoginMode::NewPassword => (StatusCode::FORBIDDEN, 8, "Password must be changed"),
         LoginMode::Error => (StatusCode::INTERNAL_SERVER_ERROR, 1, "Internal error"),
         LoginMode::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, 11, "Service unavailable"),
         _ => return denied(),

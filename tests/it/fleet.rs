@@ -6,6 +6,7 @@
 mod brake;
 mod directory;
 mod hosts;
+mod passwords;
 mod silence;
 mod stage;
 mod storm;

@@ -17,7 +17,8 @@ const SETS: [(&str, &[&str]); 3] = [
             "/v2/me/smssessions",
         ],
     ),
-    ("agent-states", &["/v2/me/devices", "/v2/me/channels"]),
+    // The agent's own topic says when its password was changed.
+    ("agent-states", &["/v2/me/devices", "/v2/me/channels", "/v2/me"]),
     ("services", &["/notifications/services"]),
 ];
 

@@ -221,6 +221,9 @@ pub enum LoginMode {
     /// The reply names another user, `other-` and the name.
     #[serde(rename = "other", alias = "other-user")]
     OtherUser,
+    /// The right password, which has to be changed first: statusCode 8.
+    #[serde(rename = "new-password")]
+    NewPassword,
     #[serde(rename = "500")]
     Error,
     /// With `Retry-After: 1`.

@@ -9,6 +9,7 @@ async fn login_faults_strike_until_they_are_taken_back() {
     let modes = [
         (LoginMode::Unauthorised, 401),
         (LoginMode::Forbidden, 403),
+        (LoginMode::NewPassword, 403),
         (LoginMode::Error, 500),
         (LoginMode::Unavailable, 503),
     ];
