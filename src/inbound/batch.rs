@@ -19,8 +19,8 @@ pub struct Received {
     pub candidates: Vec<Candidate>,
     /// Of every message as it came, repeats included.
     pub digests: Vec<Digest>,
-    /// The agent was logged out on a device or channel.
-    pub logged_out: bool,
+    /// What was told of the agent's devices and channels, in order: whether it is logged in there.
+    pub states: Vec<(String, bool)>,
     /// The agent's password was changed.
     pub password_changed: bool,
 }
@@ -65,8 +65,8 @@ pub fn build(session: &Session, messages: Vec<Message>, pending: &Pending, now: 
         }
         password_changed |= tells_of_a_new_password(&channel, &data);
     }
-    let logged_out = candidates.iter().any(tells_of_a_logout);
-    Received { candidates, digests, logged_out, password_changed }
+    let states = candidates.iter().filter_map(state_of).collect();
+    Received { candidates, digests, states, password_changed }
 }
 
 /// `PasswordChangeSuccessful` of the agent's own user topic; a supervisor's topic tells of others.
@@ -83,12 +83,15 @@ fn tells_of_a_new_password(channel: &str, data: &RawValue) -> bool {
             .is_some_and(|kind| kind.eq_ignore_ascii_case("PasswordChangeSuccessful"))
 }
 
-fn tells_of_a_logout(candidate: &Candidate) -> bool {
-    candidate.event.medium == medium::AGENT
-        && serde_json::from_str::<AgentStateData>(candidate.event.data.get())
-            .ok()
-            .and_then(|data| data.user_state?.state)
-            .is_some_and(|state| state.eq_ignore_ascii_case("LoggedOut"))
+/// The device or channel that an agent state is of, and whether the agent is logged in there.
+fn state_of(candidate: &Candidate) -> Option<(String, bool)> {
+    if candidate.event.medium != medium::AGENT {
+        return None;
+    }
+    let data: AgentStateData = serde_json::from_str(candidate.event.data.get()).ok()?;
+    let state = data.user_state?.state?;
+    let place = data.device_id.or(data.channel).unwrap_or_default();
+    Some((place, !state.eq_ignore_ascii_case("LoggedOut")))
 }
 
 /// Too large to keep: published as what it was, and then acknowledged like the rest.

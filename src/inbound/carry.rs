@@ -6,6 +6,7 @@ use crate::inbound::Session;
 use crate::inbound::checkpoint;
 use crate::inbound::dedup::{NotStored, Stored};
 use crate::inbound::notes;
+use crate::inbound::presence::Presence;
 use crate::inbound::session::bayeux::{self, Hold, Message, Meta, Request};
 use crate::inbound::session::machine::Machine;
 use crate::inbound::session::pending::Pending;
@@ -15,6 +16,7 @@ use crate::inbound::site::{Errand, Opening};
 use crate::inbound::upkeep::{Event, Upkeep};
 use crate::journal::{Append, Checkpoint, Gap, Known};
 use futures_util::future::BoxFuture;
+use secrecy::SecretString;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +47,10 @@ pub struct Held {
     pub unreadable: Vec<u8>,
     /// The server named another user: no change of the secret mends that.
     pub other_user: bool,
+    /// The secret whose login was answered in a way that is of no use: the same one fares no better.
+    pub useless: Option<SecretString>,
+    /// Where the agent is logged in, as far as notifications told.
+    pub(super) presence: Presence,
     /// The login under way starts from nothing: no cookies, and the base URL in use.
     pub fresh_login: bool,
     /// Seen during a wait, and the next connect has to know.
@@ -85,6 +91,8 @@ impl Held {
             fresh: false,
             unreadable: Vec::new(),
             other_user: false,
+            useless: None,
+            presence: Presence::default(),
             fresh_login: false,
             logged_out: false,
             marked: tokio::time::Instant::now(),
@@ -251,6 +259,10 @@ impl Held {
         match replied {
             Ok(messages) => self.received(messages),
             Err(failure) => {
+                let too_long = self.transport.take_too_long();
+                if !too_long.is_empty() {
+                    self.unreadable = too_long;
+                }
                 if connect {
                     notes::connect_failed(&self.session, failure.kind);
                 }
@@ -307,6 +319,8 @@ impl Held {
     /// As `mark`, where the last one is old enough.
     pub fn renew(&mut self, machine: &Machine) {
         if self.marked.elapsed() >= MARK_EVERY {
+            // A balancer may have moved the session, by any answer.
+            self.session.view.node(self.node());
             self.mark(machine);
         }
     }

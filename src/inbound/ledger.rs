@@ -77,7 +77,7 @@ impl Held {
         self.renew(machine);
     }
 
-    fn node(&self) -> Option<String> {
+    pub(super) fn node(&self) -> Option<String> {
         let cookies = self.transport.cookies();
         site::node_of(cookies.iter().map(|(name, value)| (name.as_str(), value.as_str())))
     }

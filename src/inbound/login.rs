@@ -31,13 +31,20 @@ impl Held {
             () = stop.cancelled() => return Input::Stop,
             () = leaving.cancelled() => return Input::Leave,
         };
+        self.useless = None;
         let result = match password {
             // What the server says to this secret has to be noted: a refusal that nobody noted is tried again.
-            Ok(password) => tokio::select! {
-                biased;
-                result = self.try_login(&password) => result,
-                () = last_word(&stop) => return Input::Stop,
-            },
+            Ok(password) => {
+                let result = tokio::select! {
+                    biased;
+                    result = self.try_login(&password) => result,
+                    () = last_word(&stop) => return Input::Stop,
+                };
+                if matches!(result, Err(LoginFailure::Unusable(_))) {
+                    self.useless = Some(password);
+                }
+                result
+            }
             Err(failure) => Err(failure),
         };
         let word = match &result {
@@ -86,7 +93,8 @@ impl Held {
             let password = self.password().await.map_err(passing)?;
             let asked = tokio::time::Instant::now();
             let (site, agent) = (&self.session.site, &self.session.agent);
-            match self.session.accounts.enter(site, &agent.key, &password).await {
+            let pinned = self.transport.pinned().then(|| self.transport.base());
+            match self.session.accounts.enter(site, pinned.as_ref(), &agent.key, &password).await {
                 Leave::Refused(reason) => return Err(LoginFailure::Refused(reason)),
                 Leave::Go if asked.elapsed() < STALE_SECRET => return Ok(password),
                 Leave::Go => {
@@ -132,6 +140,7 @@ impl Held {
             }
             if let Ok(password) = self.password().await
                 && !self.other_user
+                && self.useless.as_ref().is_none_or(|useless| !same(useless, &password))
                 && accounts.refused(&key, &password).is_none()
             {
                 return Input::Pardoned;

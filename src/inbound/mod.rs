@@ -16,6 +16,7 @@ pub mod normalise;
 mod notes;
 pub mod passwords;
 pub mod pilot;
+mod presence;
 mod quarantine;
 pub mod reconcile;
 pub mod roster;

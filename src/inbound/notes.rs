@@ -108,13 +108,15 @@ fn say_of_session(session: &Session, note: &Note) {
                 tracing::debug!(site, agent, "the server refused to subscribe {channel}: {error}");
             }
         }
-        Note::MultipleClients => {
-            tracing::warn!(
+        // It comes with every reply as long as it lasts.
+        Note::MultipleClients => match by_name(session, Kind::MultipleClients) {
+            true => tracing::warn!(
                 site,
                 agent,
                 "the server sees several CometD clients behind one cookie and slows this one down: another program uses this session, or a proxy mixes cookies"
-            );
-        }
+            ),
+            false => tracing::debug!(site, agent, "the server sees several CometD clients behind one cookie"),
+        },
         other => say_of_coverage(session, other),
     }
 }
@@ -210,6 +212,14 @@ fn say_of_many(site: &str, kind: Kind, times: u64, seconds: u64) {
         Kind::Stalled => tracing::warn!(site, times, seconds, "batches wait to be written: {MORE}"),
         Kind::SubscriptionRefused => {
             tracing::warn!(site, times, seconds, "the server refused subscriptions: {MORE}");
+        }
+        Kind::MultipleClients => {
+            tracing::warn!(
+                site,
+                times,
+                seconds,
+                "the server sees several CometD clients behind one cookie: {MORE}"
+            );
         }
         Kind::Unread => tracing::warn!(site, times, seconds, "states could not be read over REST: {MORE}"),
         Kind::LoggedOut => {

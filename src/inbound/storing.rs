@@ -28,14 +28,16 @@ impl Held {
         let batch = Batch { candidates: received.candidates, checkpoint: Some(checkpoint), ..empty };
         let (intake, accounts) = (self.session.intake.clone(), Arc::clone(&self.session.accounts));
         let agent = self.session.agent.key.clone();
-        let (logged_out, password_changed) = (received.logged_out, received.password_changed);
+        let logged_out = self.presence.left_all(received.states);
+        let password_changed = received.password_changed;
         self.storing = Some(Box::pin(async move {
+            if password_changed {
+                // Noted first: once the batch is stored it does not come again.
+                accounts.password_changed(&agent).await;
+            }
             let stored = intake.store(batch).await?;
             if logged_out {
                 accounts.logged_out(&agent).await;
-            }
-            if password_changed {
-                accounts.password_changed(&agent).await;
             }
             Ok(stored)
         }));

@@ -29,6 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
+use url::Url;
 
 /// How long a refusal of a secret that worked before waits for others of its kind.
 const SUSPENSE: Duration = Duration::from_secs(10);
@@ -163,12 +164,22 @@ impl Accounts {
 
     /// [`Accounts::leave`] and the site's admission of a login, so that what was let go before a fault or a pause
     /// does not leave after it, and nobody leaves without a turn. The request is to follow at once.
-    pub async fn enter(&self, site: &Site, agent: &str, secret: &SecretString) -> Leave {
+    /// `pinned`: the base URL that the agent is tied to, if any.
+    pub async fn enter(
+        &self,
+        site: &Site,
+        pinned: Option<&Url>,
+        agent: &str,
+        secret: &SecretString,
+    ) -> Leave {
         loop {
             if let Leave::Refused(text) = self.leave(agent, secret).await {
                 return Leave::Refused(text);
             }
-            site.admit(Errand::Login).await;
+            match pinned {
+                Some(base) => site.admit_at(Errand::Login, base).await,
+                None => site.admit(Errand::Login).await,
+            }
             if self.lock().open_to(agent) {
                 return Leave::Go;
             }

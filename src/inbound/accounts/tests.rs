@@ -219,7 +219,7 @@ async fn a_pause_holds_back_also_those_who_had_leave_already() {
         Site::new(crate::inbound::settings::SiteConfig { logins_per_second: 1, ..config() }).await.unwrap();
     site.admit(Errand::Login).await;
     let good = secret("good");
-    let mut entering = std::pin::pin!(accounts.enter(&site, "0", &good));
+    let mut entering = std::pin::pin!(accounts.enter(&site, None, "0", &good));
     assert!(tokio::time::timeout(SECOND / 2, &mut entering).await.is_err(), "the pace");
     accounts.pause("work on the directory").await.unwrap();
     assert!(tokio::time::timeout(MINUTE, &mut entering).await.is_err(), "the pause");
@@ -284,7 +284,7 @@ async fn way_in(
     tokio::time::sleep(Duration::from_millis(late)).await;
     let secret = secret(if wrong { "wrong" } else { "good" });
     loop {
-        if let Leave::Refused(_) = accounts.enter(&site, &agent, &secret).await {
+        if let Leave::Refused(_) = accounts.enter(&site, None, &agent, &secret).await {
             accounts.pardoned(&agent).await;
             continue;
         }

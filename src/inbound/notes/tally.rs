@@ -24,6 +24,7 @@ pub enum Kind {
     Gone,
     Stalled,
     SubscriptionRefused,
+    MultipleClients,
     Unread,
     LoggedOut,
 }

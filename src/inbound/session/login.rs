@@ -110,6 +110,10 @@ pub fn judge(answer: &Answer, username: &str) -> Result<(), LoginFailure> {
         (status, Some(code)) => {
             passing(format!("GET {ME} answered HTTP {} with statusCode {code}", status.as_u16()))
         }
+        (status, None) if status.is_redirection() => passing(format!(
+            "GET {ME} answered HTTP {}, a redirect, which is not followed: set base_url to the final address",
+            status.as_u16()
+        )),
         (status, None) => passing(format!("GET {ME} answered HTTP {}", status.as_u16())),
     }
 }

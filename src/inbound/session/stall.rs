@@ -31,6 +31,8 @@ pub(super) struct Storing {
     shown: bool,
     /// The last sign of life failed: the other kind is tried next.
     other: bool,
+    /// A repeated subscription brought no reply.
+    unanswered: bool,
 }
 
 /// More notifications than this are not taken from a server while nothing can be written.
@@ -54,6 +56,7 @@ impl Storing {
             let_go: None,
             shown: false,
             other: false,
+            unanswered: false,
         }
     }
 }
@@ -79,7 +82,8 @@ impl Machine {
                 out.push(Action::AwaitStore { beat: self.beat() });
             }
             Input::Failed(_) => {
-                storing.sign = None;
+                // No gap can be written now.
+                storing.unanswered |= matches!(storing.sign.take(), Some((_, Sign::Repeated)));
                 storing.other = !storing.other;
                 out.push(Action::AwaitStore { beat: self.beat() });
             }
@@ -89,6 +93,11 @@ impl Machine {
     }
 
     fn committed(&mut self, at: Moment, storing: Storing, out: &mut Vec<Action>) {
+        let unanswered = matches!(storing.sign, Some((_, Sign::Repeated)));
+        if self.ack.is_none() && (storing.unanswered || unanswered) {
+            // The reply to a repeated subscription can hold messages, and nothing brings them again.
+            self.open_gap("reply-lost", Certainty::Possible, out);
+        }
         if storing.ack.is_some() {
             self.ack = storing.ack;
         }

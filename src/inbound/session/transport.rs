@@ -12,7 +12,7 @@ use crate::base::retry::retry_after;
 use crate::inbound::session::bayeux::{Hold, Request};
 use crate::inbound::session::login::ME;
 use crate::inbound::session::protocol::{Failure, FailureKind};
-use crate::inbound::site::{Heard, Site};
+use crate::inbound::site::{Errand, Heard, Site};
 use cause::{describe, sent_away};
 use cookie_store::CookieStore;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -34,6 +34,8 @@ struct Mine {
     jar: CookieStore,
     csrf: Option<(HeaderName, HeaderValue)>,
     authorization: Option<HeaderValue>,
+    /// The beginning of a reply beyond the limit, until it is taken.
+    too_long: Vec<u8>,
 }
 
 /// What keeps an agent at one node; empty for most.
@@ -56,6 +58,8 @@ pub struct SavedJar {
 /// Cookies of one session, and the length of each: a server may not fill our memory.
 const MAX_COOKIES: usize = 50;
 const MAX_COOKIE: usize = 4096;
+/// Of a reply beyond the limit so much is kept, for whoever looks into what came.
+const MAX_KEPT: usize = 4 << 20;
 /// Redirects followed for one request.
 const MAX_REDIRECTS: usize = 3;
 
@@ -69,7 +73,8 @@ pub struct Answer {
 impl Transport {
     pub fn new(site: Arc<Site>, pin: Pin) -> Transport {
         let base = pin.base.clone().unwrap_or_else(|| site.base());
-        let mine = Mine { base, jar: CookieStore::new(), csrf: None, authorization: None };
+        let mine =
+            Mine { base, jar: CookieStore::new(), csrf: None, authorization: None, too_long: Vec::new() };
         Transport { site, pin, mine: Mutex::new(mine) }
     }
 
@@ -127,7 +132,7 @@ impl Transport {
             headers.remove(header::AUTHORIZATION);
         }
         let request = self.site.client.get(url.clone()).headers(headers);
-        let answer = self.exchange(request, &url, timeout, false).await?;
+        let answer = self.exchange(request, &url, timeout, false, &mut Vec::new()).await?;
         self.take_csrf(&answer.headers);
         Ok(answer)
     }
@@ -140,16 +145,36 @@ impl Transport {
         }
         let mut url = self.url(&path);
         let held = matches!(request, Request::Connect { hold: Hold::Server | Hold::Of(_), .. });
+        let mut body = Vec::new();
         for _ in 0..=MAX_REDIRECTS {
             let post = self.site.client.post(url.clone()).headers(self.headers(&url, true));
-            let answer = self.exchange(post.body(request.body()), &url, timeout, held).await?;
+            let exchanged = self.exchange(post.body(request.body()), &url, timeout, held, &mut body).await;
+            let answer = match exchanged {
+                Err(failure) if failure.kind == FailureKind::Unreadable => {
+                    body.truncate(MAX_KEPT);
+                    body.shrink_to_fit();
+                    self.mine().too_long = body;
+                    return Err(failure);
+                }
+                other => other?,
+            };
             match redirected(&answer, &url) {
-                Some(next) => url = next,
+                Some(next) => {
+                    if !held {
+                        self.site.admit_at(Errand::Open, &next).await;
+                    }
+                    url = next;
+                }
                 None if answer.status == StatusCode::OK => return Ok(answer.body),
                 None => return Err(refused(&answer, request.name(), &url)),
             }
         }
         Err(network(format!("{}: redirects without end: check base_url", host(&url))))
+    }
+
+    /// The beginning of the last reply that was beyond the limit; empty where there was none since this was asked.
+    pub fn take_too_long(&self) -> Vec<u8> {
+        std::mem::take(&mut self.mine().too_long)
     }
 
     /// The cookies and the CSRF token, for a later process.
@@ -233,7 +258,9 @@ impl Transport {
         url: &Url,
         timeout: Duration,
         held: bool,
+        body: &mut Vec<u8>,
     ) -> Result<Answer, Failure> {
+        body.clear();
         let started = tokio::time::Instant::now();
         let began = self.begin(request, url, started + timeout, timeout).await;
         let heard = Heard {
@@ -250,7 +277,6 @@ impl Transport {
             }
         };
         self.site.heard(url, heard);
-        let mut body = Vec::new();
         let mut until = started + timeout;
         loop {
             match tokio::time::timeout_at(until, response.chunk()).await {
@@ -267,7 +293,11 @@ impl Transport {
             // Once bytes flow, silence counts and not the whole: a large batch on a slow line is no failure.
             until = tokio::time::Instant::now() + self.site.config.network_delay;
         }
-        let answer = Answer { status: response.status(), headers: response.headers().clone(), body };
+        let answer = Answer {
+            status: response.status(),
+            headers: response.headers().clone(),
+            body: std::mem::take(body),
+        };
         match sent_away(&answer, url, &self.site.config) {
             Some(text) => Err(Failure { kind: FailureKind::Http, text, retry_after: None }),
             None => Ok(answer),

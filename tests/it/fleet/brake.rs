@@ -4,6 +4,7 @@
 
 use super::stage::{Bridge, LIMIT, Server, configure, user};
 use crate::harness::daemon::Home;
+use crate::harness::eventually;
 use serde_json::{Value, json};
 
 const AGENTS: usize = 8;
@@ -24,6 +25,22 @@ async fn agents_thrown_out_right_after_our_login_stop_all_logins_until_an_operat
     let server = stage(&home);
     let bridge = Bridge::start(&home);
     bridge.connected(AGENTS).await;
+    // Everybody is logged out of one channel, and works on another: nobody was thrown out.
+    let channel = |name: &str, state: &str| json!({"channel": name, "userState": {"state": state}});
+    let told: Vec<Value> = (1..=AGENTS)
+        .map(|n| {
+            json!({"user": user(n), "channel": "/v2/me/channels", "tag": format!("told-{n}"),
+            "data": {"messageType": "ChannelStateChangeMessageV2",
+                "channels": [channel("chat", "Ready"), channel("email", "LoggedOut")]}})
+        })
+        .collect();
+    server.post("publish", told.into()).await;
+    eventually("all of it is acknowledged", LIMIT, || async {
+        let acked = server.get("acked").await;
+        (acked["tags"].as_array().unwrap().len() == AGENTS).then_some(())
+    })
+    .await;
+    assert_eq!(bridge.metric("cometbridge_site_paused").await, 0.0);
     let out: Vec<Value> = (1..=4).map(|n| json!({"fault": "logout", "user": user(n)})).collect();
     server.fault(out.into()).await;
     let braked = "cometbridge_site_paused{reason=\"disturbed\"";

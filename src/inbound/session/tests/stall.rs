@@ -114,3 +114,25 @@ fn a_session_lost_while_storage_stalls_is_a_gap_after_the_commit() {
     );
     assert!(matches!(driver.sent(), Request::Handshake { .. }));
 }
+
+#[test]
+fn without_ack_a_repeated_subscription_that_brings_no_reply_is_a_possible_gap_after_the_commit() {
+    let gap = |note: &&Note| {
+        matches!(note, Note::GapOpened { cause: "reply-lost", certainty: Certainty::Possible, .. })
+    };
+    for fails in [true, false] {
+        let mut driver = storing(Ack::None, false);
+        until_sent(&mut driver);
+        if fails {
+            driver.put(network());
+            assert!(driver.notes().is_empty(), "a gap can not be written now");
+        }
+        // Else the commit comes first, and the request under way is given up.
+        driver.put(Input::Committed);
+        assert!(driver.notes().iter().any(gap), "fails {fails}");
+        let mut acknowledging = storing(Ack::Enabled, false);
+        until_sent(&mut acknowledging);
+        acknowledging.put(Input::Committed);
+        assert!(!acknowledging.notes().iter().any(gap));
+    }
+}
