@@ -48,7 +48,7 @@ fn check_calls_a_good_configuration_good_and_leaves_nothing_behind() {
     assert_eq!((code, stderr.as_str()), (0, ""));
     assert_eq!(
         stdout,
-        "site main: 2 agents, 8 channels\nsink console: stdout, ready to be tried\nthe configuration is good\n"
+        "site main: 2 agents, 9 channels\nsink console: stdout, ready to be tried\nthe configuration is good\n"
     );
     assert!(!home.state_dir().exists());
 }

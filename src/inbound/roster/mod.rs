@@ -53,10 +53,14 @@ pub const MAX_BYTES: u64 = 32 << 20;
 /// Faults listed by line; of more only the number is said.
 const MAX_FAULTS: usize = 100;
 
-/// Reads the site's roster file; all faults are reported at once, by line.
+/// Reads the site's roster file for a start; all faults are reported at once, by line. To start with nobody is one.
 pub fn read(site: &SiteConfig) -> Result<Vec<Agent>, Error> {
     let path = &site.roster.file;
-    parse(&content(path)?, path, site)
+    let agents = parse(&content(path)?, path, site)?;
+    if agents.is_empty() {
+        return Err(Error(vec![format!("{}: no agent in it that is to be held", path.display())]));
+    }
+    Ok(agents)
 }
 
 /// The bytes of a roster file, [`MAX_BYTES`] at most.
@@ -73,7 +77,7 @@ pub fn content(path: &Path) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-/// The agents to hold: excluded ones are checked like the others, and left out. `path` is for messages only.
+/// The agents to hold, perhaps none: excluded ones are checked like the others, and left out. `path` is for messages only.
 pub fn parse(bytes: &[u8], path: &Path, site: &SiteConfig) -> Result<Vec<Agent>, Error> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(bytes);
     let headers = reader.headers().cloned().unwrap_or_default();
@@ -114,9 +118,6 @@ pub fn parse(bytes: &[u8], path: &Path, site: &SiteConfig) -> Result<Vec<Agent>,
     let mut list = faults.list;
     if faults.more > 0 {
         list.push(format!("{}: and {} more lines with a fault", path.display(), faults.more));
-    }
-    if agents.is_empty() && list.is_empty() {
-        list.push(format!("{}: no agent in it that is to be held", path.display()));
     }
     if list.is_empty() { Ok(agents) } else { Err(Error(list)) }
 }

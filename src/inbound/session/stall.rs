@@ -93,16 +93,16 @@ impl Machine {
     }
 
     fn committed(&mut self, at: Moment, storing: Storing, out: &mut Vec<Action>) {
-        let unanswered = matches!(storing.sign, Some((_, Sign::Repeated)));
-        if self.ack.is_none() && (storing.unanswered || unanswered) {
-            // The reply to a repeated subscription can hold messages, and nothing brings them again.
-            self.open_gap("reply-lost", Certainty::Possible, out);
-        }
         if storing.ack.is_some() {
             self.ack = storing.ack;
         }
         if let Some(cause) = storing.let_go {
             return self.lost(at, storing.more, cause, Certainty::Certain, out);
+        }
+        let unanswered = matches!(storing.sign, Some((_, Sign::Repeated)));
+        if self.ack.is_none() && (storing.unanswered || unanswered) {
+            // The reply to a repeated subscription can hold messages, and nothing brings them again.
+            self.open_gap("reply-lost", Certainty::Possible, out);
         }
         if storing.shown {
             out.push(Action::Report(Phase::Connected));

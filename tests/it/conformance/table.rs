@@ -1,7 +1,7 @@
 //! `tests/CONFORMANCE.md` against the sources: it names only tests that exist, and leaves no rule without an answer.
 
 use crate::harness::root;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 /// What a row of the table says.
@@ -40,16 +40,28 @@ fn rows() -> Vec<Row> {
     rows
 }
 
-/// Every function below a folder.
-fn functions(folder: &str) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
+/// Every test below a folder, with the peers that its cases name; none where it says so in its body alone.
+fn tests(folder: &str) -> BTreeMap<String, BTreeSet<&'static str>> {
+    const PEERS: [(&str, &str); 3] =
+        [("Kind::Java", "Java"), ("Kind::Node", "Node"), ("Kind::Simulator", "simulator")];
+    let mut found = BTreeMap::new();
     let files = walkdir::WalkDir::new(root().join(folder)).into_iter().map(Result::unwrap);
     for file in files.filter(|file| file.path().extension().is_some_and(|extension| extension == "rs")) {
         let text = fs::read_to_string(file.path()).unwrap();
-        for (at, _) in text.match_indices("fn ") {
-            let rest = &text[at + 3..];
-            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-            found.insert(rest[..end].to_owned());
+        let (mut test, mut peers) = (false, BTreeSet::new());
+        for line in text.lines().map(str::trim) {
+            if line.starts_with("#[") {
+                test |= ["#[test]", "#[tokio::test", "#[rstest"].iter().any(|mark| line.starts_with(mark));
+                peers.extend(PEERS.iter().filter(|(kind, _)| line.contains(kind)).map(|(_, peer)| *peer));
+                continue;
+            }
+            if let Some((_, rest)) = line.split_once("fn ").filter(|_| test) {
+                let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+                found.insert(rest[..end].to_owned(), std::mem::take(&mut peers));
+            }
+            if !line.starts_with("//") {
+                (test, peers) = (false, BTreeSet::new());
+            }
         }
     }
     found
@@ -59,18 +71,24 @@ fn functions(folder: &str) -> BTreeSet<String> {
 fn the_conformance_table_names_tests_that_exist_and_every_rule_has_a_test_or_a_reason() {
     let rows = rows();
     assert!(rows.len() >= 100, "{} rows", rows.len());
-    let (pure, real) = (functions("src"), functions("tests/it"));
+    let (pure, real) = (tests("src"), tests("tests/it"));
     for row in &rows {
         let at = format!("tests/CONFORMANCE.md:{} ({})", row.line, row.rule);
         for name in &row.pure {
-            assert!(pure.contains(name), "{at}: there is no test {name} below src");
+            assert!(pure.contains_key(name), "{at}: there is no test {name} below src");
         }
         for name in &row.real {
-            assert!(real.contains(name), "{at}: there is no test {name} below tests/it");
+            assert!(real.contains_key(name), "{at}: there is no test {name} below tests/it");
         }
         assert_eq!(row.real.is_empty(), row.peers == "–", "{at}: a test needs a peer, a peer a test");
         for peer in row.peers.split(", ") {
             assert!(["Java", "Node", "simulator", "–"].contains(&peer), "{at}: the peer {peer}");
+        }
+        let shown: Vec<&BTreeSet<&str>> = row.real.iter().filter_map(|name| real.get(name)).collect();
+        if !shown.is_empty() && shown.iter().all(|peers| !peers.is_empty()) {
+            let shown: BTreeSet<&str> = shown.into_iter().flatten().copied().collect();
+            let named: BTreeSet<&str> = row.peers.split(", ").collect();
+            assert!(named.is_subset(&shown), "{at}: its tests run on {shown:?}, it names {named:?}");
         }
         // A rule that is shown on one side only says why.
         let both = !row.pure.is_empty() && !row.real.is_empty();

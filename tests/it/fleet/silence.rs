@@ -35,10 +35,10 @@ async fn silence_on_open_connections_is_noticed_for_every_session_and_nothing_is
         .collect();
     server.post("publish", news.into()).await;
     bridge.connected(0).await;
-    println!(
-        "silence of {agents} sessions noticed within {:.1} s; timeout and delay are 5 s",
-        begun.elapsed().as_secs_f64()
-    );
+    // The hold time, the network delay, and a second for whoever looks.
+    let took = begun.elapsed().as_secs_f64();
+    let word = if took <= 6.0 { "PASS" } else { "over" };
+    println!("silence of {agents} sessions noticed within {took:.1} s; timeout and delay are 5 s: {word}");
     let noticed = bridge.metric(TIMEOUTS).await;
     assert!(noticed >= agents as f64, "{noticed} of {agents}");
 

@@ -46,6 +46,32 @@ async fn a_change_that_removes_many_is_held_until_it_is_accepted() {
     stage.end().await;
 }
 
+/// An emptied file is the likeliest mistake of all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_removes_everybody_is_held_too_and_nothing_to_start_with() {
+    let mut stage = Stage::start(Kind::Simulator, 3, "watch = \"200ms\"\n").await;
+    stage.write(super::stage::HEAD);
+    stage.daemon.until("cometbridge_roster_held", LIMIT, |n| n == 1.0).await;
+    let said = stage.told(&["roster", "status"]).await;
+    assert!(
+        said.starts_with("site main: 3 agents in force") && said.contains("0 added, 3 removed"),
+        "{said}"
+    );
+    assert_eq!(stage.counts(["handshakes", "disconnects", "liveSessions"]).await, [3, 0, 3]);
+    let said = stage.told(&["roster", "accept"]).await;
+    assert!(said.contains("site main: 0 agents in force"), "{said}");
+    stage.counted(["disconnects", "liveSessions"], [3, 0]).await;
+    let Stage { home, daemon, .. } = stage;
+    assert!(daemon.stop().await.success());
+    for command in ["run", "check"] {
+        let (code, _, stderr) = Daemon::asked(&home, &[command]).await;
+        assert!(
+            code == 78 && stderr.contains("no agent in it that is to be held"),
+            "{command}: {code} {stderr}"
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_file_would_change_is_told_with_and_without_a_daemon() {
     let stage = Stage::start(Kind::Simulator, 3, "watch = \"1h\"\n").await;
