@@ -199,6 +199,9 @@ pub struct Pilot {
     /// Print the sheet as JSON.
     #[arg(long)]
     pub json: bool,
+    /// Try although the running daemon has a refused login of this agent on record, or pauses the site's logins.
+    #[arg(long)]
+    pub again: bool,
     /// How long after leaving the agent is looked at once more.
     #[arg(long, value_name = "TIME", hide = true, value_parser = span)]
     pub aftermath: Option<Duration>,

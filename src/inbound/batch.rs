@@ -7,7 +7,7 @@ use crate::base::digest::Digest;
 use crate::base::envelope::{event, medium};
 use crate::base::time::Millis;
 use crate::inbound::Session;
-use crate::inbound::normalise::{Candidate, Context, normalise, whole};
+use crate::inbound::normalise::{Candidate, Context, Kinds, normalise, whole};
 use crate::inbound::reconcile::of_bridge;
 use crate::inbound::session::bayeux::Message;
 use crate::inbound::session::pending::Pending;
@@ -19,6 +19,8 @@ pub struct Received {
     pub candidates: Vec<Candidate>,
     /// Of every message as it came, repeats included.
     pub digests: Vec<Digest>,
+    /// What the notifications were about.
+    pub told: Kinds,
     /// What was told of the agent's devices and channels, in order: whether it is logged in there.
     pub states: Vec<(String, bool)>,
     /// The agent's password was changed.
@@ -50,7 +52,7 @@ pub fn build(session: &Session, messages: Vec<Message>, pending: &Pending, now: 
     session.metrics.messages_received_total.with_label_values(&[site]).inc_by(raws.len() as u64);
     session.metrics.duplicates_total.with_label_values(&[site, "redelivery"]).inc_by(repeats as u64);
     let mut candidates = Vec::with_capacity(raws.len());
-    let mut password_changed = false;
+    let (mut password_changed, mut told) = (false, Kinds::NONE);
     for (channel, data) in raws.into_iter().skip(repeats) {
         if data.get().len() as u64 > session.site.config.max_message_bytes {
             candidates.push(rejected(session, channel, &data, now));
@@ -58,7 +60,9 @@ pub fn build(session: &Session, messages: Vec<Message>, pending: &Pending, now: 
         }
         let context = Context { site: &session.site.config, agent: &session.agent.key, received: now };
         if candidates.len() < MAX_EVENTS {
-            candidates.extend(normalise(&context, &channel, &data));
+            let made = normalise(&context, &channel, &data);
+            told = told.and(Kinds::told(&channel, &made));
+            candidates.extend(made);
         } else {
             let reason = "the reply makes so many events already that this one is not looked at";
             candidates.push(whole(&context, &channel, &data, reason));
@@ -66,7 +70,7 @@ pub fn build(session: &Session, messages: Vec<Message>, pending: &Pending, now: 
         password_changed |= tells_of_a_new_password(&channel, &data);
     }
     let states = candidates.iter().filter_map(state_of).collect();
-    Received { candidates, digests, states, password_changed }
+    Received { candidates, digests, told, states, password_changed }
 }
 
 /// `PasswordChangeSuccessful` of the agent's own user topic; a supervisor's topic tells of others.

@@ -5,6 +5,7 @@
 use crate::inbound::Session;
 use crate::inbound::checkpoint;
 use crate::inbound::dedup::{NotStored, Stored};
+use crate::inbound::normalise::Kinds;
 use crate::inbound::notes;
 use crate::inbound::presence::Presence;
 use crate::inbound::session::bayeux::{self, Hold, Message, Meta, Request};
@@ -57,6 +58,8 @@ pub struct Held {
     logged_out: bool,
     /// When the last checkpoint was written.
     pub(super) marked: tokio::time::Instant,
+    /// What it was silent about by then.
+    pub(super) silent: Kinds,
     pub(super) stop: CancellationToken,
 }
 
@@ -77,6 +80,7 @@ impl Held {
     pub fn new(mut session: Session, stop: CancellationToken) -> Held {
         let pin = session.site.pin(session.agent.group.as_deref(), session.agent.base_url.as_ref());
         session.past.connected.into_iter().for_each(|at| session.view.held_since(at));
+        session.view.recall(session.past.silent);
         Held {
             site_name: session.site.config.name.as_str().into(),
             transport: Arc::new(Transport::new(Arc::clone(&session.site), pin)),
@@ -96,6 +100,7 @@ impl Held {
             fresh_login: false,
             logged_out: false,
             marked: tokio::time::Instant::now(),
+            silent: session.past.silent,
             stop,
             session,
         }
@@ -133,7 +138,7 @@ impl Held {
                 Action::Send { request: request @ Request::Disconnect { .. }, timeout } => {
                     Box::pin(self.farewell(request, timeout)).await
                 }
-                Action::Send { request, timeout } => self.send(request, timeout).await,
+                Action::Send { request, timeout } => self.send(machine, request, timeout).await,
                 Action::Restore => Input::Restored(Box::pin(self.restore()).await),
                 Action::Login { fresh } => {
                     self.upkeep.pause();
@@ -145,7 +150,7 @@ impl Held {
                     let (stop, leave) = (self.stop.clone(), self.session.leave.clone());
                     or_cut(Box::pin(self.pardon()), &stop, &leave).await
                 }
-                Action::Wait(how_long) => match self.beside(tokio::time::sleep(how_long)).await {
+                Action::Wait(how_long) => match self.beside(machine, tokio::time::sleep(how_long)).await {
                     Ok(()) => Input::Timer,
                     Err(Cut::LoggedOut) => {
                         self.logged_out = true;
@@ -160,7 +165,7 @@ impl Held {
     }
 
     /// Does the work with the upkeep beside it.
-    async fn beside<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Cut> {
+    async fn beside<T>(&mut self, machine: &Machine, work: impl Future<Output = T>) -> Result<T, Cut> {
         let mut work = pin!(work);
         loop {
             tokio::select! {
@@ -169,6 +174,7 @@ impl Held {
                 () = self.stop.cancelled() => return Err(Cut::Stop),
                 () = self.session.leave.cancelled() => return Err(Cut::Leave),
                 event = self.upkeep.next(&self.session, &self.transport, self.epoch) => {
+                    self.found(machine);
                     if event == Event::LoggedOut {
                         self.upkeep.pause();
                         return Err(Cut::LoggedOut);
@@ -178,7 +184,7 @@ impl Held {
         }
     }
 
-    async fn send(&mut self, request: Request, timeout: Duration) -> Input {
+    async fn send(&mut self, machine: &Machine, request: Request, timeout: Duration) -> Input {
         let (site, transport) = (Arc::clone(&self.session.site), Arc::clone(&self.transport));
         if matches!(request, Request::Handshake { .. }) {
             self.upkeep.pause();
@@ -206,7 +212,7 @@ impl Held {
             }
             (transport.post(&request, timeout).await, opening)
         };
-        let answer = match self.beside(work).await {
+        let answer = match self.beside(machine, work).await {
             Ok((answer, opening)) => {
                 if opening.is_some() {
                     self.opening = opening;
@@ -299,6 +305,7 @@ impl Held {
             holes: self.upkeep.holes().cloned().collect(),
             unseen: (self.fresh && self.gap.is_none()) || self.upkeep.unseen(),
             connected: self.session.view.connected(),
+            silent: self.session.view.silent(),
             with_batch,
         };
         checkpoint::write(machine, &sources)
@@ -312,8 +319,16 @@ impl Held {
             return;
         }
         self.marked = tokio::time::Instant::now();
+        self.silent = self.session.view.silent();
         let checkpoint = Some(self.checkpoint(machine, false));
         drop(self.session.journal.append(Append { checkpoint, ..Append::default() }));
+    }
+
+    /// After a reading: that the session is silent is noted at once, as a quiet one's poll may be held for long.
+    fn found(&mut self, machine: &Machine) {
+        if self.session.view.silent() != self.silent {
+            self.mark(machine);
+        }
     }
 
     /// As `mark`, where the last one is old enough.

@@ -9,6 +9,7 @@ use crate::base::envelope::medium;
 use crate::base::seal::Sealer;
 use crate::base::time::Millis;
 use crate::inbound::dedup::Hole;
+use crate::inbound::normalise::Kinds;
 use crate::inbound::session::machine::Machine;
 use crate::inbound::session::pending::Pending;
 use crate::inbound::session::protocol::{Before, OpenGap, Saved, cause_word};
@@ -39,6 +40,8 @@ pub struct Past {
     pub unseen: bool,
     /// When the agent was connected first.
     pub connected: Option<Millis>,
+    /// What its session was found silent about.
+    pub silent: Kinds,
     /// The keys of a session are there, and can not be opened.
     pub locked: bool,
 }
@@ -132,6 +135,8 @@ struct Body {
     unseen: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     connected: Option<Millis>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    silent: Vec<String>,
 }
 
 /// What opens the session to whoever has it.
@@ -160,14 +165,26 @@ pub struct Sources<'a> {
     pub holes: Vec<Hole>,
     pub unseen: bool,
     pub connected: Option<Millis>,
+    pub silent: Kinds,
     /// It is written in one step with the batch in hand.
     pub with_batch: bool,
 }
 
 /// Where the session stands.
 pub fn write(machine: &Machine, sources: &Sources<'_>) -> Checkpoint {
-    let Sources { name, config, pending, transport, sealer, unread, holes, unseen, connected, with_batch } =
-        sources;
+    let Sources {
+        name,
+        config,
+        pending,
+        transport,
+        sealer,
+        unread,
+        holes,
+        unseen,
+        connected,
+        silent,
+        with_batch,
+    } = sources;
     let saved = machine.saved(*with_batch);
     let access = saved.as_ref().and_then(|saved| {
         let keys = Keys { client_id: saved.client_id.clone(), jar: transport.save() };
@@ -194,6 +211,7 @@ pub fn write(machine: &Machine, sources: &Sources<'_>) -> Checkpoint {
         holes: newest_holes(holes.clone()),
         unseen: *unseen,
         connected: *connected,
+        silent: silent.words().into_iter().map(str::to_owned).collect(),
     };
     Checkpoint { session: (*name).to_owned(), body: serde_json::to_string(&body).unwrap_or_default() }
 }
@@ -227,6 +245,7 @@ pub fn read(checkpoint: &Checkpoint, config: &SiteConfig, sealer: Option<&Sealer
     past.before.covered = body.at;
     past.unseen = body.unseen;
     past.connected = body.connected;
+    past.silent = Kinds::of(body.silent.iter().map(String::as_str));
     past.holes = body.holes;
     past.unread = body.unread.into_iter().map(|gap| gap.gap(&checkpoint.session)).collect();
     let sealed = matches!(body.access, Some(Access::Sealed(_)));
@@ -298,7 +317,7 @@ mod tests {
     fn holes_are_added_to_what_stands_in_a_checkpoint_and_the_newest_are_kept() {
         let config = crate::inbound::settings::testing::site();
         let hole = |from| Hole { medium: "chat".into(), interaction: "c1".into(), from, to: from };
-        let body = r#"{"at":5,"ack":3,"access":{"sealed":"x"},"unseen":true}"#;
+        let body = r#"{"at":5,"ack":3,"access":{"sealed":"x"},"unseen":true,"silent":["chat","of a later release"]}"#;
         let mut point = Checkpoint { session: "main/1001".into(), body: body.into() };
         for from in 1..=70 {
             point = with_holes(point, &[hole(from)]);
@@ -306,6 +325,9 @@ mod tests {
         let past = read(&point, &config, None);
         assert_eq!((past.before.covered, past.unseen, past.locked), (Some(5), true, true));
         assert_eq!(past.holes, (7..=70).map(hole).collect::<Vec<_>>());
+        assert_eq!(past.silent.words(), ["chat"]);
+        let older = Checkpoint { session: "main/1001".into(), body: r#"{"at":5}"#.into() };
+        assert!(read(&older, &config, None).silent.is_empty());
         let torn = Checkpoint { session: "main/1001".into(), body: "{".into() };
         assert_eq!(with_holes(torn.clone(), &[hole(1)]), torn);
     }

@@ -21,9 +21,9 @@ impl Held {
         let received = batch::build(&self.session, messages, &self.pending, now);
         self.pending.stored(&received.digests, unacknowledged);
         self.upkeep.heard(now);
-        self.session.view.heard(now);
+        self.session.view.heard(now, received.told);
         let checkpoint = self.checkpoint(machine, true);
-        self.marked = tokio::time::Instant::now();
+        (self.marked, self.silent) = (tokio::time::Instant::now(), self.session.view.silent());
         let empty = Batch::of(&self.site_name, &self.session.agent.key, self.epoch);
         let batch = Batch { candidates: received.candidates, checkpoint: Some(checkpoint), ..empty };
         let (intake, accounts) = (self.session.intake.clone(), Arc::clone(&self.session.accounts));

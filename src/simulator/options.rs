@@ -63,6 +63,8 @@ pub struct Options {
     pub sticky: bool,
     /// Any node knows the logins of all; the sessions stay where they are.
     pub shared_logins: bool,
+    /// `GET /api/v2/me?subresources=*` shows Facebook and SMS sessions too, which is documented of chats only.
+    pub sessions_in_me: bool,
     /// Wrong passwords in a row that lock an account.
     pub lock_after: Option<u32>,
     /// Notifications remembered for `GET /simulator/published`.
@@ -88,6 +90,7 @@ impl Default for Options {
             nodes: 1,
             sticky: true,
             shared_logins: false,
+            sessions_in_me: true,
             lock_after: None,
             published_limit: 200_000,
             scenario: None,

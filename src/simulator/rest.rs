@@ -31,6 +31,9 @@ const LISTS: [&str; 10] = [
     "interactions",
 ];
 
+/// Those of them that a server may show under their own path only.
+const SESSIONS: [&str; 2] = ["facebooksessions", "smssessions"];
+
 pub async fn version() -> Response {
     axum::Json(json!({"statusCode": 0, "version": "8.5.202.96"})).into_response()
 }
@@ -93,7 +96,8 @@ fn me_body(hub: &Hub, login: &Login, subresources: Option<&String>) -> Value {
     user.insert("userName".to_owned(), login.user.clone().into());
     user.insert("contactCenterId".to_owned(), "c0ffee00-0000-4000-8000-000000000001".into());
     let asked = subresources.map(String::as_str).unwrap_or_default();
-    for name in LISTS {
+    let hidden = |name: &str| !hub.options.sessions_in_me && SESSIONS.contains(&name);
+    for name in LISTS.into_iter().filter(|name| !hidden(name)) {
         if asked == "*" || asked.split(',').any(|one| one == name) {
             let list = shown(&hub.state(), &login.user, name, &HashMap::new());
             user.insert(name.to_owned(), list.unwrap_or_else(|| json!([])));

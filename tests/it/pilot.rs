@@ -45,6 +45,26 @@ impl Stage {
         (code, sheet, text)
     }
 
+    /// When the pilot listens, REST shows a conversation that nobody was told of.
+    async fn plant(&self, list: &str) {
+        self.heard().await;
+        let value = json!([{"id": "000PLANTED", "state": "Chatting"}]);
+        self.post("resources", &json!({"user": "agent-1", "path": list, "value": value})).await;
+    }
+
+    async fn heard(&self) {
+        eventually("the pilot listens", LIMIT, || async {
+            (self.get("stats").await["held"] == 1).then_some(())
+        })
+        .await;
+    }
+
+    async fn post(&self, path: &str, body: &Value) {
+        let url = format!("{}/simulator/{path}", self.url);
+        let answer = http().post(url).body(body.to_string()).send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}");
+    }
+
     async fn get(&self, path: &str) -> Value {
         let answer = http().get(format!("{}/simulator/{path}", self.url)).send().await.unwrap();
         serde_json::from_str(&answer.text().await.unwrap()).unwrap()
@@ -109,18 +129,7 @@ async fn a_site_that_works_is_a_go() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_session_is_a_no_go() {
     let stage = Stage::start("", "conversations_per_hour = 0.0\nstates_per_hour = 0.0\n");
-    let plant = async {
-        eventually("the pilot listens", LIMIT, || async {
-            (stage.get("stats").await["held"] == 1).then_some(())
-        })
-        .await;
-        let chat =
-            json!({"user": "agent-1", "path": "chats", "value": [{"id": "000PLANTED", "state": "Chatting"}]});
-        let planted =
-            http().post(format!("{}/simulator/resources", stage.url)).body(chat.to_string()).send().await;
-        assert!(planted.unwrap().status().is_success());
-    };
-    let ((code, sheet, text), ()) = tokio::join!(stage.pilot("6s"), plant);
+    let ((code, sheet, text), ()) = tokio::join!(stage.pilot("6s"), stage.plant("chats"));
     assert_eq!(
         (code, &sheet["verdict"], &sheet["untold"]),
         (1, &json!("no-go"), &json!({"chat": 1})),
@@ -134,6 +143,73 @@ async fn a_silent_session_is_a_no_go() {
     );
     assert!(text.contains("| in REST only | chat 1 |"), "{text}");
     assert!(!text.contains("PLANTED"), "{text}");
+}
+
+/// The server shows such sessions under their own path only, as it is documented.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_deaf_to_one_medium_is_a_no_go_wherever_rest_shows_it() {
+    let server = "sessions_in_me = false\n";
+    let stage = Stage::start(server, "conversations_per_hour = 0.0\nstates_per_hour = 0.0\n");
+    let ((code, sheet, text), ()) = tokio::join!(stage.pilot("6s"), stage.plant("facebooksessions"));
+    assert_eq!(
+        (code, &sheet["verdict"], &sheet["untold"]),
+        (1, &json!("no-go"), &json!({"facebooksession": 1})),
+        "{text}"
+    );
+    assert_eq!((&sheet["unlisted"], &sheet["unread"]), (&json!([]), &Value::Null), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_can_not_be_read_is_no_look_and_leaves_it_undecided() {
+    let stage = Stage::start("", BUSY);
+    let broken = json!({"user": "agent-1", "path": "smssessions", "value": {"no": "list"}});
+    stage.post("resources", &broken).await;
+    let (code, sheet, text) = stage.pilot("4s").await;
+    assert_eq!((code, &sheet["verdict"], &sheet["looks"]), (0, &json!("undecided"), &json!(0)), "{text}");
+    let unread = sheet["unread"].as_str().unwrap();
+    assert_eq!(unread, "the list of smssession: the reply holds no such list");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_fails_in_passing_is_tried_again_and_is_no_refusal() {
+    let stage = Stage::start("", BUSY);
+    let trouble = async {
+        stage.heard().await;
+        let once = json!({"fault": "status", "user": "agent-1", "status": 503, "on": "rest", "count": 1});
+        stage.post("faults", &once).await;
+        stage.post("faults", &json!({"fault": "expire", "user": "agent-1"})).await;
+    };
+    let ((code, sheet, text), ()) = tokio::join!(stage.pilot("24s"), trouble);
+    assert_eq!((code, &sheet["relogins"], &sheet["login"]), (0, &json!(1), &json!(["JSESSIONID"])), "{text}");
+    assert!(text.contains("GET /api/v2/me answered HTTP 503"), "{text}");
+    assert!(!text.contains("there was no login"), "{text}");
+    let stats = stage.get("stats").await;
+    assert_eq!((&stats["logins"], &stats["refusedLogins"]), (&json!(2), &json!(0)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_running_daemon_knows_to_be_refused_is_not_tried_again_unless_told() {
+    let stage = Stage::start("lock_after = 3\n", BUSY);
+    stage
+        .home
+        .write("passwords.csv", "username,password\nagent-1,wrong\nagent-2,simulated\nagent-3,simulated\n");
+    stage.home.write_config(&stage.url, "[sink.stdout.console]\nprivacy = \"no-content\"\n");
+    let mut daemon = stage.home.start();
+    let refused = "cometbridge_session_standing{site=\"main\",standing=\"refused\"";
+    daemon.until(refused, LIMIT, |n| n == 1.0).await;
+    let out = stage.home.path("sheet.md").display().to_string();
+    let asked =
+        ["pilot", "--site", "main", "--agent", "1", "--for", "2s", "--aftermath", "1s", "--out", &out];
+    let (code, _, stderr) = Daemon::asked(&stage.home, &asked).await;
+    assert!(code == 1 && stderr.contains("has a refused login of this agent on record"), "{stderr}");
+    assert!(stderr.contains("--again tries all the same"), "{stderr}");
+    assert!(!stage.home.path("sheet.md").exists(), "no sheet without a trial");
+    assert_eq!(stage.get("stats").await["refusedLogins"], 1, "by the daemon");
+    let again: Vec<&str> = asked.into_iter().chain(["--again"]).collect();
+    let (code, _, stderr) = Daemon::asked(&stage.home, &again).await;
+    assert!(code == 1 && stderr.contains("no-go"), "{stderr}");
+    assert_eq!(stage.get("stats").await["refusedLogins"], 2, "one try more");
+    assert!(daemon.stop().await.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 //!
 //! One pure function over what is known. Deliberately absent: who learns it (`view`), and what is done about it.
 
+use crate::inbound::normalise::Kinds;
 use crate::inbound::reconcile::Finding;
 use crate::inbound::session::protocol::Phase;
 
@@ -72,14 +73,14 @@ pub struct Facts {
     /// A notification came in this session.
     pub heard: bool,
     pub compared: Compared,
-    /// REST showed what the server never told, and nothing came since.
-    pub silent: bool,
+    /// Of these REST showed what the server never told, and nothing came since.
+    pub silent: Kinds,
 }
 
 impl Facts {
     pub fn new() -> Facts {
         let (phase, compared) = (Phase::Starting, Compared::NotYet);
-        Facts { phase, stalled: false, heard: false, compared, silent: false }
+        Facts { phase, stalled: false, heard: false, compared, silent: Kinds::NONE }
     }
 
     /// A new phase. A handshake begins a session of which nothing is proven yet.
@@ -94,10 +95,16 @@ impl Facts {
         self.phase = phase;
     }
 
-    /// A notification proves that the server talks to this session.
-    pub fn hear(&mut self) {
+    /// Notifications prove that the server talks to this session; that it tells again of what it kept silent about,
+    /// only those of the same kind.
+    pub fn hear(&mut self, told: Kinds) {
         self.heard = true;
-        self.silent = false;
+        self.silent = self.silent.without(told);
+    }
+
+    /// An earlier process found it silent; where a new session has to be opened, that says nothing of it.
+    pub fn recall(&mut self, silent: Kinds) {
+        self.silent = silent;
     }
 
     /// A comparison that could not be made takes nothing back of an earlier finding that it is silent.
@@ -110,7 +117,9 @@ impl Facts {
             Finding::Unread(_) => Compared::Unread,
             Finding::LoggedOut => Compared::LoggedOut,
         };
-        self.silent |= matches!(finding, Finding::Silent { .. });
+        if let Finding::Silent { kinds, .. } = finding {
+            self.silent = self.silent.and(*kinds);
+        }
     }
 
     /// The decision.
@@ -133,7 +142,7 @@ impl Facts {
     fn connected(&self) -> Standing {
         match self.compared {
             Compared::LoggedOut => Standing::Unverified,
-            _ if self.silent => Standing::Silent,
+            _ if !self.silent.is_empty() => Standing::Silent,
             _ if self.heard => Standing::Live,
             Compared::SomethingOpen => Standing::Live,
             Compared::NothingOpen => Standing::Quiet,
@@ -171,7 +180,7 @@ mod tests {
         facts.compare(&Finding::LoggedOut);
         assert_eq!(facts.standing(), Standing::Unverified);
         let mut facts = connected();
-        facts.hear();
+        facts.hear(Kinds::NONE);
         facts.compare(&Finding::Unread("HTTP 500".into()));
         assert_eq!(facts.standing(), Standing::Live, "what came is proof enough");
     }
@@ -179,12 +188,12 @@ mod tests {
     #[test]
     fn a_silent_session_stays_silent_until_something_comes_or_it_begins_anew() {
         let mut facts = connected();
-        facts.compare(&Finding::Silent { events: 1 });
+        facts.compare(&silent(&["chat"]));
         facts.compare(&Finding::Agrees { open: 0 });
         facts.compare(&Finding::Unread(String::new()));
         assert_eq!(facts.standing(), Standing::Silent);
         let mut heard = facts;
-        heard.hear();
+        heard.hear(Kinds::of(["device", "chat"]));
         assert_eq!(heard.standing(), Standing::Live);
         facts.enter(Phase::Backoff);
         assert_eq!(facts.standing(), Standing::Down);
@@ -196,9 +205,44 @@ mod tests {
     }
 
     #[test]
+    fn only_news_of_what_it_was_silent_about_end_it() {
+        let mut facts = connected();
+        facts.compare(&silent(&["chat", "channel"]));
+        for other in [&[][..], &["device", "facebooksession"]] {
+            facts.hear(Kinds::of(other.iter().copied()));
+            assert_eq!(facts.standing(), Standing::Silent, "{other:?}");
+        }
+        facts.hear(Kinds::of(["channel"]));
+        assert_eq!((facts.standing(), facts.silent.words()), (Standing::Silent, vec!["chat"]));
+        facts.compare(&silent(&["device"]));
+        facts.hear(Kinds::of(["chat"]));
+        assert_eq!((facts.standing(), facts.silent.words()), (Standing::Silent, vec!["device"]));
+        facts.hear(Kinds::of(["device"]));
+        assert_eq!(facts.standing(), Standing::Live);
+    }
+
+    #[test]
+    fn what_an_earlier_process_found_holds_for_the_session_that_goes_on() {
+        let begun = |phases: &[Phase]| {
+            let mut facts = Facts::new();
+            facts.recall(Kinds::of(["chat"]));
+            assert_eq!(facts.standing(), Standing::Down);
+            phases.iter().for_each(|phase| facts.enter(*phase));
+            facts.standing()
+        };
+        assert_eq!(begun(&[Phase::Resume, Phase::Connected]), Standing::Silent);
+        let anew = [Phase::Resume, Phase::Login, Phase::Handshake, Phase::Subscribe, Phase::Connected];
+        assert_eq!(begun(&anew), Standing::Unverified);
+    }
+
+    fn silent(kinds: &[&str]) -> Finding {
+        Finding::Silent { events: 1, kinds: Kinds::of(kinds.iter().copied()) }
+    }
+
+    #[test]
     fn a_stalled_session_is_stalled_whatever_it_heard_but_a_refused_one_is_refused() {
         let mut facts = connected();
-        facts.hear();
+        facts.hear(Kinds::NONE);
         facts.stalled = true;
         assert_eq!(facts.standing(), Standing::Stalled);
         facts.enter(Phase::Handshake);
@@ -214,7 +258,7 @@ mod tests {
         facts.enter(Phase::Login);
         facts.enter(Phase::Connected);
         assert_eq!(facts.compared, Compared::NotYet, "the same Bayeux session, another HTTP session");
-        facts.hear();
+        facts.hear(Kinds::NONE);
         assert_eq!(facts.standing(), Standing::Live);
     }
 
@@ -230,7 +274,7 @@ mod tests {
         prop_oneof![
             (0usize..2).prop_map(|open| Finding::Agrees { open }),
             (0usize..2).prop_map(|open| Finding::Repaired { events: 1, open }),
-            Just(Finding::Silent { events: 1 }),
+            Just(silent(&["chat"])),
             Just(Finding::Unread(String::new())),
             Just(Finding::LoggedOut),
         ]
@@ -244,7 +288,7 @@ mod tests {
             let mut facts = Facts::new();
             for (step, finding) in steps {
                 match step {
-                    8 => facts.hear(),
+                    8 => facts.hear(Kinds::of(["chat"])),
                     9 => facts.compare(&finding),
                     phase => Phase::ALL.get(phase).into_iter().for_each(|phase| facts.enter(*phase)),
                 }

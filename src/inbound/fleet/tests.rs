@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::base::time::Clock;
+use crate::inbound::normalise::Kinds;
 use crate::inbound::reconcile::Finding;
 use crate::inbound::settings::testing;
 use crate::journal::Gap;
@@ -89,7 +90,7 @@ async fn a_site_is_counted_by_phase_by_standing_and_by_node() {
         view.good(1_000);
         view.node(Some(node.to_owned()));
     }
-    view(&fleet, "a", "1").heard(1_500);
+    view(&fleet, "a", "1").heard(1_500, Kinds::NONE);
     let numbers = &fleet.numbers(4_000)["a"];
     assert_eq!((numbers.agents, numbers.without_ack, numbers.silence), (4, 1, 3_000));
     assert_eq!((numbers.nodes, numbers.busiest_node), (2, 2));

@@ -5,8 +5,10 @@
 use super::standing::{Compared, Facts, Standing};
 use crate::base::metrics::Metrics;
 use crate::base::time::{Clock, Millis};
+use crate::inbound::normalise::Kinds;
 use crate::inbound::reconcile::Finding;
 use crate::inbound::session::protocol::Phase;
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Shared by the session, which tells it, and by whoever asks.
@@ -97,6 +99,16 @@ impl View {
         Some(self.state().connected).filter(|at| *at > 0)
     }
 
+    /// What an earlier process found it silent about.
+    pub fn recall(&self, silent: Kinds) {
+        self.state().facts.recall(silent);
+    }
+
+    /// What it is silent about.
+    pub fn silent(&self) -> Kinds {
+        self.state().facts.silent
+    }
+
     pub fn phase(&self) -> Phase {
         self.state().facts.phase
     }
@@ -110,11 +122,11 @@ impl View {
         self.state().good = now;
     }
 
-    /// A notification came.
-    pub fn heard(&self, now: Millis) {
+    /// Notifications came, about these kinds.
+    pub fn heard(&self, now: Millis, told: Kinds) {
         let mut state = self.state();
         state.heard = now;
-        state.facts.hear();
+        state.facts.hear(told);
         state.judge(now);
     }
 
@@ -125,12 +137,9 @@ impl View {
         match finding {
             Finding::Unread(text) => state.read = format!("could not be compared with REST: {text}").into(),
             Finding::LoggedOut => state.read = "the HTTP session is no longer logged in".into(),
-            Finding::Silent { events } => {
-                state.read = format!("REST showed {events} changes that the server never told of").into();
+            Finding::Agrees { .. } | Finding::Repaired { .. } | Finding::Silent { .. } => {
+                state.read = Box::default();
             }
-            // What made it silent is still the reason.
-            Finding::Agrees { .. } | Finding::Repaired { .. } if state.facts.silent => {}
-            Finding::Agrees { .. } | Finding::Repaired { .. } => state.read = Box::default(),
         }
         state.judge(now);
     }
@@ -170,7 +179,7 @@ impl View {
             phase: state.facts.phase,
             standing: state.standing,
             since: state.since,
-            cause: state.why().to_owned(),
+            cause: state.why().into_owned(),
             ack: state.ack,
             good: at(state.good),
             heard: at(state.heard),
@@ -204,11 +213,15 @@ impl State {
         }
     }
 
-    fn why(&self) -> &str {
-        match self.standing {
+    fn why(&self) -> Cow<'_, str> {
+        let text = match self.standing {
             Standing::Live | Standing::Quiet => "",
             Standing::Stalled => "waits until events can be stored; nothing is acknowledged",
-            Standing::Silent => &self.read,
+            // Whatever a later comparison said: this is still the reason.
+            Standing::Silent => {
+                let kinds = self.facts.silent.words().join(", ");
+                return format!("REST showed changes that the server never told of: {kinds}").into();
+            }
             Standing::Unverified if self.facts.compared == Compared::NotYet => "not yet compared with REST",
             Standing::Unverified => &self.read,
             Standing::Refused | Standing::Down if !self.cause.is_empty() => &self.cause,
@@ -218,7 +231,8 @@ impl State {
                 Phase::Stopped => "ended",
                 _ => "opening",
             },
-        }
+        };
+        text.into()
     }
 }
 
@@ -239,8 +253,8 @@ mod tests {
         assert_eq!((view.seen().standing, view.seen().since), (Standing::Down, 1_000));
         view.set(Phase::Connected);
         assert_eq!((view.seen().standing, view.seen().since), (Standing::Unverified, 2_000));
-        view.heard(3_000);
-        view.heard(4_000);
+        view.heard(3_000, Kinds::NONE);
+        view.heard(4_000, Kinds::NONE);
         let seen = view.seen();
         assert_eq!((seen.standing, seen.since, seen.heard), (Standing::Live, 3_000, Some(4_000)));
         assert_eq!((seen.good, seen.connected, seen.ack), (None, Some(2_000), None));
@@ -261,10 +275,13 @@ mod tests {
         assert_eq!(view.seen().cause, "not yet compared with REST");
         view.read(1, &Finding::Unread("HTTP 500".into()));
         assert_eq!(view.seen().cause, "could not be compared with REST: HTTP 500");
-        view.read(2, &Finding::Silent { events: 2 });
+        view.read(2, &Finding::Silent { events: 2, kinds: Kinds::of(["device", "chat"]) });
         view.read(3, &Finding::Agrees { open: 1 });
-        assert_eq!(view.seen().cause, "REST showed 2 changes that the server never told of");
-        view.heard(4);
+        view.read(3, &Finding::Unread("HTTP 500".into()));
+        assert_eq!(view.seen().cause, "REST showed changes that the server never told of: chat, device");
+        view.heard(4, Kinds::of(["device"]));
+        assert_eq!(view.seen().cause, "REST showed changes that the server never told of: chat");
+        view.heard(4, Kinds::of(["chat"]));
         assert_eq!(view.seen().cause, "");
         view.stalled(true);
         assert!(view.seen().cause.starts_with("waits until events can be stored"));

@@ -10,6 +10,7 @@ mod conversation;
 pub(in crate::inbound) mod fields;
 mod identity;
 pub mod keys;
+mod kinds;
 mod message;
 mod notice;
 pub mod sight;
@@ -20,6 +21,7 @@ pub(in crate::inbound) mod tests;
 mod typing;
 
 pub use identity::{Identity, base_id, event_id};
+pub use kinds::Kinds;
 pub use sight::{Says, Shadow, Sight};
 
 use crate::base::digest::Digest;

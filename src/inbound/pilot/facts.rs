@@ -1,79 +1,19 @@
 //! What is known of one agent at a moment: a few words for each device, channel and open conversation.
 //!
-//! Read over REST, or taken from notifications, through the same normalising, so that both say it alike.
-//! Deliberately absent: texts, names, numbers: nothing personal is kept.
+//! Taken from what REST shows (see `look`) and from notifications, through the same normalising, so that both say it
+//! alike. Deliberately absent: texts, names, numbers: nothing personal is kept.
 
 use crate::base::data::{AgentStateData, InteractionData};
 use crate::base::digest::Digest;
 use crate::base::envelope::medium;
-use crate::base::time::Clock;
-use crate::inbound::normalise::{Candidate, Context, normalise};
-use crate::inbound::session::transport::Transport;
-use crate::inbound::site::{Errand, Site};
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use crate::inbound::normalise::Candidate;
 use std::collections::BTreeMap;
 
 /// By a digest of what it is about: the kind, and the state in words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts(BTreeMap<Digest, (String, String)>);
 
-/// Lists of `GET /me?subresources=*`, and the notification each would come in.
-const LISTS: &[(&str, &str, &str)] = &[
-    ("devices", "DeviceStateChangeMessage", "devices"),
-    ("channels", "ChannelStateChangeMessageV2", "channels"),
-];
-/// Lists of conversations: the path's name, the message type, the member.
-const CONVERSATIONS: &[(&str, &str, &str)] = &[
-    ("chats", "ChatStateChangeMessage", "chat"),
-    ("facebooksessions", "FacebooksessionStateChangeMessage", "facebooksession"),
-    ("smssessions", "SmssessionStateChangeMessage", "smssession"),
-];
-
 impl Facts {
-    /// Reads the agent's state; the reason in words where that can not be done.
-    pub async fn read(
-        site: &Site,
-        agent: &str,
-        transport: &Transport,
-        clock: &Clock,
-    ) -> Result<Facts, String> {
-        site.admit_at(Errand::Read, &transport.base()).await;
-        let answer = transport.get("/api/v2/me?subresources=*", site.config.network_delay).await;
-        let answer = answer.map_err(|failure| failure.text)?;
-        if answer.status != http::StatusCode::OK {
-            return Err(format!("GET /api/v2/me answered HTTP {}", answer.status.as_u16()));
-        }
-        let me: Me = serde_json::from_slice(&answer.body).map_err(|_| "GET /api/v2/me answered no JSON")?;
-        let context = Context { site: &site.config, agent, received: clock.now() };
-        let mut facts = Facts::default();
-        for (list, kind, member) in LISTS {
-            if let Some(items) = me.user.get(*list).filter(|items| items.get() != "[]") {
-                facts.take_notice(
-                    &context,
-                    &format!("{{\"messageType\":\"{kind}\",\"{member}\":{}}}", items.get()),
-                );
-            }
-        }
-        for (list, kind, member) in CONVERSATIONS {
-            let Some(items) = me.user.get(*list) else { continue };
-            for item in serde_json::from_str::<Vec<&RawValue>>(items.get()).unwrap_or_default() {
-                let notice = format!(
-                    "{{\"messageType\":\"{kind}\",\"notificationType\":\"StatusChange\",\"{member}\":{}}}",
-                    item.get()
-                );
-                facts.take_notice(&context, &notice);
-            }
-        }
-        Ok(facts)
-    }
-
-    fn take_notice(&mut self, context: &Context<'_>, notice: &str) {
-        if let Ok(raw) = serde_json::from_str::<&RawValue>(notice) {
-            normalise(context, "/v2/me", raw).iter().for_each(|candidate| self.take(candidate));
-        }
-    }
-
     /// Takes over what one event says.
     pub fn take(&mut self, candidate: &Candidate) {
         let event = &candidate.event;
@@ -144,12 +84,6 @@ impl Facts {
 /// The last states of a conversation.
 fn over(words: &str) -> bool {
     ["completed", "revoked"].iter().any(|end| end.eq_ignore_ascii_case(words))
-}
-
-#[derive(Deserialize)]
-struct Me {
-    #[serde(default)]
-    user: BTreeMap<String, Box<RawValue>>,
 }
 
 fn agent_words(data: &AgentStateData) -> String {

@@ -5,6 +5,7 @@
 //! Deliberately absent: the sheet's words and the verdict (see `sheet`).
 
 mod facts;
+mod look;
 mod sheet;
 #[cfg(test)]
 mod tests;
@@ -17,10 +18,11 @@ use crate::inbound::roster::Agent;
 use crate::inbound::rules;
 use crate::inbound::session::login::{authorize, login};
 use crate::inbound::session::machine::Machine;
-use crate::inbound::session::protocol::{Before, Input, LoginFailure, Moment};
+use crate::inbound::session::protocol::{Before, Failure, FailureKind, Input, LoginFailure, Moment};
 use crate::inbound::session::transport::Transport;
 use crate::inbound::site::{Errand, Site, node_of};
 use facts::Facts;
+use look::Looker;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use watch::Watch;
@@ -50,19 +52,20 @@ pub async fn run(trial: Trial, clock: &Clock, mut say: impl FnMut(&str)) -> Shee
     let mut sheet = Sheet::new(&site.config, &agent.key, clock.now());
     sheet.version = version(&site, &transport).await;
     say("logging in");
-    if let Err(reason) = enter(&site, &agent, &transport).await {
-        sheet.login = Err(reason);
+    if let Err(failure) = enter(&site, &agent, &transport).await {
+        sheet.login = Err(reason(failure));
         sheet.ended = clock.now();
         return sheet;
     }
     sheet.logged_in(&transport.cookies(), transport.has_csrf());
-    let before = Facts::read(&site, &agent.key, &transport, clock).await;
+    let looker = Looker { site: &site, agent: &agent, transport: &transport, clock };
+    let before = looker.look().await.map(|look| look.facts);
     sheet.before = before.as_ref().map(Facts::states).map_err(Clone::clone);
     say("logged in; opening a session and listening");
-    let shared = Mutex::new(Watch::new(sheet, before.unwrap_or_default()));
+    let shared = Mutex::new(Watch::new(sheet, before.ok()));
     let mut machine = Machine::new(rules(&site.config), Before::default());
     let polls = watch::polls(&site, &agent, &transport, clock, &shared, &mut machine);
-    let looks = looks(&site, &agent, &transport, clock, &shared, length);
+    let looks = looks(&looker, &shared, length);
     // The looks end with the trial; polls end by themselves only where the login is refused.
     tokio::select! {
         () = polls => {}
@@ -72,41 +75,45 @@ pub async fn run(trial: Trial, clock: &Clock, mut say: impl FnMut(&str)) -> Shee
     farewell(machine, clock, &transport).await;
     let mut watch = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
     watch.sheet.node = node(&transport);
+    if watch.sheet.login.is_err() {
+        // A look would try the refused secret once more.
+        return watch.end(Err("the login was refused".to_owned()), clock.now());
+    }
     tokio::time::sleep(aftermath.unwrap_or(AFTERMATH)).await;
-    let after = Facts::read(&site, &agent.key, &transport, clock).await;
+    let after = looker.look().await.map(|look| look.facts);
     watch.end(after, clock.now())
 }
 
-/// The login as in service; the reason in words where there is none.
-async fn enter(site: &Arc<Site>, agent: &Agent, transport: &Transport) -> Result<(), String> {
-    let password = site.passwords.read(&site.config, agent).await?;
+/// The login as in service. A secret that can not be read now may be there later.
+async fn enter(site: &Arc<Site>, agent: &Agent, transport: &Transport) -> Result<(), LoginFailure> {
+    let passing = |text| Failure { kind: FailureKind::Network, text, retry_after: None };
+    let password = site.passwords.read(&site.config, agent).await;
+    let password = password.map_err(|text| LoginFailure::Passing(passing(text)))?;
     site.admit(Errand::Login).await;
     let (charset, timeout) = (site.config.password_charset, site.config.network_delay);
-    login(transport, agent, &password, charset, timeout).await.map_err(|failure| match failure {
+    login(transport, agent, &password, charset, timeout).await?;
+    authorize(transport, agent, &password, charset)
+}
+
+/// Why there was no login, in words.
+fn reason(failure: LoginFailure) -> String {
+    match failure {
         LoginFailure::Refused(text)
         | LoginFailure::Stale(text)
         | LoginFailure::Unusable(text)
         | LoginFailure::OtherUser(text) => text,
         LoginFailure::Passing(failure) => failure.text,
-    })?;
-    authorize(transport, agent, &password, charset).map_err(|_| "the password can not be sent".to_owned())
+    }
 }
 
 /// Looks at the state over REST until the trial is over.
-async fn looks(
-    site: &Arc<Site>,
-    agent: &Agent,
-    transport: &Transport,
-    clock: &Clock,
-    watch: &Mutex<Watch>,
-    length: Duration,
-) {
+async fn looks(looker: &Looker<'_>, watch: &Mutex<Watch>, length: Duration) {
     let end = tokio::time::Instant::now() + length;
     loop {
         let next = tokio::time::Instant::now() + LOOK.min(length / 4).max(Duration::from_millis(100));
         tokio::time::sleep_until(next.min(end)).await;
-        let facts = Facts::read(site, &agent.key, transport, clock).await;
-        lock(watch).looked(facts);
+        let look = looker.look().await;
+        lock(watch).looked(look);
         if tokio::time::Instant::now() >= end {
             break;
         }
@@ -114,8 +121,8 @@ async fn looks(
     if lock(watch).doubts() {
         // While the session still listens: what is on its way may come yet.
         tokio::time::sleep(SECOND_LOOK.min(length / 4)).await;
-        let facts = Facts::read(site, &agent.key, transport, clock).await;
-        lock(watch).looked(facts);
+        let look = looker.look().await;
+        lock(watch).looked(look);
     }
 }
 

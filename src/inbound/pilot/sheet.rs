@@ -57,6 +57,8 @@ pub struct Sheet {
     /// How often REST was read, and why it could not be at last.
     pub looks: u32,
     pub unread: Option<String>,
+    /// Media of which the server has no list: whether the session is deaf to them can not be seen.
+    pub unlisted: BTreeSet<&'static str>,
     /// What REST showed that no notification told, by kind.
     pub untold: BTreeMap<String, usize>,
 }
@@ -122,6 +124,7 @@ impl Sheet {
             logged_out_after: false,
             looks: 0,
             unread: None,
+            unlisted: BTreeSet::new(),
             untold: BTreeMap::new(),
         }
     }
@@ -282,6 +285,7 @@ impl Sheet {
 
     fn rows_of_agent(&self) -> Vec<(&'static str, String)> {
         let troubles: Vec<String> = self.troubles.iter().take(10).cloned().collect();
+        let unlisted: Vec<String> = self.unlisted.iter().map(|medium| (*medium).to_owned()).collect();
         let node = self.node.as_deref().unwrap_or("no cookie tells");
         let longest = self.longest_poll.as_secs();
         vec![
@@ -294,6 +298,7 @@ impl Sheet {
             ("agent during", list(&self.during)),
             ("agent after", states(&self.after)),
             ("REST read", format!("{} times", self.looks)),
+            ("no list in REST", list(&unlisted)),
             ("in REST only", counts(&self.untold)),
         ]
     }

@@ -1,6 +1,7 @@
 //! The verdict of the sheet, and when a difference between REST and notifications counts.
 
 use super::facts::Facts;
+use super::look::Look;
 use super::sheet::{Sheet, Verdict, error_words};
 use super::watch::Watch;
 use crate::inbound::settings::testing;
@@ -14,6 +15,10 @@ fn sheet() -> Sheet {
     sheet.before = Ok(vec!["device: Ready".to_owned()]);
     sheet.count("chat.message");
     sheet
+}
+
+fn look(facts: &[(&str, &str, &str)]) -> Look {
+    Look { facts: Facts::of(facts), ..Look::default() }
 }
 
 fn verdict(change: impl FnOnce(&mut Sheet)) -> (Verdict, String) {
@@ -61,8 +66,8 @@ fn what_was_not_seen_leaves_it_undecided_and_an_agent_that_was_out_before_proves
 
 #[test]
 fn a_difference_counts_when_two_looks_in_a_row_show_it_and_only_once() {
-    let mut watch = Watch::new(sheet(), Facts::default());
-    let new = || Ok(Facts::of(&[("a", "chat", "Chatting")]));
+    let mut watch = Watch::new(sheet(), Some(Facts::default()));
+    let new = || Ok(look(&[("a", "chat", "Chatting")]));
     watch.looked(new());
     assert!(watch.sheet.untold.is_empty() && watch.doubts(), "its notification may be on its way");
     watch.looked(new());
@@ -70,10 +75,30 @@ fn a_difference_counts_when_two_looks_in_a_row_show_it_and_only_once() {
     assert_eq!(watch.sheet.untold, [("chat".to_owned(), 1)].into());
     assert!(!watch.doubts());
     // What changes at every look is never proven, and something else that stands still is.
-    let mut watch = Watch::new(sheet(), Facts::default());
-    watch.looked(Ok(Facts::of(&[("a", "chat", "X"), ("b", "chat", "Chatting")])));
-    watch.looked(Ok(Facts::of(&[("a", "chat", "Y"), ("b", "chat", "Chatting")])));
+    let mut watch = Watch::new(sheet(), Some(Facts::default()));
+    watch.looked(Ok(look(&[("a", "chat", "X"), ("b", "chat", "Chatting")])));
+    watch.looked(Ok(look(&[("a", "chat", "Y"), ("b", "chat", "Chatting")])));
     assert_eq!(watch.sheet.untold, [("chat".to_owned(), 1)].into());
+}
+
+#[test]
+fn what_stood_when_nobody_could_look_is_no_change_and_a_failed_look_is_none() {
+    let mut watch = Watch::new(sheet(), None);
+    watch.looked(Err("the list of chat: HTTP 500".to_owned()));
+    assert_eq!((watch.sheet.looks, watch.sheet.unread.is_some()), (0, true));
+    for _ in 0..3 {
+        watch.looked(Ok(look(&[("a", "chat", "Chatting")])));
+    }
+    assert!(watch.sheet.untold.is_empty() && !watch.doubts());
+    assert_eq!(watch.sheet.looks, 3);
+}
+
+#[test]
+fn a_list_that_the_server_does_not_have_stands_on_the_sheet() {
+    let mut watch = Watch::new(sheet(), Some(Facts::default()));
+    watch.looked(Ok(Look { unlisted: ["smssession"].into(), ..Look::default() }));
+    let text = watch.sheet.text();
+    assert!(text.contains("| no list in REST | smssession |"), "{text}");
 }
 
 #[test]

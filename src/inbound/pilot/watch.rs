@@ -3,8 +3,9 @@
 //! Deliberately absent: acknowledging anything that is not in the sheet (nothing is kept, so nothing can be lost).
 
 use super::facts::Facts;
+use super::look::Look;
 use super::sheet::{Sheet, error_words};
-use super::{enter, lock, node};
+use super::{enter, lock, node, reason};
 use crate::base::time::{Clock, Millis};
 use crate::inbound::normalise::{Context, normalise};
 use crate::inbound::roster::Agent;
@@ -21,25 +22,33 @@ pub struct Watch {
     pub sheet: Sheet,
     /// What notifications and REST have said, the newest last.
     told: Facts,
+    /// REST was looked at, so that what it shows otherwise later is a change.
+    based: bool,
     /// What the last look showed and nobody had told by then.
     doubtful: Facts,
 }
 
 impl Watch {
-    pub fn new(sheet: Sheet, before: Facts) -> Watch {
-        Watch { sheet, told: before, doubtful: Facts::default() }
+    /// Where the agent could not be read before, the first look tells what stood already.
+    pub fn new(sheet: Sheet, before: Option<Facts>) -> Watch {
+        let based = before.is_some();
+        Watch { sheet, told: before.unwrap_or_default(), based, doubtful: Facts::default() }
     }
 
     /// REST was looked at: what no notification told counts if two looks in a row say so. A notification may be on
     /// its way at the first one, or come between the answer and its comparison.
-    pub fn looked(&mut self, facts: Result<Facts, String>) {
-        match facts {
-            Ok(facts) => {
+    pub fn looked(&mut self, look: Result<Look, String>) {
+        match look {
+            Ok(Look { facts, unlisted }) => {
+                self.sheet.unlisted.extend(unlisted);
                 self.sheet.looks += 1;
                 if facts.logged_out() {
                     self.sheet.logged_out_during = true;
                 }
                 self.sheet.during = facts.states();
+                if !std::mem::replace(&mut self.based, true) {
+                    return self.told.merge(&facts);
+                }
                 let beyond = facts.beyond(&self.told);
                 let untold = beyond.shared(&self.doubtful);
                 for (kind, count) in untold.kinds() {
@@ -130,14 +139,17 @@ pub async fn polls(
     }
 }
 
-fn logged_in(entered: Result<(), String>, watch: &Mutex<Watch>) -> Input {
+fn logged_in(entered: Result<(), LoginFailure>, watch: &Mutex<Watch>) -> Input {
     match entered {
         Ok(()) => {
             lock(watch).sheet.relogins += 1;
             Input::LoggedIn
         }
+        // What may pass is tried again as in service, with its waits; the machine says so, for the sheet.
+        Err(failure @ LoginFailure::Passing(_)) => Input::LoginFailed(failure),
         // One refusal is enough for a trial: it is not repeated.
-        Err(text) => {
+        Err(failure) => {
+            let text = reason(failure);
             lock(watch).sheet.login = Err(text.clone());
             Input::LoginFailed(LoginFailure::Refused(text))
         }

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 /// Why a reply is of no use. The texts hold nothing personal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(in crate::inbound) enum Trouble {
     /// The HTTP session is no longer logged in, or it is another user's.
     LoggedOut,
     /// There is no such resource here.
@@ -22,16 +22,21 @@ pub(super) enum Trouble {
 
 /// The user's own lists out of `GET /me`.
 #[derive(Default)]
-pub(super) struct Me {
-    pub(super) user_name: Option<String>,
+pub(in crate::inbound) struct Me {
+    pub(in crate::inbound) user_name: Option<String>,
     /// Absent where there is no such list.
-    pub(super) devices: Option<Vec<Box<RawValue>>>,
-    pub(super) channels: Option<Vec<Box<RawValue>>>,
+    pub(in crate::inbound) devices: Option<Vec<Box<RawValue>>>,
+    pub(in crate::inbound) channels: Option<Vec<Box<RawValue>>>,
     user: Option<Box<RawValue>>,
 }
 
 /// The body of a reply that went well. `me`: a refusal of `GET /me` itself is never a lack of rights.
-pub(super) fn good(status: StatusCode, body: &[u8], what: &str, me: bool) -> Result<Box<RawValue>, Trouble> {
+pub(in crate::inbound) fn good(
+    status: StatusCode,
+    body: &[u8],
+    what: &str,
+    me: bool,
+) -> Result<Box<RawValue>, Trouble> {
     let json: Option<Box<RawValue>> = serde_json::from_slice(body).ok();
     let code = json.as_deref().and_then(Fields::of).and_then(|fields| fields.word("statusCode"));
     let code = code.as_deref();
@@ -51,7 +56,7 @@ pub(super) fn good(status: StatusCode, body: &[u8], what: &str, me: bool) -> Res
 }
 
 /// What `GET /me?subresources=*` shows.
-pub(super) fn me(body: &RawValue) -> Me {
+pub(in crate::inbound) fn me(body: &RawValue) -> Me {
     let Some(top) = Fields::of(body) else { return Me::default() };
     let Some(json) = top.get("user") else { return Me::default() };
     let Some(user) = Fields::of(json) else { return Me::default() };
@@ -69,18 +74,18 @@ pub(super) fn me(body: &RawValue) -> Me {
 
 impl Me {
     /// A medium's conversations, where they stand in the user's own resource.
-    pub(super) fn embedded(&self, medium: &str) -> Option<Vec<Box<RawValue>>> {
+    pub(in crate::inbound) fn embedded(&self, medium: &str) -> Option<Vec<Box<RawValue>>> {
         list(self.user.as_deref()?, medium)
     }
 
     /// Whether the reply is for this user, as the login checks it.
-    pub(super) fn is(&self, username: &str) -> bool {
+    pub(in crate::inbound) fn is(&self, username: &str) -> bool {
         self.user_name.as_deref().is_some_and(|name| name.to_lowercase() == username.to_lowercase())
     }
 }
 
 /// A medium's list, under its name in any spelling; nothing where there is no such list.
-pub(super) fn list(body: &RawValue, medium: &str) -> Option<Vec<Box<RawValue>>> {
+pub(in crate::inbound) fn list(body: &RawValue, medium: &str) -> Option<Vec<Box<RawValue>>> {
     if !body.get().starts_with('{') {
         return None;
     }
@@ -92,7 +97,7 @@ pub(super) fn list(body: &RawValue, medium: &str) -> Option<Vec<Box<RawValue>>> 
 }
 
 /// The items of a log, each with its index where it has one.
-pub(super) fn messages(body: &RawValue) -> Option<Vec<(Option<i64>, Box<RawValue>)>> {
+pub(in crate::inbound) fn messages(body: &RawValue) -> Option<Vec<(Option<i64>, Box<RawValue>)>> {
     let list = Fields::of(body)?.get("messages").filter(|list| list.get().starts_with('['))?;
     let index = |json: &RawValue| Fields::of(json).and_then(|item| item.get("index")).and_then(integer);
     Some(items(list)?.into_iter().map(|json| (index(json), json.to_owned())).collect())

@@ -7,7 +7,7 @@
 mod desk;
 mod events;
 mod interactions;
-mod lists;
+pub(in crate::inbound) mod lists;
 mod paging;
 mod run;
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::base::time::Clock;
 use crate::base::time::Millis;
 use crate::inbound::dedup::{Hole, Intake, Taken};
 use crate::inbound::fleet::View;
-use crate::inbound::normalise::{Candidate, Says};
+use crate::inbound::normalise::{Candidate, Kinds, Says};
 use crate::inbound::session::transport::Transport;
 use crate::inbound::site::Site;
 use crate::journal::{Gap, Journal, Known};
@@ -65,8 +65,8 @@ pub enum Finding {
     Agrees { open: usize },
     /// REST showed more than was known, and that went out; or a gap was closed with a part unread.
     Repaired { events: usize, open: usize },
-    /// REST showed changes that a session with full coverage was never told of: published as silent.
-    Silent { events: usize },
+    /// REST showed changes, of these kinds, that a session with full coverage was never told of: published as silent.
+    Silent { events: usize, kinds: Kinds },
     /// It could not be read; the text says why. Of a gap nothing was closed: the same occasion is to be read again.
     Unread(String),
     /// The HTTP session is no longer logged in; of a gap nothing was closed.
@@ -286,9 +286,10 @@ impl Desk<'_> {
             agent = self.agent,
             "REST shows changes that this session was never told of: it is silent"
         );
+        let kinds = Kinds::of(silent.keys().map(String::as_str));
         let event = events::silent(&self.site.config, self.agent, self.now(), heard, silent);
         self.store(vec![event], None).await?;
-        Ok(Finding::Silent { events: total.events })
+        Ok(Finding::Silent { events: total.events, kinds })
     }
 
     /// Reads without storing anything: where REST shows more than is known.

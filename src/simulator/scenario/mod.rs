@@ -70,6 +70,7 @@ pub struct Server {
     pub nodes: usize,
     pub sticky: bool,
     pub shared_logins: bool,
+    pub sessions_in_me: bool,
     pub lock_after: Option<u32>,
     /// Rows kept for `/simulator/published`.
     pub published_limit: usize,
@@ -90,6 +91,7 @@ impl Default for Server {
             nodes: 1,
             sticky: true,
             shared_logins: false,
+            sessions_in_me: true,
             lock_after: None,
             published_limit: 500_000,
             ended_limit: 100_000,
@@ -262,6 +264,7 @@ impl Scenario {
             nodes: server.nodes,
             sticky: server.sticky,
             shared_logins: server.shared_logins,
+            sessions_in_me: server.sessions_in_me,
             lock_after: server.lock_after,
             published_limit: server.published_limit,
             scenario: Some(Arc::new(self)),

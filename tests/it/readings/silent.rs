@@ -1,12 +1,13 @@
 //! Sessions that are connected and are told nothing: found by comparing, and nobody else with them.
 
 use super::stage::{Stage, agent, talk};
-use crate::harness::cometd::Like;
+use crate::harness::cometd::{Like, Publish};
 use crate::harness::daemon::Home;
 use crate::harness::eventually;
 use crate::harness::scene::LIMIT;
 use cometbridge::simulator::{self, Scenario};
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 impl Stage {
@@ -20,6 +21,44 @@ impl Stage {
         })
         .await;
     }
+
+    /// Tells an agent something on a channel of its own choice.
+    async fn tell_on(&self, user: usize, channel: &str, data: Value) {
+        let (user, channel, tag) = (self.users[user].clone(), channel.to_owned(), "any".to_owned());
+        self.server.publish(&[Publish { user, channel, data, tag }]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn neither_news_of_another_kind_nor_a_restart_ends_that_a_session_is_silent() {
+    let like = Like { max_interval: 60_000, ..Like::default() };
+    let stage = Stage::start(like, 2, &["reconcile_every=2s"], "").await;
+    let talk = talk(&stage.users, 1);
+    stage.rest(1, &[(&talk, 2)]).await;
+    stage.event("a silent session", |event| event["event"] == "silent").await;
+    stage.stands(1, "silent").await;
+    let service = json!({"messageType": "ServiceStateChange", "serviceName": "voice", "state": "up"});
+    stage.tell_on(1, "/notifications/services", service).await;
+    let device = json!({"messageType": "DeviceStateChangeMessage", "devices": [
+        {"id": "d-1", "deviceState": "Active", "userState": {"id": "1", "state": "Ready"}}]});
+    stage.tell_on(1, "/v2/me/devices", device).await;
+    let both = |event: &Value| event["event"] == "state_change" && event["agent"] == *agent(1);
+    stage.event("the device's state", both).await;
+    let unknown = |event: &Value| event["type"] == "genesys.gws.unknown.v1";
+    stage.event("the service's state", unknown).await;
+    stage.stands(1, "silent").await;
+    let mut stage = stage.killed(async |_| ()).await;
+    stage.stands(1, "silent").await;
+    assert_eq!(stage.daemon.metric("cometbridge_sessions_resumed_total{result=\"resumed\"").await, 2.0);
+    stage.daemon.until("cometbridge_sessions_silent", LIMIT, |n| n == 1.0).await;
+    // Nobody but the server's own word of that kind ends it.
+    stage.say(1, &talk, 3, 3).await;
+    stage.stands(1, "live").await;
+    stage.daemon.until("cometbridge_sessions_silent", LIMIT, |n| n == 0.0).await;
+    let found = stage.events().into_iter().filter(|event| event["event"] == "silent");
+    let ids: BTreeSet<String> = found.map(|event| event["id"].to_string()).collect();
+    assert_eq!(ids.len(), 1, "said once");
+    stage.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,7 +81,7 @@ async fn a_session_that_is_told_nothing_is_silent_and_others_are_quiet_or_live()
     stage.daemon.until("cometbridge_sessions_silent", LIMIT, |n| n == 1.0).await;
     stage.stands(0, "quiet").await;
     stage.stands(1, "live").await;
-    // The first word of the server ends it.
+    // The first word of the server about it ends it.
     stage.say(2, &untold, 3, 3).await;
     stage.stands(2, "live").await;
     let silent = stage.events().into_iter().filter(|event| event["event"] == "silent");

@@ -1,6 +1,7 @@
 //! The slow comparison that finds silent sessions, and interactions that ended unseen.
 
 use super::*;
+use crate::inbound::normalise::Kinds;
 
 pub(super) const ROUTINE: Occasion = Occasion::Routine { since: 0, heard: Some(990_000) };
 
@@ -38,7 +39,7 @@ async fn changes_that_nobody_told_make_a_session_silent_and_go_out() {
     let before = bench.names().await.len();
     bench.list(json!([{"id":"c1","state":"Held"},{"id":"c2","state":"Invited"}]));
     bench.log("c1", &[2, 3, 4]);
-    assert_eq!(bench.read(ROUTINE).await, Finding::Silent { events: 3 });
+    assert_eq!(bench.read(ROUTINE).await, Finding::Silent { events: 3, kinds: Kinds::of(["chat"]) });
     let mut names = bench.names().await.split_off(before);
     assert_eq!(names.pop().as_deref(), Some("silent@session/1001"));
     names.sort_unstable();
