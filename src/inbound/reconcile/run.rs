@@ -4,7 +4,7 @@
 //! decided upon while its GET was under way is read again. Deliberately absent: when to read (the session's loop
 //! knows), and requests (`desk`).
 
-use super::desk::{Desk, List};
+use super::desk::{Desk, List, Log};
 use super::events::{self, Touched};
 use super::interactions::{self, Rows, Suspect};
 use super::lists::{Me, Trouble};
@@ -82,20 +82,25 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// Reads, compares, publishes the difference. Cancel-safe: what was not stored is read again next time.
 pub async fn reconcile(reader: &Reader, occasion: Occasion) -> Finding {
-    let desk = Desk {
-        site: &reader.site,
-        site_name: &reader.site_name,
-        agent: &reader.agent,
-        username: &reader.username,
-        transport: &reader.transport,
-        intake: &reader.intake,
-        journal: &reader.journal,
-        clock: &reader.clock,
-        metrics: &reader.metrics,
-        epoch: reader.epoch,
-        grace: GRACE,
-    };
-    desk.read(occasion).await
+    reader.desk().read(occasion).await
+}
+
+impl Reader {
+    pub(super) fn desk(&self) -> Desk<'_> {
+        Desk {
+            site: &self.site,
+            site_name: &self.site_name,
+            agent: &self.agent,
+            username: &self.username,
+            transport: &self.transport,
+            intake: &self.intake,
+            journal: &self.journal,
+            clock: &self.clock,
+            metrics: &self.metrics,
+            epoch: self.epoch,
+            grace: GRACE,
+        }
+    }
 }
 
 /// What a reading of everything came to.
@@ -125,11 +130,26 @@ impl Desk<'_> {
     }
 
     async fn hole(&self, hole: &Hole) -> Result<Finding, Trouble> {
-        let Some(medium) = medium::CONVERSATIONS.iter().copied().find(|medium| *medium == hole.medium) else {
+        let Some(medium) = events::conversation(&hole.medium) else {
             return Ok(Finding::Agrees { open: 0 });
         };
         let paging = Paging::hole(hole.from, hole.to);
-        let had = self.log(None, (medium, &hole.interaction), paging, true).await?;
+        let Log { had, trouble } = self.log(None, (medium, &hole.interaction), paging, true).await?;
+        match trouble {
+            // It may pass, and how often it is tried is bounded.
+            Some(failed @ Trouble::Failed { .. }) => return Err(failed),
+            Some(Trouble::LoggedOut) => return Err(Trouble::LoggedOut),
+            // The server knows no such log any more, or it holds what can not be taken: no reading mends that.
+            None if had.whole && had.highest.is_none_or(|highest| highest < hole.to) => {
+                let text = format!("the log of a {medium} ends before what is missing of it");
+                return Err(Trouble::Failed { text, again: true });
+            }
+            _ if !had.whole => {
+                let recovered = if had.events > 0 { Recovered::Partly } else { Recovered::No };
+                self.unfilled(hole, recovered).await?;
+            }
+            _ => {}
+        }
         // One log does not say that all agrees.
         Ok(Finding::Repaired { events: had.events, open: 1 })
     }
@@ -159,7 +179,7 @@ impl Desk<'_> {
                 let last = interactions::row(&before, medium, id).and_then(|row| row.last_index);
                 let had = match position {
                     0..MAX_LOGS => {
-                        self.log(list.segment.as_deref(), (medium, id), Paging::from(last), true).await?
+                        self.log(list.segment.as_deref(), (medium, id), Paging::from(last), true).await?.had
                     }
                     _ => Had::default(),
                 };
@@ -309,8 +329,8 @@ impl Desk<'_> {
             let told = list.ids.iter().filter_map(|id| interactions::row(rows, medium, id));
             for row in told.filter(|row| row.last_index.is_some()) {
                 let paging = Paging::from(row.last_index);
-                let had = self.log(list.segment.as_deref(), (medium, &row.id), paging, false).await?;
-                if had.first_after.is_some() {
+                let log = self.log(list.segment.as_deref(), (medium, &row.id), paging, false).await?;
+                if log.had.first_after.is_some() {
                     suspects.push(suspect(row));
                 }
             }

@@ -22,6 +22,7 @@ use tokio::sync::{Notify, watch};
 
 mod again;
 mod forms;
+mod holes;
 mod routine;
 
 /// Answers by path and query, else by path; what has none is not found.
@@ -139,8 +140,8 @@ impl Bench {
         self.server.put(&format!("/chats/{id}/messages"), 200, json!({"statusCode":0,"messages":items}));
     }
 
-    async fn read(&self, occasion: Occasion) -> Finding {
-        let desk = Desk {
+    fn desk(&self) -> Desk<'_> {
+        Desk {
             site: &self.site,
             site_name: &self.site_name,
             agent: "1001",
@@ -152,8 +153,11 @@ impl Bench {
             metrics: &self.metrics,
             epoch: 1,
             grace: Duration::ZERO,
-        };
-        desk.read(occasion).await
+        }
+    }
+
+    async fn read(&self, occasion: Occasion) -> Finding {
+        self.desk().read(occasion).await
     }
 
     async fn start(&self) -> Finding {

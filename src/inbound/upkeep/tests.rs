@@ -22,14 +22,17 @@ const ROUTINE: Occasion = Occasion::Routine { since: 0, heard: None };
 
 fn upkeep(wanted: Vec<Occasion>, reading: Option<Occasion>) -> Upkeep {
     let now = Instant::now();
-    let wanted_of = |occasion| Wanted { occasion, tries: 0, after: now };
     let mut upkeep = Upkeep {
         on: true,
         hears: true,
-        running: reading.is_some().then(|| -> BoxFuture<'static, Done> { Box::pin(std::future::pending()) }),
-        reading: reading.map(wanted_of),
-        wanted: VecDeque::new(),
+        running: reading
+            .is_some()
+            .then(|| -> BoxFuture<'static, Finding> { Box::pin(std::future::pending()) }),
+        reading: reading.map(Wanted::new),
+        queue: Queue::default(),
+        telling: None,
         keep_alive_at: now,
+        keeping: None,
         routine_at: None,
         since: 0,
         heard: None,
@@ -44,7 +47,7 @@ fn queue(upkeep: &Upkeep) -> Vec<String> {
         Occasion::Routine { .. } => "routine".to_owned(),
         _ => wanted.gap().map_or("first".to_owned(), |(gap, _)| gap.id.clone()),
     };
-    upkeep.wanted.iter().map(word).collect()
+    upkeep.queue.wanted.iter().map(word).collect()
 }
 
 #[tokio::test]
@@ -88,4 +91,21 @@ async fn a_comparison_ends_with_the_poll_that_it_leans_on_and_a_repair_does_not(
     let mut pausing = upkeep(vec![], Some(ROUTINE));
     pausing.pause();
     assert!(queue(&pausing).is_empty(), "it comes again by itself");
+}
+
+#[tokio::test]
+async fn beyond_the_limit_the_oldest_hole_is_let_go_then_the_oldest_gap_and_both_stay_to_be_told() {
+    let holes = (0..wanted::MAX_WANTED).map(|number| hole_of(&number.to_string()));
+    let mut upkeep = upkeep(holes.collect(), None);
+    upkeep.want(gap("one"));
+    assert_eq!(upkeep.queue.lost_holes().map(|hole| hole.interaction.as_str()).collect::<Vec<_>>(), ["0"]);
+    for number in 2..=wanted::MAX_WANTED + 1 {
+        upkeep.want(gap(&number.to_string()));
+    }
+    assert_eq!(upkeep.queue.lost_holes().count(), wanted::MAX_WANTED);
+    assert_eq!(upkeep.queue.lost_gaps().map(|(gap, _)| gap.id.as_str()).collect::<Vec<_>>(), ["one"]);
+    assert_eq!(upkeep.queue.wanted.len(), wanted::MAX_WANTED);
+    assert_eq!((upkeep.holes().count(), upkeep.unread().count()), (64, 65), "the checkpoint has them still");
+    upkeep.told(1);
+    assert_eq!((upkeep.queue.lost.len(), upkeep.holes().count()), (64, 63));
 }
