@@ -274,6 +274,7 @@ impl Upkeep {
         let result = match finding {
             Finding::Agrees { .. } => "agrees",
             Finding::Repaired { .. } => "repaired",
+            Finding::Partly { .. } => "partly",
             Finding::Silent { .. } => "silent",
             Finding::Unread(_) | Finding::LoggedOut => "unread",
         };

@@ -124,13 +124,19 @@ impl View {
         state.facts.compare(finding);
         match finding {
             Finding::Unread(text) => state.read = format!("could not be compared with REST: {text}").into(),
+            Finding::Partly { why, .. } if !state.facts.silent => {
+                state.read = format!("not all could be read over REST: {why}").into();
+            }
             Finding::LoggedOut => state.read = "the HTTP session is no longer logged in".into(),
             Finding::Silent { events } => {
                 state.read = format!("REST showed {events} changes that the server never told of").into();
             }
             // What made it silent is still the reason.
-            Finding::Agrees { .. } | Finding::Repaired { .. } if state.facts.silent => {}
-            Finding::Agrees { .. } | Finding::Repaired { .. } => state.read = Box::default(),
+            Finding::Agrees { .. } | Finding::Repaired { .. } | Finding::Partly { .. }
+                if state.facts.silent => {}
+            Finding::Agrees { .. } | Finding::Repaired { .. } | Finding::Partly { .. } => {
+                state.read = Box::default()
+            }
         }
         state.judge(now);
     }

@@ -63,8 +63,10 @@ pub enum Occasion {
 pub enum Finding {
     /// REST agrees with what is known; `open` says how many interactions are open.
     Agrees { open: usize },
-    /// REST showed more than was known, and that went out; or a gap was closed with a part unread.
+    /// REST showed more than was known, and that went out.
     Repaired { events: usize, open: usize },
+    /// A gap was closed with a part unread; the text says why. How the agent stands is not known.
+    Partly { events: usize, why: String },
     /// REST showed changes that a session with full coverage was never told of: published as silent.
     Silent { events: usize },
     /// It could not be read; the text says why. Of a gap nothing was closed: the same occasion is to be read again.
@@ -159,8 +161,9 @@ impl Desk<'_> {
         Ok(match total {
             // A gap is closed with the verdict that it was not recovered; without one nothing is lost by waiting.
             Total { failed: Some(text), .. } if gap.is_none() => Finding::Unread(text),
+            Total { events, failed: Some(why), .. } => Finding::Partly { events, why },
             Total { events: 0, open, failed: None } => Finding::Agrees { open },
-            Total { events, open, .. } => Finding::Repaired { events, open },
+            Total { events, open, failed: None } => Finding::Repaired { events, open },
         })
     }
 
@@ -177,12 +180,15 @@ impl Desk<'_> {
             let ids = interactions::concerned(medium, &before, &known, &list.ids, since);
             for (position, id) in ids.iter().enumerate() {
                 let last = interactions::row(&before, medium, id).and_then(|row| row.last_index);
-                let had = match position {
+                let Log { had, trouble } = match position {
                     0..MAX_LOGS => {
-                        self.log(list.segment.as_deref(), (medium, id), Paging::from(last), true).await?.had
+                        self.log(list.segment.as_deref(), (medium, id), Paging::from(last), true).await?
                     }
-                    _ => Had::default(),
+                    _ => Log::default(),
                 };
+                // What is refused for good would be asked for without an end.
+                let failed = trouble.filter(Trouble::passing).and_then(Trouble::text);
+                total.failed = total.failed.or(failed);
                 total.events += had.events;
                 closing.extend(gap.map(|gap| self.closing(gap, (medium, id), last, &had, list.answered)));
             }
@@ -333,6 +339,7 @@ impl Desk<'_> {
                 if log.had.first_after.is_some() {
                     suspects.push(suspect(row));
                 }
+                total.failed = total.failed.or_else(|| log.trouble.and_then(Trouble::text));
             }
             total.failed = total.failed.or(list.failed);
         }

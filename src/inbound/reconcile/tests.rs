@@ -305,7 +305,9 @@ async fn a_list_that_can_not_be_read_says_nothing_of_what_has_ended_and_recovers
     bench.server.put("/chats", 200, json!({"statusCode":7,"chats":[]}));
     bench.server.put("/chats/gone/messages", 403, json!({"statusCode":5}));
     let before = vec![row("gone", Some(4))];
-    bench.read(Occasion::Continued { gap: gap(), before }).await;
+    let finding = bench.read(Occasion::Continued { gap: gap(), before }).await;
+    let why = "the list of chat: HTTP 200 with statusCode 7".to_owned();
+    assert_eq!(finding, Finding::Partly { events: 2, why }, "that nothing is open is not known");
     let events = bench.events().await;
     assert!(events.iter().all(|(_, event, _)| event.event != "ended_unseen"));
     let closed = events.iter().find(|(_, event, _)| event.event == "gap").unwrap();
