@@ -7,7 +7,10 @@ use super::events;
 use super::lists::Trouble;
 use super::run::Reader;
 use crate::base::data::Recovered;
+use crate::base::time::Millis;
 use crate::inbound::dedup::Hole;
+use crate::inbound::normalise::Candidate;
+use crate::inbound::settings::SiteConfig;
 use crate::journal::{Gap, Known};
 
 /// A reading that is not made any more.
@@ -27,6 +30,11 @@ pub async fn give_up(reader: &Reader, lost: &[Lost]) -> Result<(), String> {
     }
 }
 
+/// What is published of a hole that nobody will read any more.
+pub fn lost_hole(site: &SiteConfig, agent: &str, now: Millis, hole: &Hole) -> Option<Candidate> {
+    events::unfilled(site, agent, now, hole, Recovered::No)
+}
+
 impl Desk<'_> {
     pub(super) async fn give_up(&self, lost: &[Lost]) -> Result<(), Trouble> {
         let (config, now) = (&self.site.config, self.now());
@@ -37,7 +45,7 @@ impl Desk<'_> {
                     candidates.extend(events::abandoned(config, self.agent, now, gap, before));
                 }
                 Lost::Hole(hole) => {
-                    candidates.extend(events::unfilled(config, self.agent, now, hole, Recovered::No));
+                    candidates.extend(lost_hole(config, self.agent, now, hole));
                 }
             }
         }

@@ -15,7 +15,7 @@ mod run;
 mod tests;
 
 pub use events::{abandoned, closed, count, opened};
-pub use lost::{Lost, give_up};
+pub use lost::{Lost, give_up, lost_hole};
 pub use run::{Finding, Occasion, Reader, reconcile};
 
 use crate::base::data::{Certainty, GapData};

@@ -5,7 +5,7 @@ use crate::base::health::Health;
 use crate::base::metrics::Metrics;
 use crate::base::time::Clock;
 use crate::inbound::accounts::Accounts;
-use crate::inbound::checkpoint::Past;
+use crate::inbound::checkpoint::{MAX_UNREAD, Past};
 use crate::inbound::fleet::View;
 use crate::inbound::roster::Agent;
 use crate::inbound::session::transport::Pin;
@@ -113,15 +113,16 @@ async fn beyond_the_limit_the_oldest_hole_is_let_go_then_the_oldest_gap_and_both
     let mut upkeep = upkeep(holes.collect(), None);
     upkeep.want(gap("one"));
     assert_eq!(upkeep.queue.lost_holes().map(|hole| hole.interaction.as_str()).collect::<Vec<_>>(), ["0"]);
-    for number in 2..=wanted::MAX_WANTED + 1 {
+    for number in 2..=MAX_UNREAD + 1 {
         upkeep.want(gap(&number.to_string()));
     }
-    assert_eq!(upkeep.queue.lost_holes().count(), wanted::MAX_WANTED);
+    let lost = upkeep.queue.lost_holes().count();
     assert_eq!(upkeep.queue.lost_gaps().map(|(gap, _)| gap.id.as_str()).collect::<Vec<_>>(), ["one"]);
-    assert_eq!(upkeep.queue.wanted.len(), wanted::MAX_WANTED);
-    assert_eq!((upkeep.holes().count(), upkeep.unread().count()), (64, 65), "the checkpoint has them still");
+    assert_eq!(upkeep.queue.wanted.len(), wanted::MAX_WANTED - 1);
+    let kept = (upkeep.holes().count(), upkeep.unread().count());
+    assert_eq!(kept, (wanted::MAX_WANTED, MAX_UNREAD + 1), "the checkpoint has what is not told yet");
     upkeep.told(1);
-    assert_eq!((upkeep.queue.lost.len(), upkeep.holes().count()), (64, 63));
+    assert_eq!((upkeep.queue.lost.len(), upkeep.holes().count()), (lost, wanted::MAX_WANTED - 1));
 }
 
 /// A session of a site that nobody answers for.
@@ -242,4 +243,19 @@ async fn a_hole_that_failed_too_often_is_told_without_a_login_and_a_gap_is_tried
         upkeep.reading = upkeep.queue.wanted.pop_front();
     }
     assert!(upkeep.reading.is_some());
+}
+
+#[tokio::test]
+async fn what_an_earlier_process_left_beyond_the_limit_is_told_before_any_login() {
+    let mut bench = Bench::new().await;
+    let holes = (0..=wanted::MAX_WANTED).map(|number| hole_of(&format!("{number:02}")));
+    let holes = holes.filter_map(|occasion| Wanted::new(occasion).hole().cloned());
+    bench.session.past.holes = holes.collect();
+    let mut upkeep = Upkeep::new(&bench.session);
+    assert_eq!((upkeep.queue.wanted.len(), upkeep.holes().count()), (64, 65));
+    bench.next(&mut upkeep).await;
+    assert_eq!(bench.gaps().await, [("chat/00".to_owned(), "hole".to_owned())]);
+    assert_eq!((upkeep.queue.wanted.len(), upkeep.holes().count()), (64, 64));
+    let counted = &bench.session.metrics.interaction_gaps_total;
+    assert_eq!(counted.with_label_values(&["main", "no"]).get(), 1);
 }

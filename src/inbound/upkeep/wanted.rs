@@ -2,6 +2,7 @@
 //!
 //! What is let go stays in the checkpoint until it is told. Deliberately absent: making a reading, and telling.
 
+use crate::inbound::checkpoint::MAX_UNREAD;
 use crate::inbound::dedup::Hole;
 use crate::inbound::reconcile::{Lost, Occasion};
 use crate::journal::{Gap, Known};
@@ -62,6 +63,15 @@ pub(super) struct Queue {
 }
 
 impl Queue {
+    /// Where too many gaps wait the oldest is let go, with what it touched: a checkpoint has room for no more.
+    fn spare_gaps(&mut self) {
+        while self.wanted.iter().filter(|known| known.gap().is_some()).count() > MAX_UNREAD {
+            let oldest = self.wanted.iter().position(|known| known.gap().is_some());
+            let oldest = oldest.and_then(|place| self.wanted.remove(place));
+            oldest.into_iter().for_each(|oldest| self.let_go(oldest));
+        }
+    }
+
     /// What repairs a gap goes before what fills a hole, an older gap before a later one.
     pub(super) fn add(&mut self, wanted: Wanted) {
         if self.wanted.len() >= MAX_WANTED {
@@ -71,6 +81,7 @@ impl Queue {
         }
         let hole = self.wanted.iter().position(|known| wanted.repairs() && !known.repairs());
         self.wanted.insert(hole.unwrap_or(self.wanted.len()), wanted);
+        self.spare_gaps();
     }
 
     /// The first whose time has come.
