@@ -9,6 +9,7 @@ use crate::app::{Fault, print};
 use crate::config::Settings;
 use crate::inbound::passwords::Passwords;
 use crate::inbound::roster;
+use crate::inbound::settings::SiteConfig;
 use crate::inbound::site::Site;
 use crate::journal;
 use crate::outbound;
@@ -18,7 +19,7 @@ use std::io::ErrorKind;
 pub async fn check(arguments: Configured) -> Result<(), Fault> {
     let settings = settings(&arguments)?;
     let mut faults = Vec::new();
-    let mut report = String::new();
+    let (mut report, mut notes) = (String::new(), Vec::new());
     secrets(&settings, &mut faults).await;
     faults.extend(state_key(&settings).await.err().filter(|fault| !faults.contains(fault)));
     for site in &settings.sites {
@@ -27,6 +28,7 @@ pub async fn check(arguments: Configured) -> Result<(), Fault> {
                 let plural = if agents == 1 { "agent" } else { "agents" };
                 let channels = site.channels.len();
                 let _ = writeln!(report, "site {}: {agents} {plural}, {channels} channels", site.name);
+                notes.extend(comparisons(site, agents));
             }
             None => continue,
         }
@@ -49,8 +51,8 @@ pub async fn check(arguments: Configured) -> Result<(), Fault> {
         let plural = if count == 1 { "problem" } else { "problems" };
         return Err(Fault::Configuration(format!("{}\n{count} {plural}", faults.join("\n"))));
     }
-    if let Some(held) = held {
-        let _ = writeln!(report, "note: {held}");
+    for note in notes.into_iter().chain(held) {
+        let _ = writeln!(report, "note: {note}");
     }
     print(&format!("{report}the configuration is good\n"))
 }
@@ -69,7 +71,7 @@ async fn secrets(settings: &Settings, faults: &mut Vec<String>) {
 }
 
 /// The roster, every agent's password, and the HTTP client of a site. The number of agents if all is well.
-async fn sessions(site: &crate::inbound::settings::SiteConfig, faults: &mut Vec<String>) -> Option<usize> {
+async fn sessions(site: &SiteConfig, faults: &mut Vec<String>) -> Option<usize> {
     let before = faults.len();
     if let Err(error) = Site::new(site.clone()).await {
         faults.push(error.to_string());
@@ -92,6 +94,24 @@ async fn sessions(site: &crate::inbound::settings::SiteConfig, faults: &mut Vec<
         }
     }
     (faults.len() == before).then_some(agents.len())
+}
+
+/// Requests of one comparison of an agent with nothing open: the user's resource and the list of each medium.
+const COMPARISON: f64 = 4.0;
+/// Of the site's requests those that readings may take.
+const READINGS: f64 = 0.2;
+
+/// A note where so many agents can not be compared with REST as often as is wanted.
+fn comparisons(site: &SiteConfig, agents: usize) -> Option<String> {
+    let wanted = site.reconcile_every.as_secs_f64();
+    let takes = agents as f64 * COMPARISON / (READINGS * f64::from(site.requests_per_second));
+    (wanted > 0.0 && takes > wanted).then(|| {
+        let minutes = (takes / 60.0).ceil();
+        format!(
+            "site {}: to compare {agents} agents with REST takes {minutes} minutes or more, as a fifth of requests_per_second = {} is for it, and reconcile_every is shorter: many will stand as \"unverified\"; raise one of the two",
+            site.name, site.requests_per_second
+        )
+    })
 }
 
 /// The state directory can be used; a note where a running daemon holds it.
@@ -118,5 +138,22 @@ async fn admin(settings: &Settings, faults: &mut Vec<String>) {
             ),
             _ => format!("admin.listen: {address}: {error}"),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inbound::settings::testing;
+    use std::time::Duration;
+
+    #[test]
+    fn more_agents_than_can_be_compared_in_time_are_a_note() {
+        let site = testing::site();
+        assert_eq!(comparisons(&site, 1_350), None, "4 requests each, 3 of 15 a second, 30 minutes");
+        let note = comparisons(&site, 5_000).unwrap();
+        assert!(note.contains("takes 112 minutes or more"), "{note}");
+        let never = SiteConfig { reconcile_every: Duration::ZERO, ..testing::site() };
+        assert_eq!(comparisons(&never, 5_000), None);
     }
 }

@@ -46,13 +46,10 @@ pub struct Past {
     pub locked: bool,
 }
 
-/// Unread gaps that a checkpoint keeps; the newest stay.
-const MAX_UNREAD: usize = 8;
+/// Unread gaps of a session, which a checkpoint keeps with what they touched; those beyond are told as lost.
+pub const MAX_UNREAD: usize = 16;
 /// Open conversations that each of them keeps; the log of one beyond them is read from its beginning.
 const MAX_BEFORE: usize = 64;
-
-/// Holes that a checkpoint keeps; the newest stay.
-const MAX_HOLES: usize = 64;
 
 /// A closed gap, as far as reading again needs it.
 #[derive(Serialize, Deserialize)]
@@ -207,8 +204,8 @@ pub fn write(machine: &Machine, sources: &Sources<'_>) -> Checkpoint {
         },
         pending: pending.hex(),
         access,
-        unread: newest(unread.clone()),
-        holes: newest_holes(holes.clone()),
+        unread: in_order(unread.clone()),
+        holes: holes.clone(),
         unseen: *unseen,
         connected: *connected,
         silent: silent.words().into_iter().map(str::to_owned).collect(),
@@ -220,22 +217,16 @@ pub fn write(machine: &Machine, sources: &Sources<'_>) -> Checkpoint {
 pub fn with_holes(checkpoint: Checkpoint, holes: &[Hole]) -> Checkpoint {
     let Ok(mut body) = serde_json::from_str::<Body>(&checkpoint.body) else { return checkpoint };
     body.holes.extend_from_slice(holes);
-    body.holes = newest_holes(body.holes);
     match serde_json::to_string(&body) {
         Ok(body) => Checkpoint { body, ..checkpoint },
         Err(_) => checkpoint,
     }
 }
 
-fn newest_holes(mut holes: Vec<Hole>) -> Vec<Hole> {
-    holes.split_off(holes.len().saturating_sub(MAX_HOLES))
-}
-
-/// The gaps that are kept, oldest first.
-fn newest(mut unread: Vec<(&Gap, &[Known])>) -> Vec<Unread> {
+/// The gaps, oldest first. The session's upkeep lets go of those beyond the limit, and tells so.
+fn in_order(mut unread: Vec<(&Gap, &[Known])>) -> Vec<Unread> {
     unread.sort_by_key(|(gap, _)| gap.opened);
-    let kept = unread.iter().skip(unread.len().saturating_sub(MAX_UNREAD));
-    kept.map(|(gap, before)| Unread::of(gap, before)).collect()
+    unread.iter().map(|(gap, before)| Unread::of(gap, before)).collect()
 }
 
 /// What a checkpoint tells; one that can not be read (an older release's, another key's) tells of coverage at most.
@@ -306,15 +297,15 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_gaps_are_kept_in_their_order_whichever_reading_runs() {
+    fn gaps_are_kept_in_their_order_whichever_reading_runs() {
         let gaps: Vec<Gap> = [9, 3, 1, 5, 2, 4, 8, 6, 7, 10].into_iter().map(gap).collect();
-        let kept = newest(gaps.iter().map(|gap| (gap, &[][..])).collect());
+        let kept = in_order(gaps.iter().map(|gap| (gap, &[][..])).collect());
         let ids: Vec<&str> = kept.iter().map(|unread| unread.id.as_str()).collect();
-        assert_eq!(ids, ["g3", "g4", "g5", "g6", "g7", "g8", "g9", "g10"]);
+        assert_eq!(ids, ["g1", "g2", "g3", "g4", "g5", "g6", "g7", "g8", "g9", "g10"]);
     }
 
     #[test]
-    fn holes_are_added_to_what_stands_in_a_checkpoint_and_the_newest_are_kept() {
+    fn holes_are_added_to_what_stands_in_a_checkpoint_and_none_is_dropped_in_silence() {
         let config = crate::inbound::settings::testing::site();
         let hole = |from| Hole { medium: "chat".into(), interaction: "c1".into(), from, to: from };
         let body = r#"{"at":5,"ack":3,"access":{"sealed":"x"},"unseen":true,"silent":["chat","of a later release"]}"#;
@@ -324,7 +315,7 @@ mod tests {
         }
         let past = read(&point, &config, None);
         assert_eq!((past.before.covered, past.unseen, past.locked), (Some(5), true, true));
-        assert_eq!(past.holes, (7..=70).map(hole).collect::<Vec<_>>());
+        assert_eq!(past.holes, (1..=70).map(hole).collect::<Vec<_>>());
         assert_eq!(past.silent.words(), ["chat"]);
         let older = Checkpoint { session: "main/1001".into(), body: r#"{"at":5}"#.into() };
         assert!(read(&older, &config, None).silent.is_empty());

@@ -1,92 +1,60 @@
 //! What a session does beside its poll: it keeps the HTTP session alive and reads the agent's state over REST.
 //!
-//! One request at a time, only while the session is logged in, each admitted by the site. Deliberately absent: the
-//! poll itself, and what a reading makes of its answers (see `reconcile`).
+//! One reading at a time, only while the session is logged in, each of its requests admitted by the site; what will
+//! never be read is told. Deliberately absent: the poll itself, and what a reading makes of its answers (see
+//! `reconcile`).
 
 use crate::base::retry::Backoff;
 use crate::base::time::Millis;
 use crate::inbound::Session;
 use crate::inbound::dedup::Hole;
 use crate::inbound::notes;
-use crate::inbound::reconcile::{Finding, Occasion, Reader, reconcile};
+use crate::inbound::reconcile::{Finding, Occasion, Reader, give_up, reconcile};
 use crate::inbound::session::login::{ME, judge};
 use crate::inbound::session::protocol::LoginFailure;
 use crate::inbound::session::transport::Transport;
 use crate::inbound::site::Errand;
 use crate::journal::{Gap, Known};
 use futures_util::future::BoxFuture;
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+use wanted::{Queue, Wanted};
 
-/// Readings that wait; beyond them the oldest hole is let go, else the oldest gap.
-const MAX_WANTED: usize = 64;
+mod wanted;
+
+/// How often the log with a hole in it is asked for, which takes some hours; then nobody reads it any more.
+const MAX_TRIES: u32 = 24;
 
 /// The upkeep of one session.
 pub struct Upkeep {
     on: bool,
     /// The last poll was answered well and no gap is open: only then is a difference a sign of silence.
     hears: bool,
-    running: Option<BoxFuture<'static, Done>>,
+    running: Option<BoxFuture<'static, Finding>>,
     /// The reading that runs; it is wanted again where it comes to nothing.
     reading: Option<Wanted>,
-    wanted: VecDeque<Wanted>,
+    queue: Queue,
+    /// Telling what will not be read: of so many.
+    telling: Option<BoxFuture<'static, usize>>,
     keep_alive_at: Instant,
+    keeping: Option<BoxFuture<'static, Kept>>,
     routine_at: Option<Instant>,
     /// When the present Bayeux session began, and when its last notification came.
     since: Millis,
     heard: Option<Millis>,
 }
 
-/// A reading to be made, not before a time.
-struct Wanted {
-    occasion: Occasion,
-    tries: u32,
-    after: Instant,
-}
-
-impl Wanted {
-    /// Whether it closes what a gap left open: until it is done, a difference is no sign of silence.
-    fn repairs(&self) -> bool {
-        matches!(self.occasion, Occasion::NewSession { .. } | Occasion::Continued { .. })
-    }
-
-    fn routine(&self) -> bool {
-        matches!(self.occasion, Occasion::Routine { .. })
-    }
-
-    /// The first reading of an agent; with a gap it is the gap that counts.
-    fn first(&self) -> bool {
-        matches!(self.occasion, Occasion::NewSession { gap: None, .. })
-    }
-
-    /// The gap it closes, and what was known when that opened.
-    fn gap(&self) -> Option<(&Gap, &[Known])> {
-        match &self.occasion {
-            Occasion::NewSession { gap, before } => gap.as_ref().map(|gap| (gap, before.as_slice())),
-            Occasion::Continued { gap, before } => Some((gap, before.as_slice())),
-            Occasion::Routine { .. } | Occasion::Hole(_) => None,
-        }
-    }
-
-    fn hole(&self) -> Option<&Hole> {
-        match &self.occasion {
-            Occasion::Hole(hole) => Some(hole),
-            _ => None,
-        }
-    }
-}
-
 /// How long a reading that came to nothing waits for its next try.
 const AGAIN: Backoff = Backoff { initial: Duration::from_secs(5), max: Duration::from_secs(600) };
 
 enum Done {
-    /// How a keep-alive went.
+    Told(usize),
     Kept(Kept),
     Read(Finding),
 }
 
+/// How a keep-alive went.
 enum Kept {
     Well,
     LoggedOut,
@@ -114,14 +82,17 @@ impl Upkeep {
         let unseen = Occasion::NewSession { gap: None, before: Vec::new() };
         let holes = session.past.holes.iter().cloned().map(Occasion::Hole);
         let unread = unread.chain(session.past.unseen.then_some(unseen)).chain(holes);
-        let unread = unread.map(|occasion| Wanted { occasion, tries: 0, after: now });
+        let mut queue = Queue::default();
+        unread.for_each(|occasion| queue.add(Wanted::new(occasion)));
         Upkeep {
             on: false,
             hears: false,
             running: None,
             reading: None,
-            wanted: unread.collect(),
+            queue,
+            telling: None,
             keep_alive_at: now + jittered(config.keep_alive),
+            keeping: None,
             routine_at: (!routine.is_zero()).then(|| now + routine.mul_f64(fastrand::f64())),
             since: session.clock.now(),
             heard: None,
@@ -136,7 +107,7 @@ impl Upkeep {
     /// No login: whatever runs is given up, and wanted still, but for a comparison.
     pub fn pause(&mut self) {
         self.on = false;
-        self.running = None;
+        (self.running, self.keeping) = (None, None);
         self.keep(|wanted| !wanted.routine());
     }
 
@@ -152,7 +123,7 @@ impl Upkeep {
     /// A new Bayeux session, with a reading of its own to come. What earlier ones left open is still to be read:
     /// the reading of a gap begins where the log was when it opened, beyond any hole before.
     pub fn begin(&mut self, now: Millis) {
-        self.wanted.retain(|wanted| !wanted.first());
+        self.queue.wanted.retain(|wanted| !wanted.first());
         self.hears = false;
         self.since = now;
         self.heard = None;
@@ -160,17 +131,18 @@ impl Upkeep {
 
     /// Gaps whose interactions were not read again yet.
     pub fn unread(&self) -> impl Iterator<Item = (&Gap, &[Known])> {
-        self.wanted.iter().chain(&self.reading).filter_map(Wanted::gap)
+        self.queue.wanted.iter().chain(&self.reading).filter_map(Wanted::gap).chain(self.queue.lost_gaps())
     }
 
     /// Holes in logs that were not read yet, oldest first.
     pub fn holes(&self) -> impl Iterator<Item = &Hole> {
-        self.reading.iter().chain(&self.wanted).filter_map(Wanted::hole)
+        let lost = self.queue.lost_holes();
+        lost.chain(self.reading.iter().chain(&self.queue.wanted).filter_map(Wanted::hole))
     }
 
     /// The agent was never read since its session began.
     pub fn unseen(&self) -> bool {
-        self.wanted.iter().chain(&self.reading).any(Wanted::first)
+        self.queue.wanted.iter().chain(&self.reading).any(Wanted::first)
     }
 
     pub fn heard(&mut self, now: Millis) {
@@ -183,110 +155,116 @@ impl Upkeep {
     }
 
     pub fn want(&mut self, occasion: Occasion) {
-        self.queue(Wanted { occasion, tries: 0, after: Instant::now() });
-    }
-
-    /// What repairs a gap goes before what fills a hole, an older gap before a later one.
-    fn queue(&mut self, wanted: Wanted) {
-        if self.wanted.len() >= MAX_WANTED {
-            let hole = self.wanted.iter().position(|known| !known.repairs());
-            self.wanted.remove(hole.unwrap_or_default());
-        }
-        let hole = self.wanted.iter().position(|known| wanted.repairs() && !known.repairs());
-        self.wanted.insert(hole.unwrap_or(self.wanted.len()), wanted);
+        self.queue.add(Wanted::new(occasion));
     }
 
     /// Puts the reading that was under way back where it is still wanted.
     fn keep(&mut self, still: impl Fn(&Wanted) -> bool) {
         if let Some(wanted) = self.reading.take().filter(still) {
-            self.queue(wanted);
+            self.queue.add(wanted);
         }
     }
 
     /// The next thing that ends. Cancel-safe: what runs goes on with the next call.
     pub async fn next(&mut self, session: &Session, transport: &Arc<Transport>, epoch: u64) -> Event {
+        self.tell(session, transport, epoch);
         if !self.on {
-            return std::future::pending().await;
+            let told = ended(&mut self.telling).await;
+            return self.told(told);
         }
-        if self.running.is_none() {
-            self.running = Some(self.due(session, transport, epoch).await);
+        let due = self.begin_due(session, transport, epoch);
+        let done = tokio::select! {
+            biased;
+            told = ended(&mut self.telling) => Done::Told(told),
+            kept = ended(&mut self.keeping) => Done::Kept(kept),
+            finding = ended(&mut self.running) => Done::Read(finding),
+            () = until(due) => return Event::Nothing,
+        };
+        match done {
+            Done::Told(told) => self.told(told),
+            Done::Kept(kept) => self.kept(session, kept),
+            Done::Read(finding) => self.found(session, &finding),
         }
-        let Some(running) = &mut self.running else { return Event::Nothing };
-        let done = running.await;
-        self.running = None;
-        self.finished(session, done)
     }
 
-    /// Waits for the next thing to do, and begins it.
-    async fn due(
-        &mut self,
-        session: &Session,
-        transport: &Arc<Transport>,
-        epoch: u64,
-    ) -> BoxFuture<'static, Done> {
-        let repairs = self.wanted.iter().any(Wanted::repairs);
-        let routine_at = self.routine_at.filter(|_| self.hears && !repairs);
-        let next = self.wanted.iter().map(|wanted| wanted.after).min();
-        let at = [Some(self.keep_alive_at), routine_at, next].into_iter().flatten().min();
-        tokio::time::sleep_until(at.unwrap_or(self.keep_alive_at)).await;
+    /// Begins what is due; says when the next thing is. What keeps the HTTP session alive waits for no reading.
+    fn begin_due(&mut self, session: &Session, transport: &Arc<Transport>, epoch: u64) -> Option<Instant> {
         let now = Instant::now();
-        let wanted = self.wanted.iter().position(|wanted| wanted.after <= now);
-        if let Some(wanted) = wanted.and_then(|place| self.wanted.remove(place)) {
-            return self.read(session, transport, epoch, wanted);
+        if self.keeping.is_none() && self.keep_alive_at <= now {
+            self.alive(session);
+            self.keeping = Some(Box::pin(keep_alive(session, transport)));
+        }
+        let keep_alive = self.keeping.is_none().then_some(self.keep_alive_at);
+        if self.running.is_some() {
+            return keep_alive;
+        }
+        let repairs = self.queue.wanted.iter().any(Wanted::repairs);
+        let routine_at = self.routine_at.filter(|_| self.hears && !repairs);
+        if let Some(wanted) = self.queue.due(now) {
+            self.read(session, transport, epoch, wanted);
+            return keep_alive;
         }
         if routine_at.is_some_and(|at| at <= now) {
             self.routine_at = Some(now + jittered(session.site.config.reconcile_every));
             let occasion = Occasion::Routine { since: self.since, heard: self.heard };
-            return self.read(session, transport, epoch, Wanted { occasion, tries: 0, after: now });
+            self.read(session, transport, epoch, Wanted::new(occasion));
+            return keep_alive;
         }
-        self.alive(session);
-        let (site, transport) = (Arc::clone(&session.site), Arc::clone(transport));
-        let username = session.agent.username.clone();
-        Box::pin(async move {
-            site.admit_at(Errand::KeepAlive, &transport.base()).await;
-            let answer = transport.get(ME, site.config.network_delay).await;
-            Done::Kept(match answer.map(|answer| judge(&answer, &username)) {
-                Ok(Ok(())) => Kept::Well,
-                Ok(Err(LoginFailure::Passing(_))) | Err(_) => Kept::Unanswered,
-                Ok(Err(_)) => Kept::LoggedOut,
-            })
-        })
+        let next = self.queue.wanted.iter().map(|wanted| wanted.after).min();
+        [keep_alive, routine_at, next].into_iter().flatten().min()
     }
 
-    fn read(
-        &mut self,
-        session: &Session,
-        transport: &Arc<Transport>,
-        epoch: u64,
-        wanted: Wanted,
-    ) -> BoxFuture<'static, Done> {
+    fn read(&mut self, session: &Session, transport: &Arc<Transport>, epoch: u64, wanted: Wanted) {
         let (reader, occasion) = (reader(session, transport, epoch), wanted.occasion.clone());
         self.reading = Some(wanted);
-        Box::pin(async move { Done::Read(reconcile(&reader, occasion).await) })
+        self.running = Some(Box::pin(async move { reconcile(&reader, occasion).await }));
     }
 
-    fn finished(&mut self, session: &Session, done: Done) -> Event {
-        let site = session.site.config.name.as_str();
-        if let Done::Kept(kept) = &done {
-            let result = match kept {
-                Kept::Well => "ok",
-                Kept::Unanswered => "failed",
-                Kept::LoggedOut => "logged-out",
-            };
-            session.metrics.session_keepalives_total.with_label_values(&[site, result]).inc();
+    /// Begins to tell what will not be read. It needs the journal alone.
+    fn tell(&mut self, session: &Session, transport: &Arc<Transport>, epoch: u64) {
+        if self.telling.is_some() || self.queue.lost.is_empty() {
+            return;
         }
-        match done {
-            Done::Kept(Kept::Well) => Event::Nothing,
-            Done::Kept(Kept::Unanswered) => {
+        let (reader, lost) = (reader(session, transport, epoch), self.queue.lost.clone());
+        self.telling = Some(Box::pin(async move {
+            match give_up(&reader, &lost).await {
+                Ok(()) => lost.len(),
+                Err(error) => {
+                    tracing::error!(
+                        agent = reader.agent,
+                        "what is not recovered could not be published: {error}"
+                    );
+                    tokio::time::sleep(AGAIN.initial).await;
+                    0
+                }
+            }
+        }));
+    }
+
+    fn told(&mut self, told: usize) -> Event {
+        self.queue.lost.drain(..told.min(self.queue.lost.len()));
+        Event::Nothing
+    }
+
+    fn kept(&mut self, session: &Session, kept: Kept) -> Event {
+        let site = session.site.config.name.as_str();
+        let result = match kept {
+            Kept::Well => "ok",
+            Kept::Unanswered => "failed",
+            Kept::LoggedOut => "logged-out",
+        };
+        session.metrics.session_keepalives_total.with_label_values(&[site, result]).inc();
+        match kept {
+            Kept::Well => Event::Nothing,
+            Kept::Unanswered => {
                 // Soon again: the HTTP session may have little time left.
                 self.keep_alive_at = Instant::now() + jittered(session.site.config.keep_alive / 4);
                 Event::Nothing
             }
-            Done::Kept(Kept::LoggedOut) => {
+            Kept::LoggedOut => {
                 notes::logged_out(session);
                 Event::LoggedOut
             }
-            Done::Read(finding) => self.found(session, &finding),
         }
     }
 
@@ -296,6 +274,7 @@ impl Upkeep {
         let result = match finding {
             Finding::Agrees { .. } => "agrees",
             Finding::Repaired { .. } => "repaired",
+            Finding::Partly { .. } => "partly",
             Finding::Silent { .. } => "silent",
             Finding::Unread(_) | Finding::LoggedOut => "unread",
         };
@@ -317,6 +296,11 @@ impl Upkeep {
                 if let Some(wanted) = &mut self.reading {
                     (wanted.tries, wanted.after) = (tries, after);
                 }
+                if tries >= MAX_TRIES
+                    && let Some(hole) = self.reading.take_if(|wanted| wanted.hole().is_some())
+                {
+                    self.queue.let_go(hole);
+                }
                 self.keep(|wanted| !wanted.routine());
                 Event::Nothing
             }
@@ -326,6 +310,40 @@ impl Upkeep {
                 Event::Nothing
             }
         }
+    }
+}
+
+/// A request that shows whether the HTTP session lives, and lets it live on.
+fn keep_alive(session: &Session, transport: &Arc<Transport>) -> impl Future<Output = Kept> + Send + 'static {
+    let (site, transport) = (Arc::clone(&session.site), Arc::clone(transport));
+    let username = session.agent.username.clone();
+    async move {
+        site.admit_at(Errand::KeepAlive, &transport.base()).await;
+        let answer = transport.get(ME, site.config.network_delay).await;
+        match answer.map(|answer| judge(&answer, &username)) {
+            Ok(Ok(())) => Kept::Well,
+            Ok(Err(LoginFailure::Passing(_))) | Err(_) => Kept::Unanswered,
+            Ok(Err(_)) => Kept::LoggedOut,
+        }
+    }
+}
+
+/// The end of what runs in a place, which is empty then. Cancel-safe.
+async fn ended<T>(place: &mut Option<BoxFuture<'static, T>>) -> T {
+    match place {
+        Some(running) => {
+            let done = running.await;
+            *place = None;
+            done
+        }
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) const ERRANDS: &[&str] = &["login", "open", "keep-alive", "read"];
 pub(super) const PAUSES: &[&str] = &["operator", "disturbed", "directory"];
 pub(super) const STANDINGS: &[&str] =
     &["live", "quiet", "silent", "unverified", "refused", "stalled", "down"];
-pub(super) const READINGS: &[&str] = &["agrees", "repaired", "silent", "unread"];
+pub(super) const READINGS: &[&str] = &["agrees", "repaired", "partly", "silent", "unread"];
 pub(super) const KEEP_ALIVES: &[&str] = &["ok", "failed", "logged-out"];
 pub(super) const RESUMED: &[&str] = &["resumed", "unknown", "too-old"];
 pub(super) const RECOVERED: &[&str] = &["yes", "partly", "no"];
@@ -88,7 +88,7 @@ impl FleetFamilies {
             session_readings_total: counters(
                 &r,
                 "session_readings_total",
-                "Readings of state over REST by result: agrees, repaired, silent, unread",
+                "Readings of state over REST by result: agrees, repaired, partly, silent, unread",
                 &["site", "result"],
             )?,
             session_keepalives_total: counters(

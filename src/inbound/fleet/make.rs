@@ -62,7 +62,7 @@ pub struct Prepared {
 pub struct Left {
     /// How many were held when they ended.
     pub agents: usize,
-    /// Site and agent of those with a gap that nobody will close.
+    /// Site and agent of those with a gap that nobody will close, or a hole that nobody will read.
     pub open: Vec<(String, String)>,
 }
 
@@ -198,8 +198,10 @@ impl Maker {
         let mut open: BTreeSet<(String, String)> = BTreeSet::new();
         for door in self.fleet.doors() {
             let of = |session: &str| session.strip_prefix(&*door.name)?.strip_prefix('/').map(str::to_owned);
-            let unread =
-                |point: &&Checkpoint| !checkpoint::read(point, &door.site.config, None).unread.is_empty();
+            let unread = |point: &&Checkpoint| {
+                let past = checkpoint::read(point, &door.site.config, None);
+                !past.unread.is_empty() || !past.holes.is_empty()
+            };
             let unread = checkpoints.values().filter(unread).map(|point| &point.session);
             let agents = gaps.keys().chain(unread).filter_map(|session| of(session));
             open.extend(agents.map(|agent| (door.name.to_string(), agent)));

@@ -47,6 +47,7 @@ impl Maker {
         for (gap, before) in &past.unread {
             touched.extend(reconcile::abandoned(config, agent, now, gap, before));
         }
+        touched.extend(past.holes.iter().filter_map(|hole| reconcile::lost_hole(config, agent, now, hole)));
         let interactions = touched.len();
         candidates.append(&mut touched);
         let forgotten = Checkpoint { session: name, body: String::new() };

@@ -114,7 +114,7 @@ impl Facts {
             Finding::Agrees { .. } | Finding::Repaired { .. } | Finding::Silent { .. } => {
                 Compared::SomethingOpen
             }
-            Finding::Unread(_) => Compared::Unread,
+            Finding::Partly { .. } | Finding::Unread(_) => Compared::Unread,
             Finding::LoggedOut => Compared::LoggedOut,
         };
         if let Finding::Silent { kinds, .. } = finding {
@@ -175,6 +175,8 @@ mod tests {
         assert_eq!(facts.standing(), Standing::Quiet);
         facts.compare(&Finding::Repaired { events: 2, open: 0 });
         assert_eq!(facts.standing(), Standing::Quiet, "states went out, and nothing is open");
+        facts.compare(&Finding::Partly { events: 2, why: "HTTP 503".into() });
+        assert_eq!(facts.standing(), Standing::Unverified, "not all of it could be read");
         facts.compare(&Finding::Agrees { open: 2 });
         assert_eq!(facts.standing(), Standing::Live);
         facts.compare(&Finding::LoggedOut);
@@ -275,6 +277,7 @@ mod tests {
             (0usize..2).prop_map(|open| Finding::Agrees { open }),
             (0usize..2).prop_map(|open| Finding::Repaired { events: 1, open }),
             Just(silent(&["chat"])),
+            Just(Finding::Partly { events: 1, why: String::new() }),
             Just(Finding::Unread(String::new())),
             Just(Finding::LoggedOut),
         ]

@@ -136,6 +136,9 @@ impl View {
         state.facts.compare(finding);
         match finding {
             Finding::Unread(text) => state.read = format!("could not be compared with REST: {text}").into(),
+            Finding::Partly { why, .. } => {
+                state.read = format!("not all could be read over REST: {why}").into();
+            }
             Finding::LoggedOut => state.read = "the HTTP session is no longer logged in".into(),
             Finding::Agrees { .. } | Finding::Repaired { .. } | Finding::Silent { .. } => {
                 state.read = Box::default();

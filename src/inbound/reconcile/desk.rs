@@ -52,6 +52,14 @@ pub(super) struct List {
     pub(super) failed: Option<String>,
 }
 
+/// A log as it was read.
+#[derive(Default)]
+pub(super) struct Log {
+    pub(super) had: Had,
+    /// Why it was not read to its end; `Missing` where the server knows no such log.
+    pub(super) trouble: Option<Trouble>,
+}
+
 /// One page of a log.
 struct Page {
     taken: Taken,
@@ -187,10 +195,11 @@ impl Desk<'_> {
         of: (&'static str, &str),
         mut paging: Paging,
         store: bool,
-    ) -> Result<Had, Trouble> {
+    ) -> Result<Log, Trouble> {
+        let mut trouble = Some(Trouble::Missing);
         // A segment of dots would lead out of the collection.
         if of.1.bytes().all(|byte| byte == b'.') {
-            return Ok(paging.had);
+            return Ok(Log { had: paging.had, trouble });
         }
         let plural = format!("{}s", of.0);
         let mut segments: Vec<&str> = segment.map_or_else(|| vec![plural.as_str(), of.0], |one| vec![one]);
@@ -198,6 +207,7 @@ impl Desk<'_> {
             match self.page(segment, of, &paging.query()).await {
                 Ok(page) => {
                     segments.truncate(1);
+                    trouble = None;
                     let more = paging.take(&page.indices, page.bytes);
                     if store {
                         paging.had.events += self.store(page.candidates, Some(page.taken)).await?.forwarded;
@@ -209,16 +219,18 @@ impl Desk<'_> {
                 Err(Trouble::Missing) => {
                     segments.remove(0);
                     paging.failed();
+                    trouble = Some(Trouble::Missing);
                 }
                 Err(Trouble::LoggedOut) => return Err(Trouble::LoggedOut),
-                Err(Trouble::Failed { text, .. }) => {
+                Err(Trouble::Failed { text, again }) => {
                     tracing::debug!(agent = self.agent, "{text}");
                     paging.failed();
+                    trouble = Some(Trouble::Failed { text, again });
                     break;
                 }
             }
         }
-        Ok(paging.had)
+        Ok(Log { had: paging.had, trouble })
     }
 
     /// Hands candidates in and waits for the commit.

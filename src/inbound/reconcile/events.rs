@@ -8,6 +8,7 @@ use crate::base::digest::Digest;
 use crate::base::envelope::{Event, Origin, event, gws_type, id_segment, medium, partition_key, schema_urn};
 use crate::base::metrics::Metrics;
 use crate::base::time::{Millis, rfc3339};
+use crate::inbound::dedup::Hole;
 use crate::inbound::normalise::{Candidate, Identity, Key, Says, Shadow, Sight, keys};
 use crate::inbound::settings::SiteConfig;
 use crate::journal::{Gap, Journal, Known};
@@ -52,9 +53,41 @@ pub fn abandoned(site: &SiteConfig, agent: &str, now: Millis, of: &Gap, known: &
     closed.collect()
 }
 
+/// What is published of a hole that can not be filled: the last index before it and the first after it are known.
+/// A server may leave out what an agent must not see, so that it is not certain that something was lost.
+pub(super) fn unfilled(
+    site: &SiteConfig,
+    agent: &str,
+    now: Millis,
+    hole: &Hole,
+    recovered: Recovered,
+) -> Option<Candidate> {
+    let Hole { medium, interaction, from, to } = hole;
+    let medium = conversation(medium)?;
+    let parts = [site.realm.as_str(), medium, interaction, &from.to_string(), &to.to_string()];
+    let of = Gap {
+        id: format!("hole-{}", Digest::of(parts.map(id_segment).join("/").as_bytes()).hex()),
+        session: String::new(),
+        from: None,
+        opened: now,
+        to: None,
+        cause: "hole".to_owned(),
+        certainty: "possible".to_owned(),
+        first: 0,
+    };
+    let (last_before, first_after) = (Some(from.saturating_sub(1)), Some(to.saturating_add(1)));
+    let touched = Touched { medium, id: interaction, last_before, first_after };
+    Some(interaction_gap(site, agent, now, &of, &touched, Some(recovered)))
+}
+
 /// The medium of a row, where it is a conversation's.
 pub(super) fn medium_of(row: &Known) -> Option<&'static str> {
-    medium::CONVERSATIONS.iter().copied().find(|medium| *medium == row.kind)
+    conversation(&row.kind)
+}
+
+/// The word of a conversation medium.
+pub(super) fn conversation(word: &str) -> Option<&'static str> {
+    medium::CONVERSATIONS.iter().copied().find(|medium| *medium == word)
 }
 
 /// An interaction that a gap touched.

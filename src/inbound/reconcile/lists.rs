@@ -20,6 +20,21 @@ pub(in crate::inbound) enum Trouble {
     Failed { text: String, again: bool },
 }
 
+impl Trouble {
+    /// It may go well when it is asked for again.
+    pub(super) fn passing(&self) -> bool {
+        matches!(self, Trouble::Failed { again: true, .. })
+    }
+
+    /// Of a request that failed: why.
+    pub(super) fn text(self) -> Option<String> {
+        match self {
+            Trouble::Failed { text, .. } => Some(text),
+            Trouble::LoggedOut | Trouble::Missing => None,
+        }
+    }
+}
+
 /// The user's own lists out of `GET /me`.
 #[derive(Default)]
 pub(in crate::inbound) struct Me {

@@ -1,19 +1,21 @@
 //! Continuity lost: an interval without coverage as events in the stream, and what REST can repair of it.
 //!
 //! `run` reads an agent's state and publishes what differs: `desk` sends the requests, `lists` and `paging` say
-//! what an answer is worth, `interactions` what differs and what was recovered, `events` tells of it.
+//! what an answer is worth, `interactions` what differs and what was recovered, `events` tells of it, `lost` of what nobody will read.
 //! Deliberately absent: when a gap opens (the session machine knows), and when to read.
 
 mod desk;
 mod events;
 mod interactions;
 pub(in crate::inbound) mod lists;
+mod lost;
 mod paging;
 mod run;
 #[cfg(test)]
 mod tests;
 
 pub use events::{abandoned, closed, count, opened};
+pub use lost::{Lost, give_up, lost_hole};
 pub use run::{Finding, Occasion, Reader, reconcile};
 
 use crate::base::data::{Certainty, GapData};

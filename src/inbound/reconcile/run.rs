@@ -4,7 +4,7 @@
 //! decided upon while its GET was under way is read again. Deliberately absent: when to read (the session's loop
 //! knows), and requests (`desk`).
 
-use super::desk::{Desk, List};
+use super::desk::{Desk, List, Log};
 use super::events::{self, Touched};
 use super::interactions::{self, Rows, Suspect};
 use super::lists::{Me, Trouble};
@@ -63,8 +63,10 @@ pub enum Occasion {
 pub enum Finding {
     /// REST agrees with what is known; `open` says how many interactions are open.
     Agrees { open: usize },
-    /// REST showed more than was known, and that went out; or a gap was closed with a part unread.
+    /// REST showed more than was known, and that went out.
     Repaired { events: usize, open: usize },
+    /// A gap was closed with a part unread; the text says why. How the agent stands is not known.
+    Partly { events: usize, why: String },
     /// REST showed changes, of these kinds, that a session with full coverage was never told of: published as silent.
     Silent { events: usize, kinds: Kinds },
     /// It could not be read; the text says why. Of a gap nothing was closed: the same occasion is to be read again.
@@ -82,20 +84,25 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// Reads, compares, publishes the difference. Cancel-safe: what was not stored is read again next time.
 pub async fn reconcile(reader: &Reader, occasion: Occasion) -> Finding {
-    let desk = Desk {
-        site: &reader.site,
-        site_name: &reader.site_name,
-        agent: &reader.agent,
-        username: &reader.username,
-        transport: &reader.transport,
-        intake: &reader.intake,
-        journal: &reader.journal,
-        clock: &reader.clock,
-        metrics: &reader.metrics,
-        epoch: reader.epoch,
-        grace: GRACE,
-    };
-    desk.read(occasion).await
+    reader.desk().read(occasion).await
+}
+
+impl Reader {
+    pub(super) fn desk(&self) -> Desk<'_> {
+        Desk {
+            site: &self.site,
+            site_name: &self.site_name,
+            agent: &self.agent,
+            username: &self.username,
+            transport: &self.transport,
+            intake: &self.intake,
+            journal: &self.journal,
+            clock: &self.clock,
+            metrics: &self.metrics,
+            epoch: self.epoch,
+            grace: GRACE,
+        }
+    }
 }
 
 /// What a reading of everything came to.
@@ -125,11 +132,26 @@ impl Desk<'_> {
     }
 
     async fn hole(&self, hole: &Hole) -> Result<Finding, Trouble> {
-        let Some(medium) = medium::CONVERSATIONS.iter().copied().find(|medium| *medium == hole.medium) else {
+        let Some(medium) = events::conversation(&hole.medium) else {
             return Ok(Finding::Agrees { open: 0 });
         };
         let paging = Paging::hole(hole.from, hole.to);
-        let had = self.log(None, (medium, &hole.interaction), paging, true).await?;
+        let Log { had, trouble } = self.log(None, (medium, &hole.interaction), paging, true).await?;
+        match trouble {
+            // It may pass, and how often it is tried is bounded.
+            Some(failed @ Trouble::Failed { .. }) => return Err(failed),
+            Some(Trouble::LoggedOut) => return Err(Trouble::LoggedOut),
+            // The server knows no such log any more, or it holds what can not be taken: no reading mends that.
+            None if had.whole && had.highest.is_none_or(|highest| highest < hole.to) => {
+                let text = format!("the log of a {medium} ends before what is missing of it");
+                return Err(Trouble::Failed { text, again: true });
+            }
+            _ if !had.whole => {
+                let recovered = if had.events > 0 { Recovered::Partly } else { Recovered::No };
+                self.unfilled(hole, recovered).await?;
+            }
+            _ => {}
+        }
         // One log does not say that all agrees.
         Ok(Finding::Repaired { events: had.events, open: 1 })
     }
@@ -139,8 +161,9 @@ impl Desk<'_> {
         Ok(match total {
             // A gap is closed with the verdict that it was not recovered; without one nothing is lost by waiting.
             Total { failed: Some(text), .. } if gap.is_none() => Finding::Unread(text),
+            Total { events, failed: Some(why), .. } => Finding::Partly { events, why },
             Total { events: 0, open, failed: None } => Finding::Agrees { open },
-            Total { events, open, .. } => Finding::Repaired { events, open },
+            Total { events, open, failed: None } => Finding::Repaired { events, open },
         })
     }
 
@@ -157,12 +180,15 @@ impl Desk<'_> {
             let ids = interactions::concerned(medium, &before, &known, &list.ids, since);
             for (position, id) in ids.iter().enumerate() {
                 let last = interactions::row(&before, medium, id).and_then(|row| row.last_index);
-                let had = match position {
+                let Log { had, trouble } = match position {
                     0..MAX_LOGS => {
                         self.log(list.segment.as_deref(), (medium, id), Paging::from(last), true).await?
                     }
-                    _ => Had::default(),
+                    _ => Log::default(),
                 };
+                // What is refused for good would be asked for without an end.
+                let failed = trouble.filter(Trouble::passing).and_then(Trouble::text);
+                total.failed = total.failed.or(failed);
                 total.events += had.events;
                 closing.extend(gap.map(|gap| self.closing(gap, (medium, id), last, &had, list.answered)));
             }
@@ -310,10 +336,11 @@ impl Desk<'_> {
             let told = list.ids.iter().filter_map(|id| interactions::row(rows, medium, id));
             for row in told.filter(|row| row.last_index.is_some()) {
                 let paging = Paging::from(row.last_index);
-                let had = self.log(list.segment.as_deref(), (medium, &row.id), paging, false).await?;
-                if had.first_after.is_some() {
+                let log = self.log(list.segment.as_deref(), (medium, &row.id), paging, false).await?;
+                if log.had.first_after.is_some() {
                     suspects.push(suspect(row));
                 }
+                total.failed = total.failed.or_else(|| log.trouble.and_then(Trouble::text));
             }
             total.failed = total.failed.or(list.failed);
         }

@@ -2,6 +2,7 @@
 
 use super::stage::{NO_ROUTINE, Stage, talk};
 use crate::harness::cometd::Like;
+use crate::harness::scene::LIMIT;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,5 +58,40 @@ async fn a_hole_that_a_kill_left_unread_is_read_once_by_the_process_that_goes_on
     stage.say(0, &talk, 6, 6).await;
     stage.event("it goes on", |event| event["id"] == *talk.message_id(6)).await;
     assert_eq!(stage.daemon.metric(asked).await, 0.0);
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hole_whose_transcript_fails_is_read_again_later_and_filled() {
+    let mut stage = Stage::start(Like::default(), 1, &[NO_ROUTINE], "").await;
+    let talk = talk(&stage.users, 1);
+    stage.begin(0, &talk, 1).await;
+    stage.rest(0, &[(&talk, 4)]).await;
+    // As often as one reading asks: the next one is answered.
+    let failing = json!({"fault": "status", "user": stage.users[0], "status": 503, "on": "rest", "count": 4});
+    stage.server.fault(failing).await;
+    stage.say(0, &talk, 4, 4).await;
+    stage.daemon.until("cometbridge_session_readings_total{result=\"unread\"", LIMIT, |n| n == 1.0).await;
+    for index in 2..=3 {
+        let item = stage.event("what was left out", |event| event["id"] == *talk.message_id(index)).await;
+        assert_eq!(item["origin"], "snapshot");
+    }
+    assert_eq!(stage.story(&talk), ["status_change", "1", "4", "2r", "3r"], "and no gap is told");
+    stage.nothing_twice();
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hole_whose_transcript_is_gone_is_a_gap_in_the_conversations_own_order() {
+    let stage = Stage::start(Like::default(), 1, &[NO_ROUTINE], "").await;
+    let talk = talk(&stage.users, 1);
+    stage.begin(0, &talk, 1).await;
+    stage.say(0, &talk, 4, 4).await;
+    let gap = stage.closed(0, &talk).await;
+    let told =
+        ["cause", "recovered", "certainty", "lastIndexBefore", "firstIndexAfter"].map(|name| &gap[name]);
+    assert_eq!(told, [&json!("hole"), &json!("no"), &json!("possible"), &json!(1), &json!(4)]);
+    assert_eq!(stage.story(&talk), ["status_change", "1", "4", "closed 1001"]);
+    stage.nothing_twice();
     stage.end().await;
 }

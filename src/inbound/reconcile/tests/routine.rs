@@ -81,3 +81,26 @@ async fn what_a_gap_left_open_is_known_to_a_later_process() {
         opened(&bench.site.config, "1001", 1_000_000, &Gap { to: None, ..gap() }, &known, &bench.journal);
     assert_eq!(out.len(), 2);
 }
+
+#[tokio::test]
+async fn a_log_that_can_not_be_read_agrees_with_nothing() {
+    let bench = Bench::new().await;
+    bench.say("c1", 3).await;
+    bench.start().await;
+    bench.server.put("/chats/c1/messages", 403, json!({"statusCode":5}));
+    let why = "the log of a chat: HTTP 403 with statusCode 5".to_owned();
+    assert_eq!(bench.read(ROUTINE).await, Finding::Unread(why));
+    bench.server.put("/chats/c1/messages", 404, json!({"statusCode":6}));
+    assert_eq!(bench.read(ROUTINE).await, Finding::Agrees { open: 1 }, "here are no logs");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_reading_that_misses_a_log_is_to_be_made_again() {
+    let bench = Bench::new().await;
+    bench.server.put("/chats/c1/messages", 503, json!({"statusCode":4}));
+    let why = "the log of a chat: HTTP 503 with statusCode 4".to_owned();
+    assert_eq!(bench.start().await, Finding::Unread(why.clone()));
+    let before = vec![row("c1", None)];
+    let finding = bench.read(Occasion::Continued { gap: gap(), before }).await;
+    assert_eq!(finding, Finding::Partly { events: 0, why });
+}
