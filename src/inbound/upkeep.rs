@@ -316,6 +316,7 @@ impl Upkeep {
 /// A request that shows whether the HTTP session lives, and lets it live on.
 fn keep_alive(session: &Session, transport: &Arc<Transport>) -> impl Future<Output = Kept> + Send + 'static {
     let (site, transport) = (Arc::clone(&session.site), Arc::clone(transport));
+    let (accounts, agent) = (Arc::clone(&session.accounts), session.agent.key.clone());
     let username = session.agent.username.clone();
     async move {
         site.admit_at(Errand::KeepAlive, &transport.base()).await;
@@ -323,6 +324,11 @@ fn keep_alive(session: &Session, transport: &Arc<Transport>) -> impl Future<Outp
         match answer.map(|answer| judge(&answer, &username)) {
             Ok(Ok(())) => Kept::Well,
             Ok(Err(LoginFailure::Passing(_))) | Err(_) => Kept::Unanswered,
+            Ok(Err(LoginFailure::Stale(reason))) => {
+                // Marked without a try: the login that follows is not made.
+                accounts.stale(&agent, &reason).await;
+                Kept::LoggedOut
+            }
             Ok(Err(_)) => Kept::LoggedOut,
         }
     }

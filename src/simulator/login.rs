@@ -84,6 +84,9 @@ pub fn login(state: &mut State, hub: &Hub, headers: &HeaderMap, node: usize) -> 
     let current = known(state, hub, headers, node);
     let Some((name, password)) = basic(headers) else {
         return match current {
+            Some(login) if state.faults.login(&login.user) == LoginMode::NewPassword => {
+                refuse(state, LoginMode::NewPassword)
+            }
             Some(login) => Outcome::Welcome { login, cookie: None },
             None => refuse(state, LoginMode::Forbidden),
         };

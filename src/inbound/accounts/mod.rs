@@ -294,6 +294,11 @@ impl Accounts {
     pub async fn password_changed(&self, agent: &str) {
         let reason =
             "the site said that the password was changed; correct the secret: it is then tried by itself";
+        self.stale(agent, reason).await;
+    }
+
+    /// The secret that logged this agent in is of no use any more: it is marked without a try.
+    pub async fn stale(&self, agent: &str, reason: &str) {
         let mark = {
             let mut state = self.lock();
             let worked = state.book.get(agent).and_then(|entry| entry.worked);
@@ -303,7 +308,7 @@ impl Accounts {
             tracing::warn!(
                 site = self.site,
                 agent,
-                "the password was changed: the secret is not used again until it changes"
+                "the secret is not used again until it changes: {reason}"
             );
             self.keep(vec![mark]).await;
         }

@@ -51,7 +51,8 @@ async fn a_secret_is_stale_once_the_site_says_that_the_password_was_changed_and_
     let news = json!([{"user": user(ONE), "channel": "/v2/me", "tag": "news",
         "data": {"notificationType": "PasswordChangeSuccessful"}}]);
     server.post("publish", news).await;
-    home.logged(&["WARN", "the password was changed", &format!("agent=\"{ONE}\"")]).await;
+    let agent = format!("agent=\"{ONE}\"");
+    home.logged(&["WARN", "not used again until it changes", "the password was changed", &agent]).await;
     assert_eq!(bridge.metric("cometbridge_accounts_refused").await, 1.0);
     // The session that stands goes on; when it ends there is no way back with that secret.
     bridge.connected(AGENTS).await;
@@ -70,4 +71,20 @@ async fn a_secret_is_stale_once_the_site_says_that_the_password_was_changed_and_
     bridge.command(&["retry", &ONE.to_string()]);
     eventually("it is tried once", LIMIT, || async { (attempts(&server).await == 1).then_some(()) }).await;
     bridge.connected(AGENTS).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_password_that_is_demanded_of_a_session_is_known_without_a_try() {
+    let home = Home::new();
+    let server = Server::quiet(&home, AGENTS);
+    configure(&home, &format!("\"{}\"", server.url), &format!("{SITE}\nkeep_alive = \"2s\""), "");
+    let bridge = Bridge::start(&home);
+    bridge.connected(AGENTS).await;
+    server.reset_peaks().await;
+    server.fault(json!({"fault": "login", "user": user(ONE), "mode": "new-password"})).await;
+    bridge.in_state("refused", 1).await;
+    bridge.connected(AGENTS - 1).await;
+    let said = bridge.command(&["agents", &ONE.to_string()]);
+    assert!(said.contains("demands a new password (statusCode 8)"), "{said}");
+    assert_eq!(attempts(&server).await, 0);
 }
