@@ -6,6 +6,7 @@
 
 mod auth;
 mod fleet;
+mod letters;
 mod page;
 mod routes;
 mod server;
@@ -23,6 +24,7 @@ use crate::base::health::Health;
 use crate::base::metrics::Metrics;
 use futures_util::future::BoxFuture;
 use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -42,8 +44,12 @@ pub struct Config {
 /// What only the rest of the service can answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
-    /// The newest first; `sink` none means of all sinks.
-    DeadLetters { sink: Option<String>, limit: usize },
+    /// The oldest first.
+    DeadLetters { letters: Letters, limit: usize },
+    /// How many there are, by sink and reason.
+    CountLetters { letters: Letters },
+    /// One with its event, as its sink may see it.
+    ShowLetter { number: u64 },
     /// Sessions, in order of site and agent.
     Agents {
         site: Option<String>,
@@ -72,10 +78,32 @@ pub enum Question {
     RetryAll { site: String },
     /// What became of the event with this id.
     Explain { id: String },
-    /// Acting: gives dead letters of a sink back to its lane; `id` none means all of them.
-    Redrive { sink: String, id: Option<String> },
-    /// Acting: forgets dead letters of a sink; `id` none means all of them.
-    Purge { sink: String, id: Option<String> },
+    /// Acting: gives dead letters back to their sinks' lanes.
+    Redrive { letters: Letters },
+    /// Acting: forgets dead letters.
+    Purge { letters: Letters },
+}
+
+/// Which dead letters are meant, and how: all that fit everything that is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Letters {
+    pub sink: Option<String>,
+    pub agent: Option<String>,
+    pub interaction: Option<String>,
+    pub r#type: Option<String>,
+    pub reason: Option<String>,
+    pub id: Option<String>,
+    /// RFC 3339, or how long ago (`36h`): by the last failure.
+    pub since: Option<String>,
+    pub until: Option<String>,
+    pub limit: Option<usize>,
+    /// Redrive: so many a second at most.
+    pub rate: Option<u32>,
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// All of them are meant where nothing else is said.
+    pub all: bool,
 }
 
 /// Why a question has no answer; the text is shown to the caller.

@@ -91,18 +91,19 @@ fn sinks(status: &Status) -> String {
         let _ = write!(
             rows,
             "<tr><td>{}</td><td>{}</td><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
-             <td>{}</td></tr>",
+             <td class=\"n\">{}</td><td>{}</td></tr>",
             escape(&sink.name),
             escape(&sink.kind),
             escape(&sink.state),
             sink.lag_events,
             bytes(sink.lag_bytes),
             span(sink.lag_seconds),
+            sink.parked_events,
             escape(&sink.detail)
         );
     }
     let head = "<th>Sink</th><th>Kind</th><th>State</th><th class=\"n\">Behind by events</th><th class=\"n\">Bytes</th>\
-                <th class=\"n\">Time</th><th>Detail</th>";
+                <th class=\"n\">Time</th><th class=\"n\">Parked</th><th>Detail</th>";
     table("Sinks", head, &rows)
 }
 

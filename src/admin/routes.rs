@@ -3,33 +3,31 @@
 //! Deliberately absent: how the answers come about (see `State`) and who may ask (see `auth`).
 
 use super::auth::{self, Auth};
-use super::{Question, Refusal, State, fleet, page};
+use super::{Question, Refusal, State, fleet, letters, page};
 use crate::base::health;
 use axum::extract::{Query, RawQuery, State as Shared};
 use axum::http::{StatusCode, header};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use axum::{Json, Router};
 use serde::Deserialize;
 use std::fmt::Write;
 use std::time::Duration;
 
 const PATHS: &str = "/ /livez /readyz /metrics /api/v1/status /api/v1/agents /api/v1/agents/{agent} \
-                     /api/v1/sites/{site}/roster /api/v1/explain /api/v1/dead-letters and, by POST, \
+                     /api/v1/sites/{site}/roster /api/v1/explain /api/v1/dead-letters \
+                     /api/v1/dead-letters/count /api/v1/dead-letters/{number} and, by POST, \
                      /api/v1/agents/{agent}/retry /api/v1/sites/{site}/pause /api/v1/sites/{site}/resume \
                      /api/v1/sites/{site}/roster/{diff,reload,accept} /api/v1/dead-letters/redrive \
                      /api/v1/dead-letters/purge";
 /// A question that takes longer is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Dead letters shown where no number is asked for, and the most that are.
-const DEAD_LETTERS: (usize, usize) = (100, 1_000);
 
 pub fn router(state: State, auth: Auth) -> Router {
     let probes = Router::new().route("/livez", get(livez)).route("/readyz", get(readyz));
     let acting = Router::new()
-        .route("/api/v1/dead-letters/redrive", post(redrive))
-        .route("/api/v1/dead-letters/purge", post(purge))
+        .merge(letters::acting())
         .merge(fleet::acting())
         .route_layer(from_fn_with_state(auth, auth::acting));
     let telling = Router::new()
@@ -38,7 +36,7 @@ pub fn router(state: State, auth: Auth) -> Router {
         .route("/api/v1/status", get(status))
         .merge(fleet::telling())
         .route("/api/v1/explain", get(explain))
-        .route("/api/v1/dead-letters", get(dead_letters))
+        .merge(letters::telling())
         .fallback(unknown)
         .layer(from_fn_with_state(auth, auth::telling));
     telling.merge(acting).merge(probes).layer(map_response(guard)).with_state(state)
@@ -110,39 +108,12 @@ async fn status(Shared(state): Shared<State>) -> Response {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct DeadLetters {
-    sink: Option<String>,
-    limit: Option<usize>,
-}
-
-async fn dead_letters(Shared(state): Shared<State>, Query(query): Query<DeadLetters>) -> Response {
-    let limit = query.limit.unwrap_or(DEAD_LETTERS.0).min(DEAD_LETTERS.1);
-    ask(&state, Question::DeadLetters { sink: query.sink, limit }).await
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Explain {
     id: String,
 }
 
 async fn explain(Shared(state): Shared<State>, Query(query): Query<Explain>) -> Response {
     ask(&state, Question::Explain { id: query.id }).await
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Letters {
-    sink: String,
-    id: Option<String>,
-}
-
-async fn redrive(Shared(state): Shared<State>, Query(query): Query<Letters>) -> Response {
-    ask(&state, Question::Redrive { sink: query.sink, id: query.id }).await
-}
-
-async fn purge(Shared(state): Shared<State>, Query(query): Query<Letters>) -> Response {
-    ask(&state, Question::Purge { sink: query.sink, id: query.id }).await
 }
 
 pub(super) async fn ask(state: &State, question: Question) -> Response {

@@ -42,10 +42,15 @@ pub struct SinkStatus {
     pub name: String,
     /// `kafka`, `webhook` or `stdout`.
     pub kind: String,
+    /// `up`, `down` or `circuit open`.
     pub state: String,
     pub lag_events: u64,
     pub lag_bytes: u64,
     pub lag_seconds: f64,
+    /// Of keys that fail while others get through.
+    pub parked_keys: u64,
+    pub parked_events: u64,
+    pub parked_bytes: u64,
     /// Why it is not well; empty where it is.
     pub detail: String,
 }

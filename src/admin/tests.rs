@@ -27,10 +27,10 @@ fn state(health: &Health) -> State {
     let answer = |question: Question| -> BoxFuture<'static, Result<serde_json::Value, Refusal>> {
         Box::pin(async move {
             match question {
-                Question::DeadLetters { sink, limit } => {
-                    Ok(serde_json::json!({"sink": sink, "limit": limit}))
+                Question::DeadLetters { letters, limit } => {
+                    Ok(serde_json::json!({"sink": letters.sink, "limit": limit}))
                 }
-                Question::Redrive { sink, .. } => Ok(serde_json::json!({"redriven": sink})),
+                Question::Redrive { letters } => Ok(serde_json::json!({"redriven": letters.sink})),
                 Question::Explain { .. } => Err(Refusal::NotFound("no such event".into())),
                 _ => Err(Refusal::Unavailable("not now".into())),
             }

@@ -3,14 +3,17 @@
 //! Nothing secret or personal: agents by their roster's key. Deliberately absent: who may ask (`admin`).
 
 use crate::admin::{Question, Refusal};
+use crate::app::letters::{self, Action};
 use crate::app::rosters::Rosters;
 use crate::inbound::checkpoint::session_name;
 use crate::inbound::fleet::{AgentStatus, Asked, Door, Fleet, OpenGap, Span, Standing, open_gaps, timeline};
 use crate::inbound::roster::Change;
 use crate::journal::{Journal, KEEP_GAPS};
+use crate::outbound::settings::SinkConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Open gaps looked at for a list of agents: more than there are agents in a roster.
 const OPEN_GAPS: usize = 200_000;
@@ -25,6 +28,7 @@ pub struct Answers {
     pub journal: Journal,
     pub fleet: Fleet,
     pub rosters: Rosters,
+    pub sinks: Arc<[SinkConfig]>,
 }
 
 /// One agent with its timeline.
@@ -64,8 +68,20 @@ type Answer = Result<Value, Refusal>;
 impl Answers {
     pub async fn answer(&self, question: Question) -> Answer {
         match question {
-            Question::DeadLetters { sink, limit } => {
-                json_of(self.journal.dead_letters(sink.as_deref(), limit).await.map_err(unavailable)?)
+            Question::DeadLetters { letters, limit } => {
+                let filter = letters::filter(&letters, &self.sinks).map_err(Refusal::Invalid)?;
+                json_of(self.journal.dead_letters(&filter, limit).await.map_err(unavailable)?)
+            }
+            Question::CountLetters { letters } => {
+                let filter = letters::filter(&letters, &self.sinks).map_err(Refusal::Invalid)?;
+                json_of(self.journal.count_dead_letters(&filter).await.map_err(unavailable)?)
+            }
+            Question::ShowLetter { number } => letters::show(&self.journal, number, &self.sinks).await,
+            Question::Redrive { letters } => {
+                letters::act(Action::Redrive, &self.journal, &letters, &self.sinks).await
+            }
+            Question::Purge { letters } => {
+                letters::act(Action::Purge, &self.journal, &letters, &self.sinks).await
             }
             Question::Agents { site, standing, after, limit } => {
                 self.agents(site, standing, after, limit).await
@@ -109,7 +125,7 @@ impl Answers {
                     None => Err(Refusal::Invalid(format!("site {site}: no change of the roster is held"))),
                 }
             }
-            Question::Explain { .. } | Question::Redrive { .. } | Question::Purge { .. } => {
+            Question::Explain { .. } => {
                 Err(Refusal::NotFound("this release does not answer that yet".to_owned()))
             }
         }

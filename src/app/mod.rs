@@ -10,6 +10,7 @@ mod cli;
 mod crew;
 mod dead_letters;
 mod demo;
+mod letters;
 mod pilot;
 mod print_config;
 mod remote;

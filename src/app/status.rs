@@ -11,6 +11,7 @@ use crate::inbound::accounts::{By, SiteGate};
 use crate::inbound::fleet::{Fleet, SiteNumbers};
 use crate::inbound::roster;
 use crate::journal::{Journal, State};
+use crate::outbound::settings::SinkConfig;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -18,8 +19,8 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct StatusSource {
     started: String,
-    /// Name and kind of each sink.
-    sinks: Vec<(String, &'static str)>,
+
+    sinks: Arc<[SinkConfig]>,
     journal: Journal,
     fleet: Fleet,
     rosters: Rosters,
@@ -40,7 +41,7 @@ impl StatusSource {
     ) -> StatusSource {
         StatusSource {
             started: crate::base::time::rfc3339(clock.now()),
-            sinks: settings.sinks.iter().map(|sink| (sink.name.clone(), sink.target.kind())).collect(),
+            sinks: settings.sinks.clone().into(),
             journal: journal.clone(),
             fleet: fleet.clone(),
             rosters,
@@ -57,6 +58,7 @@ impl StatusSource {
             journal: self.journal.clone(),
             fleet: self.fleet.clone(),
             rosters: self.rosters.clone(),
+            sinks: Arc::clone(&self.sinks),
         };
         admin::State {
             metrics,
@@ -75,7 +77,7 @@ impl StatusSource {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started: self.started.clone(),
             sites: sites.iter().map(|(name, numbers)| self.site(name, numbers)).collect(),
-            sinks: self.sinks.iter().map(|(name, kind)| self.sink(name, kind)).collect(),
+            sinks: self.sinks.iter().map(|sink| self.sink(&sink.name, sink.target.kind())).collect(),
             journal: JournalStatus {
                 state: match &*self.journal.state().borrow() {
                     State::Ok => "ok".to_owned(),
@@ -111,12 +113,21 @@ impl StatusSource {
             Some(Status::Degraded(why) | Status::Down(why)) => why.clone(),
             _ => String::new(),
         };
+        let number = |gauge: &prometheus::IntGaugeVec| unsigned(gauge.with_label_values(&[name]).get());
+        let state = match (up, number(&self.metrics.sink_circuit_open)) {
+            (_, 1) => "circuit open",
+            (true, _) => "up",
+            (false, _) => "down",
+        };
         SinkStatus {
             name: name.to_owned(),
             kind: kind.to_owned(),
-            state: if up { "up" } else { "down" }.to_owned(),
-            lag_events: unsigned(self.metrics.sink_lag_events.with_label_values(&[name]).get()),
-            lag_bytes: unsigned(self.metrics.sink_lag_bytes.with_label_values(&[name]).get()),
+            state: state.to_owned(),
+            parked_keys: number(&self.metrics.sink_parked_keys),
+            parked_events: number(&self.metrics.sink_parked_events),
+            parked_bytes: number(&self.metrics.sink_parked_bytes),
+            lag_events: number(&self.metrics.sink_lag_events),
+            lag_bytes: number(&self.metrics.sink_lag_bytes),
             lag_seconds: self.metrics.sink_lag_seconds.with_label_values(&[name]).get(),
             detail,
         }

@@ -28,6 +28,7 @@ pub fn attributes(event: &Event, sequence: &str) -> Vec<(&'static str, String)> 
         let text = match value {
             Attribute::Text(text) => text.to_owned(),
             Attribute::Integer(number) => number.to_string(),
+            Attribute::Flag(flag) => flag.to_string(),
         };
         out.push((name, text));
     });
@@ -37,10 +38,11 @@ pub fn attributes(event: &Event, sequence: &str) -> Vec<(&'static str, String)> 
 enum Attribute<'a> {
     Text(&'a str),
     Integer(i64),
+    Flag(bool),
 }
 
 fn each_attribute<'a>(event: &'a Event, sequence: &'a str, mut put: impl FnMut(&'static str, Attribute<'a>)) {
-    use Attribute::{Integer, Text};
+    use Attribute::{Flag, Integer, Text};
     put("specversion", Text(SPEC_VERSION));
     put("id", Text(&event.id));
     put("source", Text(&event.source));
@@ -73,6 +75,9 @@ fn each_attribute<'a>(event: &'a Event, sequence: &'a str, mut put: impl FnMut(&
     put("sequence", Text(sequence));
     put("recordedtime", Text(&event.recordedtime));
     put("origin", Text(origin(event)));
+    if event.late {
+        put("late", Flag(true));
+    }
 }
 
 fn time_source(event: &Event) -> &'static str {
@@ -107,6 +112,7 @@ impl Serialize for Structured<'_> {
                 // A string attribute that CloudEvents limits to 32 bits or 64 KiB is never that long here.
                 Attribute::Text(text) => map.serialize_entry(name, text),
                 Attribute::Integer(number) => map.serialize_entry(name, &number),
+                Attribute::Flag(flag) => map.serialize_entry(name, &flag),
             };
             if let Err(error) = written {
                 failed = Some(error);

@@ -157,6 +157,9 @@ pub struct Event {
     /// Of a log item: the rest of the notification it came in, as received.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<Box<RawValue>>,
+    /// It was a dead letter and comes after later ones of its partition key; a delivery's own, never stored.
+    #[serde(skip)]
+    pub late: bool,
 }
 
 impl Event {
@@ -188,6 +191,7 @@ impl Event {
             data,
             raw: None,
             context: None,
+            late: false,
         }
     }
 

@@ -139,6 +139,9 @@ struct Envelope<D> {
     recordedtime: String,
     /// How the event came to be.
     origin: Origin,
+    /// True on what was a dead letter and is delivered after later events of its partition key; else absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    late: Option<bool>,
     data: Payload<D>,
 }
 

@@ -170,6 +170,7 @@ pub(super) struct Kafka {
     pub start: Start,
     pub max_lag: MaxLag,
     pub retry: Retry,
+    pub park: Park,
     #[serde(default)]
     pub brokers: Vec<String>,
     pub topic: Option<String>,
@@ -188,6 +189,7 @@ pub(super) struct Webhook {
     pub start: Start,
     pub max_lag: MaxLag,
     pub retry: Retry,
+    pub park: Park,
     pub url: Option<String>,
     pub allow_plaintext: bool,
     #[serde(default)]
@@ -213,6 +215,7 @@ pub(super) struct Stdout {
     pub start: Start,
     pub max_lag: MaxLag,
     pub retry: Retry,
+    pub park: Park,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
@@ -257,6 +260,14 @@ pub(super) struct Retry {
     pub initial: Duration,
     pub max: Duration,
     pub max_attempts: u32,
+    pub max_age: Duration,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Park {
+    pub keys: u32,
+    pub bytes: Size,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]

@@ -229,44 +229,6 @@ pub struct Head {
     pub total_bytes: u64,
 }
 
-/// What one lane has settled, in one transaction.
-#[derive(Clone, Debug)]
-pub struct Settle {
-    pub sink: String,
-    /// Everything up to here is delivered, filtered out, dead-lettered or let go.
-    pub position: Sequence,
-    pub dead: Vec<NewDeadLetter>,
-}
-
-/// A copy of an event that a sink could not deliver.
-#[derive(Clone, Debug)]
-pub struct NewDeadLetter {
-    pub sequence: Sequence,
-    pub event: Arc<Event>,
-    pub reason: String,
-    pub detail: String,
-    pub attempts: u32,
-    pub first_failure: Millis,
-    pub last_failure: Millis,
-}
-
-/// A dead letter as it is listed.
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
-pub struct DeadLetter {
-    pub number: u64,
-    pub sink: String,
-    pub sequence: Sequence,
-    pub id: String,
-    pub kind: String,
-    pub subject: String,
-    pub reason: String,
-    pub detail: String,
-    pub attempts: u32,
-    /// RFC 3339.
-    pub first_failure: String,
-    pub last_failure: String,
-}
-
 /// What a sink's position is, and how far behind it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lag {

@@ -5,8 +5,10 @@
 //! and any decision on when to do what (see `writer`, `upkeep`, `stall`).
 
 use super::api::{
-    Account, Checkpoint, ConversationMarks, DeadLetter, Error, Gap, Known, Lag, MarkWrite, NewDeadLetter,
-    Read, Sequence, StateWrite,
+    Account, Checkpoint, ConversationMarks, Error, Gap, Known, Lag, MarkWrite, Read, Sequence, StateWrite,
+};
+use super::aside::{
+    DeadLetter, LetterCount, LetterFilter, NewDeadLetter, NewParked, Parked, ParkedKey, Tried,
 };
 use super::fault::Fault;
 use crate::base::digest::Digest;
@@ -46,9 +48,32 @@ pub(super) enum Write {
         sequence: Sequence,
         reason: String,
     },
+    Park {
+        sink: String,
+        parked: NewParked,
+        body: Vec<u8>,
+    },
+    Tried {
+        sink: String,
+        tried: Tried,
+    },
+    Unpark {
+        sink: String,
+        sequence: Sequence,
+    },
     /// Removes a dead letter.
     Forget {
         number: u64,
+    },
+    /// Asks for a dead letter again.
+    Redrive {
+        number: u64,
+        at: Millis,
+    },
+    /// Makes a parked event of a dead letter, under a key of its own.
+    TakeUp {
+        number: u64,
+        key: String,
     },
     Account(Account),
     /// Sets or removes a small fact.
@@ -80,7 +105,16 @@ pub(super) struct Tally {
 pub(super) struct Outcome {
     pub tally: Tally,
     pub set_aside: u64,
-    pub forgotten: u64,
+    /// Dead letters removed, asked for or taken up.
+    pub letters: u64,
+}
+
+impl Outcome {
+    #[expect(clippy::unnecessary_wraps, reason = "it ends an arm of a match whose others can fail")]
+    pub(super) fn touched(&mut self, letters: u64) -> Result<(), rusqlite::Error> {
+        self.letters = self.letters.saturating_add(letters);
+        Ok(())
+    }
 }
 
 /// What may go.
@@ -175,8 +209,14 @@ pub(super) trait Reading: Send {
     fn gaps(&self, session: Option<&str>, only_open: bool, limit: usize) -> Result<Vec<Gap>, Error>;
     fn accounts(&self) -> Result<Vec<Account>, Error>;
     fn notes(&self, prefix: &str) -> Result<Vec<(String, String)>, Error>;
-    fn dead_letters(&self, sink: Option<&str>, limit: usize) -> Result<Vec<DeadLetter>, Error>;
-    fn dead_letter(&self, number: u64) -> Result<Option<(DeadLetter, Arc<Event>)>, Error>;
+    fn dead_letters(&self, filter: &LetterFilter, limit: usize) -> Result<Vec<DeadLetter>, Error>;
+    fn count_dead_letters(&self, filter: &LetterFilter) -> Result<Vec<LetterCount>, Error>;
+    fn letter_numbers(&self, filter: &LetterFilter) -> Result<Vec<u64>, Error>;
+    fn dead_letter(&self, number: u64) -> Result<Option<(DeadLetter, Arc<Event>, String)>, Error>;
+    fn redriven(&self, sink: &str, now: Millis, limit: usize) -> Result<Vec<(u64, ParkedKey)>, Error>;
+    fn parked_keys(&self, sink: &str) -> Result<Vec<ParkedKey>, Error>;
+    fn parked(&self, sink: &str, key: &str, max_events: usize, max_bytes: u64) -> Result<Vec<Parked>, Error>;
+    fn aside_after(&self, sink: &str, position: Sequence) -> Result<Vec<Sequence>, Error>;
 }
 
 /// Makes a reader of its own for whoever asks.

@@ -21,8 +21,9 @@ pub(super) enum Op {
         sinks: Vec<(String, StartAt)>,
         answer: Answer<()>,
     },
-    Forget {
-        numbers: Vec<u64>,
+    /// Dead letters to remove, to ask for again or to take up; answered with how many there were.
+    Touch {
+        writes: Vec<Write>,
         answer: Answer<u64>,
     },
     Trim {
@@ -81,7 +82,7 @@ impl Op {
             Op::Register { answer, .. } | Op::Trim { answer } => {
                 answer.send(Err(Arc::clone(error))).ok().unwrap_or_default();
             }
-            Op::Forget { answer, .. } => {
+            Op::Touch { answer, .. } => {
                 answer.send(Err(Arc::clone(error))).ok().unwrap_or_default();
             }
             Op::Broken(_) | Op::Close => (),

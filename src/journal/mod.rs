@@ -5,10 +5,11 @@
 //!
 //! `api` says what goes in and out. One thread writes (`writer`, with `group`, `stall` and `upkeep`), two read
 //! (`readers`); both see storage through `engine`, which `sqlite` and its neighbours implement. `facts` is what
-//! sessions know besides events, from the handle down to its rows. Around the database stand the checked directory
+//! sessions know besides events and `aside` what sinks could not deliver, from the handle down to the rows. Around the database stand the checked directory
 //! (`directory`), its `lock`, the `reserve` and the `high_water` mark.
 
 mod api;
+mod aside;
 mod budget;
 mod compact;
 mod directory;
@@ -37,6 +38,10 @@ mod writer;
 mod tests;
 
 pub use api::*;
+pub use aside::{
+    DeadLetter, Failure, LetterCount, LetterFilter, NewDeadLetter, NewParked, Parked, ParkedKey, Settle,
+    Tried,
+};
 
 use crate::base::digest::Digest;
 use crate::base::envelope::Event;
@@ -128,34 +133,6 @@ impl Journal {
         pending
     }
 
-    /// Queues what a lane has settled. With dead letters the answer means that they are on disk; without, only
-    /// that the position counts: a crash within the next second may set it back, and events come again.
-    ///
-    /// A position never moves back, nor beyond the last event. While the disk is full a settle may be committed
-    /// before an append that was queued ahead of it: who needs the append first waits for it first.
-    pub fn settle(&self, settle: Settle) -> Pending<()> {
-        let (answer, pending) = oneshot::channel();
-        let Settle { sink, position, dead } = settle;
-        let sync = !dead.is_empty();
-        let mut bytes = 0u64;
-        let mut writes = Vec::with_capacity(dead.len().saturating_add(1));
-        for letter in dead {
-            match serialised(&letter.event) {
-                Ok(body) => {
-                    bytes = bytes.saturating_add(body.len() as u64);
-                    writes.push(Write::Dead { sink: sink.clone(), letter, body });
-                }
-                Err(error) => {
-                    answer.send(Err(Arc::new(error))).ok();
-                    return pending;
-                }
-            }
-        }
-        writes.push(Write::Position { sink, at: position });
-        self.write(Request { writes, events: 0, bytes, sync, reply: Reply::Settle(answer) });
-        pending
-    }
-
     /// Says which sinks are configured, again after each change. A new one begins where it is told; one that is no
     /// longer named keeps its position, but holds nothing back. Nothing is trimmed before the first call.
     pub async fn register_sinks(&self, sinks: &[(String, StartAt)]) -> Result<(), Arc<Error>> {
@@ -213,23 +190,6 @@ impl Journal {
     /// Where every session stood last, by name.
     pub async fn checkpoints(&self) -> Result<Vec<Checkpoint>, Error> {
         self.ask(|reader| reader.checkpoints()).await
-    }
-
-    /// Dead letters, oldest first, of one sink or of all.
-    pub async fn dead_letters(&self, sink: Option<&str>, limit: usize) -> Result<Vec<DeadLetter>, Error> {
-        let sink = sink.map(str::to_owned);
-        self.ask(move |reader| reader.dead_letters(sink.as_deref(), limit)).await
-    }
-
-    /// One dead letter with its event, for showing it or delivering it again.
-    pub async fn dead_letter(&self, number: u64) -> Result<Option<(DeadLetter, Arc<Event>)>, Error> {
-        self.ask(move |reader| reader.dead_letter(number)).await
-    }
-
-    /// Removes dead letters, by number; says how many there were.
-    pub async fn forget_dead_letters(&self, numbers: &[u64]) -> Result<u64, Arc<Error>> {
-        let numbers = numbers.to_vec();
-        self.call(|answer| Op::Forget { numbers, answer }).await
     }
 
     /// Trims all that may go now and gives its space back, without waiting for the slices between commits.
@@ -320,12 +280,12 @@ pub fn inspect(state_dir: &Path) -> Result<(), Error> {
 /// Dead letters from the files of a journal that no process has open.
 pub fn dead_letters_offline(
     state_dir: &Path,
-    sink: Option<&str>,
+    filter: &LetterFilter,
     limit: usize,
 ) -> Result<Vec<DeadLetter>, Error> {
     directory::check(state_dir)?;
     let _lock = lock::take(state_dir)?;
-    read::open(state_dir)?.dead_letters(sink, limit)
+    read::open(state_dir)?.dead_letters(filter, limit)
 }
 
 fn serialised(event: &Event) -> Result<Vec<u8>, Error> {

@@ -2,9 +2,8 @@
 //!
 //! A statement left open would pin the write-ahead log and let it grow without end.
 
-use super::api::{
-    Account, Checkpoint, ConversationMarks, DeadLetter, Error, Gap, Known, Lag, Mark, Sequence,
-};
+use super::api::{Account, Checkpoint, ConversationMarks, Error, Gap, Known, Lag, Mark, Sequence};
+use super::aside::{self, DeadLetter, LetterCount, LetterFilter, Parked, ParkedKey};
 use super::engine::{RawRead, Reading};
 use super::facts;
 use super::row::{COLUMNS, Parsed, int, parse, uint};
@@ -12,8 +11,8 @@ use super::schema;
 use super::sqlite::FILE;
 use crate::base::digest::Digest;
 use crate::base::envelope::Event;
-use crate::base::time::rfc3339;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
+use crate::base::time::Millis;
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -173,41 +172,35 @@ impl Reading for SqliteReader {
         facts::read::notes(&self.0, prefix)
     }
 
-    fn dead_letters(&self, sink: Option<&str>, limit: usize) -> Result<Vec<DeadLetter>, Error> {
-        let mut select = self.0.prepare_cached(&format!(
-            "SELECT {LETTER} FROM dead_letter WHERE ?1 IS NULL OR sink = ?1 ORDER BY number LIMIT ?2"
-        ))?;
-        let found = select.query_map(params![sink, int(limit as u64)], letter)?;
-        Ok(found.collect::<Result<_, _>>()?)
+    fn dead_letters(&self, filter: &LetterFilter, limit: usize) -> Result<Vec<DeadLetter>, Error> {
+        aside::letters::list(&self.0, filter, limit)
     }
 
-    fn dead_letter(&self, number: u64) -> Result<Option<(DeadLetter, Arc<Event>)>, Error> {
-        let mut select =
-            self.0.prepare_cached(&format!("SELECT {LETTER}, body FROM dead_letter WHERE number = ?1"))?;
-        let found: Option<(DeadLetter, Vec<u8>)> =
-            select.query_row([int(number)], |row| Ok((letter(row)?, row.get(11)?))).optional()?;
-        let Some((letter, body)) = found else { return Ok(None) };
-        let event = serde_json::from_slice(&body)
-            .map_err(|error| Error::Row(format!("dead letter {number} ({:?} error)", error.classify())))?;
-        Ok(Some((letter, Arc::new(event))))
+    fn count_dead_letters(&self, filter: &LetterFilter) -> Result<Vec<LetterCount>, Error> {
+        aside::letters::count(&self.0, filter)
     }
-}
 
-const LETTER: &str =
-    "number, sink, seq, id, kind, subject, reason, detail, attempts, first_failure, last_failure";
+    fn letter_numbers(&self, filter: &LetterFilter) -> Result<Vec<u64>, Error> {
+        aside::letters::numbers(&self.0, filter)
+    }
 
-fn letter(row: &Row<'_>) -> Result<DeadLetter, rusqlite::Error> {
-    Ok(DeadLetter {
-        number: uint(row.get(0)?),
-        sink: row.get(1)?,
-        sequence: uint(row.get(2)?),
-        id: row.get(3)?,
-        kind: row.get(4)?,
-        subject: row.get(5)?,
-        reason: row.get(6)?,
-        detail: row.get(7)?,
-        attempts: row.get(8)?,
-        first_failure: rfc3339(row.get(9)?),
-        last_failure: rfc3339(row.get(10)?),
-    })
+    fn dead_letter(&self, number: u64) -> Result<Option<(DeadLetter, Arc<Event>, String)>, Error> {
+        aside::letters::one(&self.0, number)
+    }
+
+    fn redriven(&self, sink: &str, now: Millis, limit: usize) -> Result<Vec<(u64, ParkedKey)>, Error> {
+        aside::letters::redriven(&self.0, sink, now, limit)
+    }
+
+    fn parked_keys(&self, sink: &str) -> Result<Vec<ParkedKey>, Error> {
+        aside::parked::keys(&self.0, sink)
+    }
+
+    fn parked(&self, sink: &str, key: &str, max_events: usize, max_bytes: u64) -> Result<Vec<Parked>, Error> {
+        aside::parked::of_key(&self.0, sink, key, max_events, max_bytes)
+    }
+
+    fn aside_after(&self, sink: &str, position: Sequence) -> Result<Vec<Sequence>, Error> {
+        aside::parked::after(&self.0, sink, position)
+    }
 }

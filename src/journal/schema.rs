@@ -121,8 +121,35 @@ CREATE TABLE note (
 ) WITHOUT ROWID;
 ";
 
+/// What sinks could not deliver: parked events, and dead letters that can be asked for again.
+///
+/// A parked event has a row of its own with its body, so that it holds nothing back; it is found by its key, in order.
+pub(super) const V3: &str = "
+CREATE TABLE parked (
+    num INTEGER PRIMARY KEY,
+    sink TEXT NOT NULL,
+    key TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    recorded INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    first_failure INTEGER,
+    due INTEGER NOT NULL,
+    late INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    answer TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    body BLOB NOT NULL
+);
+CREATE UNIQUE INDEX parked_of ON parked (sink, seq);
+CREATE INDEX parked_key ON parked (sink, key, seq);
+ALTER TABLE dead_letter ADD COLUMN answer TEXT NOT NULL DEFAULT '';
+ALTER TABLE dead_letter ADD COLUMN redrive INTEGER;
+CREATE INDEX dead_letter_redrive ON dead_letter (sink, redrive) WHERE redrive IS NOT NULL;
+";
+
 /// Step n brings version n to n + 1.
-pub(super) const STEPS: &[&str] = &[V1, V2];
+pub(super) const STEPS: &[&str] = &[V1, V2, V3];
 
 /// Brings the schema up to the last step; refuses a journal that knows more steps than this release.
 pub(super) fn upgrade(conn: &mut Connection, path: &Path, steps: &[&str]) -> Result<(), Error> {

@@ -4,7 +4,8 @@
 //! Trimming and giving space back are in `trim` and `compact`, what sessions know in `facts`, reading
 //! in `read`.
 
-use super::api::{Error, MAX_DIGESTS, MarkWrite, NewDeadLetter, Sequence};
+use super::api::{Error, MAX_DIGESTS, MarkWrite, Sequence};
+use super::aside;
 use super::budget::Budget;
 use super::engine::{Compact, Durability, Engine, Held, Outcome, Plan, Tally, Trimmed, Write};
 use super::facts;
@@ -184,18 +185,18 @@ fn apply(conn: &Connection, write: &Write, outcome: &mut Outcome, now: i64) -> R
             )?
             .execute(params![sink, int(*at), now])
             .map(|_| ()),
-        Write::Dead { sink, letter, body } => dead(conn, sink, letter, body),
+        Write::Dead { sink, letter, body } => aside::letters::dead(conn, sink, letter, body),
         Write::SetAside { sequence, reason } => {
             outcome.set_aside =
                 outcome.set_aside.saturating_add(set_aside(conn, *sequence, reason, outcome.tally)?);
             Ok(())
         }
-        Write::Forget { number } => {
-            let gone =
-                conn.prepare_cached("DELETE FROM dead_letter WHERE number = ?1")?.execute([int(*number)])?;
-            outcome.forgotten = outcome.forgotten.saturating_add(gone as u64);
-            Ok(())
-        }
+        Write::Park { sink, parked, body } => aside::parked::park(conn, sink, parked, body),
+        Write::Tried { sink, tried } => aside::parked::tried(conn, sink, tried),
+        Write::Unpark { sink, sequence } => aside::parked::unpark(conn, sink, *sequence),
+        Write::Forget { number } => outcome.touched(aside::letters::forget(conn, *number)?),
+        Write::Redrive { number, at } => outcome.touched(aside::letters::redrive(conn, *number, *at)?),
+        Write::TakeUp { number, key } => outcome.touched(aside::letters::take_up(conn, *number, key, now)?),
     }
 }
 
@@ -250,32 +251,6 @@ fn mark(conn: &Connection, write: &MarkWrite) -> Result<(), rusqlite::Error> {
              revision = max(revision, excluded.revision)",
     )?
     .execute(params![number, write.index, write.content.0, write.revision, -int(MAX_DIGESTS as u64 * 16)])
-    .map(|_| ())
-}
-
-/// A letter for the same event again (the sink met it twice around a crash) replaces the first.
-fn dead(conn: &Connection, sink: &str, letter: &NewDeadLetter, body: &[u8]) -> Result<(), rusqlite::Error> {
-    conn.prepare_cached(
-        "INSERT INTO dead_letter
-             (sink, seq, id, kind, subject, reason, detail, attempts, first_failure, last_failure, body)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-         ON CONFLICT (sink, seq) DO UPDATE SET
-             reason = excluded.reason, detail = excluded.detail, attempts = excluded.attempts,
-             first_failure = min(first_failure, excluded.first_failure), last_failure = excluded.last_failure",
-    )?
-    .execute(params![
-        sink,
-        int(letter.sequence),
-        letter.event.id,
-        letter.event.kind,
-        letter.event.subject,
-        letter.reason,
-        letter.detail,
-        letter.attempts,
-        letter.first_failure,
-        letter.last_failure,
-        body
-    ])
     .map(|_| ())
 }
 

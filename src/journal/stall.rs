@@ -79,11 +79,11 @@ impl Writer {
 
     /// Empties the inbox: what sinks settle counts at once, everything else waits behind the stalled writes.
     ///
-    /// A position may not overtake dead letters of its own sink: it would let their events go. True where dead
-    /// letters found no room.
+    /// A position may not overtake what its own sink puts aside: it would let those events go. True where that
+    /// found no room.
     fn take_settled(&mut self, stalled: &[Write]) -> Result<bool, Error> {
         let mut letters_wait = false;
-        let mut blocked: HashSet<String> = dead_of(stalled).collect();
+        let mut blocked: HashSet<String> = aside_of(stalled).collect();
         let mut queued: VecDeque<Op> = std::mem::take(&mut self.backlog);
         loop {
             match self.inbox.try_recv() {
@@ -102,13 +102,13 @@ impl Writer {
                 {
                     if let Some(put_off) = self.settle_early(request)? {
                         letters_wait = true;
-                        blocked.extend(dead_of(&put_off.writes));
+                        blocked.extend(aside_of(&put_off.writes));
                         self.backlog.push_back(Op::Write(put_off));
                     }
                 }
                 other => {
                     if let Op::Write(request) = &other {
-                        blocked.extend(dead_of(&request.writes));
+                        blocked.extend(aside_of(&request.writes));
                     }
                     self.backlog.push_back(other);
                 }
@@ -189,17 +189,24 @@ impl Writer {
     }
 }
 
-/// The sinks whose dead letters are among the writes.
-fn dead_of(writes: &[Write]) -> impl Iterator<Item = String> {
+/// The sinks whose parked events or dead letters are among the writes.
+fn aside_of(writes: &[Write]) -> impl Iterator<Item = String> {
     writes.iter().filter_map(|write| match write {
-        Write::Dead { sink, .. } => Some(sink.clone()),
+        Write::Dead { sink, .. }
+        | Write::Park { sink, .. }
+        | Write::Tried { sink, .. }
+        | Write::Unpark { sink, .. } => Some(sink.clone()),
         _ => None,
     })
 }
 
 fn mentions(request: &Request, sinks: &HashSet<String>) -> bool {
     request.writes.iter().any(|write| match write {
-        Write::Position { sink, .. } | Write::Dead { sink, .. } => sinks.contains(sink),
+        Write::Position { sink, .. }
+        | Write::Dead { sink, .. }
+        | Write::Park { sink, .. }
+        | Write::Tried { sink, .. }
+        | Write::Unpark { sink, .. } => sinks.contains(sink),
         _ => false,
     })
 }

@@ -97,7 +97,7 @@ impl Writer {
             match next {
                 Some(Op::Write(request)) => self.write(request)?,
                 Some(Op::Register { sinks, answer }) => self.register(sinks, answer)?,
-                Some(Op::Forget { numbers, answer }) => self.forget(&numbers, answer)?,
+                Some(Op::Touch { writes, answer }) => self.touch(&writes, answer)?,
                 Some(Op::Trim { answer }) => self.trim_all(answer)?,
                 Some(Op::Broken(why)) => return Err(Error::Failed(why)),
                 Some(Op::Close) => return self.finish(),
@@ -263,10 +263,9 @@ impl Writer {
         Ok(())
     }
 
-    fn forget(&mut self, numbers: &[u64], answer: Answer<u64>) -> Result<(), Error> {
-        let writes: Vec<Write> = numbers.iter().map(|number| Write::Forget { number: *number }).collect();
-        let outcome = self.commit(&writes)?;
-        answer.send(Ok(outcome.forgotten)).ok();
+    fn touch(&mut self, writes: &[Write], answer: Answer<u64>) -> Result<(), Error> {
+        let outcome = self.commit(writes)?;
+        answer.send(Ok(outcome.letters)).ok();
         Ok(())
     }
 

@@ -1,26 +1,34 @@
 //! One sink's lane: read → route → mask → deliver → retry, dead-letter or settle. The ONLY retry loop.
 //!
 //! The lane holds a bounded window of events (`window`), has several calls out over distinct keys, and settles
-//! the contiguous prefix. Waits are timers inside one `select`, so a stop is heard at once. After a crash what
-//! was delivered above the position is delivered again under the same id.
+//! the contiguous prefix. A key that fails while others get through is parked in the journal (`aside`), so that the
+//! position does not wait for it; where everything fails, the `breaker` lets one probe at a time through and the
+//! position waits. Waits are timers inside one `select`, so a stop is heard at once. After a crash what was
+//! delivered above the position is delivered again under the same id.
 //! Deliberately absent: knowledge of any kind of sink.
 
+mod aside;
+mod breaker;
+mod fill;
 mod keep;
 mod land;
+mod park;
 
 use crate::base::health::Health;
 use crate::base::metrics::Metrics;
 use crate::base::time::Clock;
-use crate::journal::{Error, Head, NewDeadLetter, Pending, Sequence, sequence_text};
+use crate::journal::{Error, Head, Pending, Sequence, Settle, sequence_text};
 use crate::outbound::lag::Intake;
 use crate::outbound::report::Report;
 use crate::outbound::settings::{SinkConfig, Start};
 use crate::outbound::sink::{BuildError, Cause, Delivery, Outcome, Shape, Sink};
 use crate::outbound::source::Source;
 use crate::outbound::window::{Item, Take, Window};
-use crate::outbound::{mask, route};
+use aside::Aside;
+use breaker::Breaker;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use std::collections::HashSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -37,7 +45,7 @@ const SILENT: Duration = Duration::from_secs(5);
 const DRAIN: Duration = Duration::from_secs(10);
 /// Wait for what a sink still has on its way when it is closed.
 const CLOSE: Duration = Duration::from_secs(5);
-/// Dead letters not stored yet; above this (the journal stalls) nothing more is read.
+/// Parked events and dead letters not stored yet; above this (the journal stalls) nothing more is read.
 const MAX_UNSTORED: usize = 1_000;
 
 /// What every lane shares.
@@ -84,8 +92,19 @@ pub struct Lane<S> {
     /// The position last asked to be stored.
     settled: Option<Sequence>,
     settling: Option<Pending<()>>,
-    /// Dead letters to be stored with the next settle.
-    dead: Vec<NewDeadLetter>,
+    /// Parked events that are over with the settle that is out.
+    settling_gone: Vec<Sequence>,
+    /// What goes with the next settle.
+    next: Settle,
+    aside: Aside,
+    breaker: Breaker,
+    /// Beyond the position, and put aside before the last stop.
+    skip: HashSet<Sequence>,
+    /// Whether a failing key may be parked.
+    parks: bool,
+    /// Nothing more is read, as what is parked has reached its limit.
+    crowded: bool,
+    last_good: Option<Instant>,
     /// Times the sink was built since something last got through.
     builds: u32,
 }
@@ -133,7 +152,14 @@ impl<S: Source> Lane<S> {
             window: Window::new(0, 1, 1),
             settled: None,
             settling: None,
-            dead: Vec::new(),
+            settling_gone: Vec::new(),
+            next: Settle { sink: config.name.clone(), ..Settle::default() },
+            aside: Aside::new(config.park),
+            breaker: Breaker::new(config.retry.backoff),
+            skip: HashSet::new(),
+            parks: false,
+            crowded: false,
+            last_good: None,
             builds: 0,
             config,
             maker,
@@ -165,6 +191,9 @@ impl<S: Source> Lane<S> {
             let sink = Arc::new(sink);
             let end = self.serve(&sink).await;
             self.window.recall();
+            if matches!(end, Ok(End::Stopped)) {
+                self.park_rest();
+            }
             let grace = if matches!(end, Ok(End::Stopped)) { CLOSE } else { Duration::ZERO };
             tokio::select! {
                 () = sink.close(grace) => {}
@@ -189,6 +218,9 @@ impl<S: Source> Lane<S> {
             (None, Start::Earliest) => 0,
         };
         self.window = Window::new(position, 1, 1);
+        let parked = self.source.parked_keys(&self.config.name).await?;
+        self.aside.found(parked, self.wiring.clock.now(), Instant::now());
+        self.skip = self.source.aside_after(&self.config.name, position).await?.into_iter().collect();
         self.settle();
         tracing::info!(sink = self.config.name, position, "lane starts after this sequence");
         Ok(())
@@ -215,6 +247,7 @@ impl<S: Source> Lane<S> {
                 Ok(sink) => {
                     let shape = sink.shape();
                     self.window.limit(shape.window_events, shape.window_bytes);
+                    self.parks = shape.parks;
                     self.report.built();
                     return Ok(Some(sink));
                 }
@@ -236,6 +269,9 @@ impl<S: Source> Lane<S> {
             let mut more = false;
             if leaving.is_none() {
                 more = !stopping && self.fill().await?;
+                if !stopping && calls.len() < self.allowed(&shape, Instant::now()) {
+                    self.load(shape.calls).await?;
+                }
                 if calls.is_empty() {
                     progress = Instant::now();
                 }
@@ -249,7 +285,7 @@ impl<S: Source> Lane<S> {
             {
                 return Ok(end);
             }
-            let due = self.window.next_due().filter(|_| !stopping && leaving.is_none());
+            let due = self.next_due(&shape, calls.len()).filter(|_| !stopping && leaving.is_none());
             let deadline = leaving.as_ref().map(|(_, deadline)| *deadline);
             let idle = !more && !stopping && leaving.is_none();
             tokio::select! {
@@ -263,7 +299,10 @@ impl<S: Source> Lane<S> {
                     }
                     self.look_for_trouble(sink, &calls, progress);
                 }
-                done = settled(&mut self.settling), if self.settling.is_some() => done?,
+                done = settled(&mut self.settling), if self.settling.is_some() => {
+                    done?;
+                    self.stored();
+                }
                 () = at(due), if due.is_some() => self.window.wake(Instant::now()),
                 Some(landed) = calls.next(), if !calls.is_empty() => {
                     progress = Instant::now();
@@ -279,37 +318,15 @@ impl<S: Source> Lane<S> {
         }
     }
 
-    /// Reads once if there is room and something to read. Says whether there is more.
-    async fn fill(&mut self) -> Result<bool, Fault> {
-        let head = self.head.borrow_and_update().last;
-        if head <= self.window.through() || self.dead.len() >= MAX_UNSTORED {
-            return Ok(false);
-        }
-        let Some((events, bytes)) = self.window.room() else { return Ok(false) };
-        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-        let read = self.source.read(self.window.through(), events, bytes).await?;
-        let before = self.window.through();
-        let mut filtered = 0;
-        for stored in read.events {
-            if !route::wants(&self.config.matching, &stored.event) {
-                self.window.pass(stored.sequence);
-                filtered += 1;
-                continue;
-            }
-            let masked = mask::apply(&stored.event, self.config.privacy, self.config.raw);
-            self.window.push(Item { stored, masked, failures: 0, first_failure: None });
-        }
-        self.window.passed(read.through);
-        self.report.filtered(filtered);
-        // A read that got nowhere waits for the next commit rather than spin.
-        Ok(self.window.through() > before && self.window.through() < head && self.window.room().is_some())
-    }
-
     /// Calls the sink with what may be tried, as often as it wants to be called at once.
     fn dispatch(&mut self, sink: &Arc<Sink>, shape: &Shape, calls: &mut Calls) {
         let take = Take { items: shape.items, keys: shape.keys, per_key: shape.per_key };
-        while calls.len() < shape.calls && self.window.has_ready() {
-            let items = self.window.take(take);
+        loop {
+            let now = Instant::now();
+            if calls.len() >= self.allowed(shape, now) || !self.window.has_ready(now) {
+                return;
+            }
+            let items = self.window.take(take, now);
             if items.is_empty() {
                 continue;
             }
@@ -321,6 +338,21 @@ impl<S: Source> Lane<S> {
                 Landed { batch, outcomes, took: began.elapsed() }
             }));
         }
+    }
+
+    /// Calls that may be out now.
+    fn allowed(&self, shape: &Shape, now: Instant) -> usize {
+        self.breaker.limit(now).map_or(shape.calls, |limit| limit.min(shape.calls))
+    }
+
+    /// When there is something to try again. While every call is out their landing comes first.
+    fn next_due(&self, shape: &Shape, out: usize) -> Option<Instant> {
+        let now = Instant::now();
+        if out >= self.allowed(shape, now) {
+            return self.breaker.until().filter(|until| *until > now);
+        }
+        let parked = self.aside.next_due().filter(|_| self.may_load(shape.calls));
+        self.window.next_due().into_iter().chain(parked).min()
     }
 
     fn delivery(&self, item: Item) -> Delivery {

@@ -52,6 +52,7 @@ fn without_raw(event: &Event, data: Box<RawValue>) -> Event {
         data,
         raw: None,
         context: None,
+        late: event.late,
     }
 }
 

@@ -6,7 +6,7 @@
 
 use crate::base::health::{Health, Status};
 use crate::base::metrics::Metrics;
-use crate::journal::Lag;
+use crate::journal::{Failure, Lag};
 use crate::outbound::sink::Cause;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -26,6 +26,8 @@ pub struct Report {
     last_good: Option<Instant>,
     failures: Voice,
     letters: Voice,
+    /// Nothing more may be parked.
+    full: bool,
 }
 
 struct Failing {
@@ -72,6 +74,7 @@ impl Report {
             last_good: None,
             failures: Voice::new(1),
             letters: Voice::new(10),
+            full: false,
         };
         report.status(Status::Starting);
         report.metrics.sink_up.with_label_values(&[sink]).set(0);
@@ -150,17 +153,17 @@ impl Report {
     }
 
     /// Each is listed by `dead-letters list`; the log names the first ones of a minute.
-    pub fn dead_letter(&mut self, cause: &Cause, id: &str, attempts: u32) {
-        self.metrics.sink_dead_letters_total.with_label_values(&[&self.sink, cause.reason]).inc();
+    pub fn dead_letter(&mut self, failure: &Failure, id: &str, attempts: u32) {
+        self.metrics.sink_dead_letters_total.with_label_values(&[&self.sink, &failure.reason]).inc();
         let Some(unsaid) = self.letters.speak(Instant::now()) else { return };
         tracing::warn!(
             sink = self.sink,
-            reason = cause.reason,
+            reason = failure.reason,
             attempts,
             event = id,
             dead_letters_not_logged = unsaid,
             "event put aside as a dead letter: {}",
-            cause.detail
+            failure.detail
         );
     }
 
@@ -188,6 +191,43 @@ impl Report {
         self.metrics.sink_lag_events.with_label_values(&labels).set(signed(lag.events));
         self.metrics.sink_lag_bytes.with_label_values(&labels).set(signed(lag.bytes));
         self.metrics.sink_lag_seconds.with_label_values(&labels).set(age.as_secs_f64());
+    }
+
+    /// What failing keys have beside the position; `full` while no more of it fits.
+    pub fn parked(&mut self, keys: u64, events: u64, bytes: u64, full: bool) {
+        let labels = [self.sink.as_str()];
+        self.metrics.sink_parked_keys.with_label_values(&labels).set(signed(keys));
+        self.metrics.sink_parked_events.with_label_values(&labels).set(signed(events));
+        self.metrics.sink_parked_bytes.with_label_values(&labels).set(signed(bytes));
+        if full && !self.full {
+            tracing::error!(
+                sink = self.sink,
+                keys,
+                events,
+                bytes,
+                "failing keys have reached the limit of what may be parked (park): nothing more is read until there is room"
+            );
+        }
+        self.full = full;
+        if full {
+            self.status(Status::Degraded(format!(
+                "{events} events of {keys} failing keys are parked, as many as may be (park): nothing more is read"
+            )));
+        }
+    }
+
+    /// Whether the destination as a whole is given up for now.
+    pub fn circuit(&self, open: bool, cause: Option<&Cause>) {
+        self.metrics.sink_circuit_open.with_label_values(&[&self.sink]).set(i64::from(open));
+        match cause {
+            Some(cause) => tracing::warn!(
+                sink = self.sink,
+                reason = cause.reason,
+                "the destination fails as a whole: one delivery at a time tries whether it is back: {}",
+                cause.detail
+            ),
+            None => tracing::info!(sink = self.sink, "the destination is back"),
+        }
     }
 
     pub fn lost(&self, count: u64, first: &str, last: &str, limit: &str) {

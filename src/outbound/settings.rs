@@ -19,6 +19,14 @@ pub struct SinkConfig {
     pub start: Start,
     pub max_lag: MaxLag,
     pub retry: RetryPolicy,
+    pub park: Park,
+}
+
+/// How much of failing keys may be kept beside the position; at the limit the lane reads no further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Park {
+    pub keys: usize,
+    pub bytes: u64,
 }
 
 /// The kinds of sinks.
@@ -78,8 +86,10 @@ pub enum OnLimit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
     pub backoff: Backoff,
-    /// Tries before an event becomes a dead letter.
+    /// Tries before an event becomes a dead letter. What fails while the whole destination is away does not count.
     pub max_attempts: u32,
+    /// Since its first failure.
+    pub max_age: Duration,
 }
 
 #[derive(Clone, Debug)]

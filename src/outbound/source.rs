@@ -2,8 +2,11 @@
 //!
 //! Deliberately absent: how events come to be, and trimming (the journal's own affair).
 
-use crate::journal::{Append, Committed, Error, Head, Journal, Lag, Pending, Read, Sequence, Settle};
+use crate::journal::{
+    Append, Committed, Error, Head, Journal, Lag, Parked, ParkedKey, Pending, Read, Sequence, Settle,
+};
 use std::future::Future;
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// The reading side of the journal. Cheap to clone; one clone a lane.
@@ -19,7 +22,7 @@ pub trait Source: Clone + Send + Sync + 'static {
     /// Changes with every commit.
     fn head(&self) -> watch::Receiver<Head>;
 
-    /// Stores a position and its dead letters in one transaction. Calls of one sink take effect in their order.
+    /// Stores a position and what is put aside in one transaction. Calls of one sink take effect in their order.
     fn settle(&self, settle: Settle) -> Pending<()>;
 
     /// The stored position of a sink; none where the journal does not know it yet.
@@ -30,6 +33,32 @@ pub trait Source: Clone + Send + Sync + 'static {
 
     /// Writes an event of the lanes' own (`cometbridge.sink.lost.v1`).
     fn append(&self, append: Append) -> Pending<Committed>;
+
+    /// The keys of a sink that have parked events.
+    fn parked_keys(&self, sink: &str) -> impl Future<Output = Result<Vec<ParkedKey>, Error>> + Send;
+
+    /// A key's first parked events: at most so many, and (beyond the first) at most so many bytes.
+    fn parked(
+        &self,
+        sink: &str,
+        key: &str,
+        max_events: usize,
+        max_bytes: u64,
+    ) -> impl Future<Output = Result<Vec<Parked>, Error>> + Send;
+
+    /// Which events beyond a position are put aside already.
+    fn aside_after(
+        &self,
+        sink: &str,
+        position: Sequence,
+    ) -> impl Future<Output = Result<Vec<Sequence>, Error>> + Send;
+
+    /// Parks dead letters whose redrive is due, at most so many.
+    fn take_up(
+        &self,
+        sink: &str,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<ParkedKey>, Arc<Error>>> + Send;
 }
 
 impl Source for Journal {
@@ -55,5 +84,27 @@ impl Source for Journal {
 
     fn append(&self, append: Append) -> Pending<Committed> {
         Journal::append(self, append)
+    }
+
+    async fn parked_keys(&self, sink: &str) -> Result<Vec<ParkedKey>, Error> {
+        Journal::parked_keys(self, sink).await
+    }
+
+    async fn parked(
+        &self,
+        sink: &str,
+        key: &str,
+        max_events: usize,
+        max_bytes: u64,
+    ) -> Result<Vec<Parked>, Error> {
+        Journal::parked(self, sink, key, max_events, max_bytes).await
+    }
+
+    async fn aside_after(&self, sink: &str, position: Sequence) -> Result<Vec<Sequence>, Error> {
+        Journal::aside_after(self, sink, position).await
+    }
+
+    async fn take_up(&self, sink: &str, limit: usize) -> Result<Vec<ParkedKey>, Arc<Error>> {
+        Journal::take_up(self, sink, limit).await
     }
 }

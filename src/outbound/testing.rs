@@ -3,7 +3,8 @@
 use crate::base::envelope::{Event, Origin, TimeSource};
 use crate::base::time::{Clock, Millis};
 use crate::journal::{
-    Append, Committed, Error, Head, Lag, NewDeadLetter, Pending, Read, Sequence, Settle, Stored,
+    Append, Committed, Error, Head, Lag, NewDeadLetter, NewParked, Parked, ParkedKey, Pending, Read,
+    Sequence, Settle, Stored, Tried,
 };
 use crate::outbound::settings::*;
 use crate::outbound::sink::{Cause, Delivery, Outcome, Shape};
@@ -47,6 +48,7 @@ pub fn event(key: &str, number: u64) -> Event {
         data: raw(r#"{"interactionId":"i","message":{"index":5,"text":"Hello"}}"#),
         raw: None,
         context: None,
+        late: false,
     }
 }
 
@@ -73,7 +75,9 @@ pub fn config(name: &str, max_attempts: u32) -> SinkConfig {
         retry: RetryPolicy {
             backoff: crate::base::retry::Backoff { initial: second, max: second * 8 },
             max_attempts,
+            max_age: second * 86_400,
         },
+        park: Park { keys: 100, bytes: 1 << 20 },
     }
 }
 
@@ -90,6 +94,8 @@ pub struct Inner {
     pub events: BTreeMap<Sequence, (Arc<Event>, Millis)>,
     pub positions: HashMap<String, Sequence>,
     pub dead: Vec<NewDeadLetter>,
+    /// By sink and sequence.
+    pub parked: BTreeMap<(String, Sequence), NewParked>,
     /// Committed right after the next reading of the lag.
     pub after_lag: Option<&'static str>,
 }
@@ -118,6 +124,11 @@ impl Memory {
 
     pub fn last(&self) -> Sequence {
         self.head.borrow().last
+    }
+
+    /// Events parked, of all sinks.
+    pub fn parked(&self) -> usize {
+        self.inner.lock().unwrap().parked.len()
     }
 
     pub fn position_of(&self, sink: &str) -> Option<Sequence> {
@@ -156,9 +167,69 @@ impl Source for Memory {
 
     fn settle(&self, settle: Settle) -> Pending<()> {
         let mut inner = self.inner.lock().unwrap();
-        inner.positions.insert(settle.sink, settle.position);
+        let of = |sequence: Sequence| (settle.sink.clone(), sequence);
+        for parked in settle.park {
+            inner.parked.entry(of(parked.sequence)).or_insert(parked);
+        }
+        for Tried { sequence, attempts, first_failure, due, failure } in settle.tried {
+            if let Some(parked) = inner.parked.get_mut(&of(sequence)) {
+                (parked.attempts, parked.first_failure) = (attempts, Some(first_failure));
+                (parked.due, parked.failure) = (due, failure);
+            }
+        }
+        let dead = settle.dead.iter().map(|letter| letter.sequence);
+        for sequence in settle.unpark.iter().copied().chain(dead) {
+            inner.parked.remove(&of(sequence));
+        }
         inner.dead.extend(settle.dead);
+        inner.positions.insert(settle.sink, settle.position);
         ready(())
+    }
+
+    async fn parked_keys(&self, sink: &str) -> Result<Vec<ParkedKey>, Error> {
+        let inner = self.inner.lock().unwrap();
+        let mut keys: Vec<ParkedKey> = Vec::new();
+        for ((_, _), parked) in inner.parked.iter().filter(|((of, _), _)| of == sink) {
+            match keys.iter_mut().find(|key| key.key == parked.event.partitionkey) {
+                Some(key) => (key.events, key.bytes) = (key.events + 1, key.bytes + 100),
+                None => keys.push(ParkedKey {
+                    key: parked.event.partitionkey.clone(),
+                    events: 1,
+                    bytes: 100,
+                    due: parked.due,
+                }),
+            }
+        }
+        Ok(keys)
+    }
+
+    async fn parked(&self, sink: &str, key: &str, most: usize, bytes: u64) -> Result<Vec<Parked>, Error> {
+        let most = most.min(usize::try_from(bytes / 100).unwrap().max(1));
+        let inner = self.inner.lock().unwrap();
+        let of_key =
+            inner.parked.iter().filter(|((of, _), parked)| of == sink && parked.event.partitionkey == key);
+        let found = of_key.take(most).map(|((_, sequence), parked)| Parked {
+            sequence: *sequence,
+            event: Arc::clone(&parked.event),
+            bytes: 100,
+            recorded: parked.recorded,
+            attempts: parked.attempts,
+            first_failure: parked.first_failure,
+            late: false,
+            failure: parked.failure.clone(),
+        });
+        Ok(found.collect())
+    }
+
+    async fn aside_after(&self, sink: &str, position: Sequence) -> Result<Vec<Sequence>, Error> {
+        let inner = self.inner.lock().unwrap();
+        let parked = inner.parked.keys().filter(|(of, _)| of == sink).map(|(_, sequence)| *sequence);
+        let all = parked.chain(inner.dead.iter().map(|letter| letter.sequence));
+        Ok(all.filter(|sequence| *sequence > position).collect())
+    }
+
+    async fn take_up(&self, _sink: &str, _limit: usize) -> Result<Vec<ParkedKey>, Arc<Error>> {
+        Ok(Vec::new())
     }
 
     async fn position(&self, sink: &str) -> Result<Option<Sequence>, Error> {
@@ -208,18 +279,29 @@ pub struct Script {
     pub shape: Shape,
 }
 
+/// Four calls of at most four keys and eight events over a window of sixteen.
+pub fn shape() -> Shape {
+    Shape {
+        calls: 4,
+        items: 8,
+        keys: 4,
+        per_key: 4,
+        window_events: 16,
+        window_bytes: 1 << 20,
+        max_retry_after: Duration::from_secs(30),
+        frozen: false,
+        parks: true,
+    }
+}
+
 impl Script {
     pub fn new(respond: impl FnMut(&Delivery) -> Reply + Send + 'static) -> Arc<Script> {
-        let shape = Shape {
-            calls: 4,
-            items: 8,
-            keys: 4,
-            per_key: 4,
-            window_events: 16,
-            window_bytes: 1 << 20,
-            max_retry_after: Duration::from_secs(30),
-        };
-        Script::shaped(shape, respond)
+        Script::shaped(shape(), respond)
+    }
+
+    /// One that never lets a key be parked.
+    pub fn unparked(respond: impl FnMut(&Delivery) -> Reply + Send + 'static) -> Arc<Script> {
+        Script::shaped(Shape { parks: false, ..shape() }, respond)
     }
 
     pub fn shaped(shape: Shape, respond: impl FnMut(&Delivery) -> Reply + Send + 'static) -> Arc<Script> {

@@ -1,45 +1,18 @@
 //! What a lane holds in hand: open events by key, which keys may be tried, and up to where all is settled.
 //!
 //! Pure bookkeeping. One key has at most one call out at a time, and its events leave in their order; a key
-//! that failed waits for its time while the others go on. Deliberately absent: I/O, and what an outcome means.
+//! that failed waits for its time while the others go on. Events that are parked in the journal may be in hand,
+//! too; they hold no position. Deliberately absent: I/O, and what an outcome means.
 
-use crate::base::envelope::Event;
+mod item;
+
+pub use item::{Item, Take, Verdict};
+
 use crate::base::time::Millis;
-use crate::journal::{Sequence, Stored};
+use crate::journal::Sequence;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use tokio::time::Instant;
-
-/// One event that is not settled yet.
-#[derive(Clone, Debug)]
-pub struct Item {
-    pub stored: Stored,
-    /// As the sink may see it.
-    pub masked: Arc<Event>,
-    /// Tries that failed.
-    pub failures: u32,
-    pub first_failure: Option<Millis>,
-}
-
-/// What became of one event of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Delivered or dead-lettered: no more of it.
-    Closed,
-    /// Failed: its key waits until then.
-    Again(Instant),
-    /// Not tried: may go at once, after what stands before it.
-    Untried,
-}
-
-/// How much one call may take.
-#[derive(Clone, Copy, Debug)]
-pub struct Take {
-    pub items: usize,
-    pub keys: usize,
-    /// Of one key that has not failed; of one that has, only the first is tried.
-    pub per_key: usize,
-}
 
 #[derive(Debug, Default)]
 struct KeyQueue {
@@ -51,9 +24,13 @@ struct KeyQueue {
 #[derive(Debug)]
 pub struct Window {
     open: BTreeMap<Sequence, Item>,
+    /// Parked events in hand.
+    parked: BTreeMap<Sequence, Item>,
     keys: HashMap<Arc<str>, KeyQueue>,
     ready: VecDeque<Arc<str>>,
     delayed: BTreeSet<(Instant, Arc<str>)>,
+    /// Calls that failed whole and are to go again just as they were; their keys stay out.
+    frozen: BTreeMap<(Instant, Sequence), Vec<Sequence>>,
     /// Everything up to here has been read.
     through: Sequence,
     bytes: u64,
@@ -69,9 +46,11 @@ impl Window {
     pub fn new(position: Sequence, max_events: usize, max_bytes: u64) -> Window {
         Window {
             open: BTreeMap::new(),
+            parked: BTreeMap::new(),
             keys: HashMap::new(),
             ready: VecDeque::new(),
             delayed: BTreeSet::new(),
+            frozen: BTreeMap::new(),
             through: position,
             bytes: 0,
             max_events,
@@ -114,11 +93,15 @@ impl Window {
     }
 
     pub fn push(&mut self, item: Item) {
-        let sequence = item.stored.sequence;
-        let key: Arc<str> = Arc::from(item.masked.partitionkey.as_str());
-        self.through = self.through.max(sequence);
-        self.bytes = self.bytes.saturating_add(item.stored.bytes);
-        self.open.insert(sequence, item);
+        let (sequence, key) = (item.stored.sequence, Arc::clone(&item.key));
+        if item.parked {
+            self.failing += usize::from(item.failures > 0);
+            self.parked.insert(sequence, item);
+        } else {
+            self.through = self.through.max(sequence);
+            self.bytes = self.bytes.saturating_add(item.stored.bytes);
+            self.open.insert(sequence, item);
+        }
         let queue = self.keys.entry(Arc::clone(&key)).or_default();
         queue.waiting.push_back(sequence);
         if queue.waiting.len() == 1 && !queue.out {
@@ -126,7 +109,7 @@ impl Window {
         }
     }
 
-    /// An event that is not for this sink.
+    /// An event that needs nothing more: it is not for this sink, or kept beside the position.
     pub fn pass(&mut self, sequence: Sequence) {
         self.through = self.through.max(sequence);
         self.settled_above = if self.open.is_empty() { 0 } else { self.settled_above.saturating_add(1) };
@@ -137,9 +120,14 @@ impl Window {
         self.through = self.through.max(through);
     }
 
-    /// Whether a key may be tried now.
-    pub fn has_ready(&self) -> bool {
-        !self.ready.is_empty()
+    /// Whether something may be tried now.
+    pub fn has_ready(&self, now: Instant) -> bool {
+        !self.ready.is_empty() || self.frozen.first_key_value().is_some_and(|((due, _), _)| *due <= now)
+    }
+
+    /// Whether it holds anything of the key.
+    pub fn holds(&self, key: &str) -> bool {
+        self.keys.contains_key(key)
     }
 
     /// Open events that failed at least once.
@@ -147,15 +135,21 @@ impl Window {
         self.failing
     }
 
-    /// Events held.
+    /// Events held, parked ones left out.
     pub fn len(&self) -> usize {
         self.open.len()
     }
 
     /// The calls that are out will not come back: their events may be taken again, oldest key first.
     pub fn recall(&mut self) {
+        let frozen: BTreeSet<Arc<str>> = self
+            .frozen
+            .values()
+            .flatten()
+            .filter_map(|&at| self.item(at).map(|item| Arc::clone(&item.key)))
+            .collect();
         let mut back: Vec<(Sequence, Arc<str>)> = Vec::new();
-        for (key, queue) in self.keys.iter_mut().filter(|(_, queue)| queue.out) {
+        for (key, queue) in self.keys.iter_mut().filter(|(key, queue)| queue.out && !frozen.contains(*key)) {
             queue.out = false;
             if let Some(&first) = queue.waiting.front() {
                 back.push((first, Arc::clone(key)));
@@ -165,9 +159,11 @@ impl Window {
         self.ready.extend(back.into_iter().map(|(_, key)| key));
     }
 
-    /// When the next waiting key may be tried again.
+    /// When the next waiting key or call may be tried again.
     pub fn next_due(&self) -> Option<Instant> {
-        self.delayed.first().map(|(due, _)| *due)
+        let key = self.delayed.first().map(|(due, _)| *due);
+        let call = self.frozen.first_key_value().map(|((due, _), _)| *due);
+        key.into_iter().chain(call).min()
     }
 
     /// Makes the keys ready whose time has come.
@@ -179,46 +175,98 @@ impl Window {
         }
     }
 
-    /// The next call's events, in order within each key. Their keys are out until [`Window::land`].
-    pub fn take(&mut self, limit: Take) -> Vec<Item> {
-        let mut taken = Vec::new();
+    /// The next call's events, in order within each key. Their keys are out until [`Window::land`]. A call that
+    /// is to go again as it was goes first.
+    pub fn take(&mut self, limit: Take, now: Instant) -> Vec<Item> {
+        if let Some(entry) = self.frozen.first_entry()
+            && entry.key().0 <= now
+        {
+            let again = entry.remove();
+            return again.into_iter().filter_map(|at| self.item(at).cloned()).collect();
+        }
+        let mut taken: Vec<Item> = Vec::new();
         let mut keys = 0;
         while keys < limit.keys && taken.len() < limit.items {
             let Some(key) = self.ready.pop_front() else { break };
-            let Some(queue) = self.keys.get_mut(&key) else { continue };
-            queue.out = true;
-            keys += 1;
-            let first = queue.waiting.front().and_then(|sequence| self.open.get(sequence));
-            let failing = first.is_some_and(|item| item.failures > 0);
+            let Some(queue) = self.keys.get(&key) else { continue };
+            let first = queue.waiting.front().and_then(|&at| self.item(at));
+            let alone = first.is_some_and(|item| item.alone);
+            if alone && !taken.is_empty() {
+                self.ready.push_front(key);
+                break;
+            }
+            let failing = alone || first.is_some_and(|item| item.failures > 0);
             let most = if failing { 1 } else { limit.per_key.min(limit.items.saturating_sub(taken.len())) };
-            taken.extend(queue.waiting.iter().take(most).filter_map(|at| self.open.get(at)).cloned());
+            let next: Vec<Item> = queue
+                .waiting
+                .iter()
+                .filter_map(|&at| self.item(at))
+                // One that must go alone later ends what goes together now.
+                .enumerate()
+                .take_while(|(nth, item)| *nth == 0 || !item.alone)
+                .map(|(_, item)| item.clone())
+                .take(most)
+                .collect();
+            taken.extend(next);
+            if let Some(queue) = self.keys.get_mut(&key) {
+                queue.out = true;
+            }
+            keys += 1;
+            if alone {
+                break;
+            }
         }
         taken
     }
 
-    /// Counts a failed try; gives the number of failures so far and when the first was.
-    pub fn failed(&mut self, sequence: Sequence, at: Millis) -> Option<&Item> {
-        let item = self.open.get_mut(&sequence)?;
-        self.failing += usize::from(item.failures == 0);
-        item.failures = item.failures.saturating_add(1);
+    /// Notes a failed try, which counts against the event or not; gives the event.
+    pub fn failed(
+        &mut self,
+        sequence: Sequence,
+        at: Millis,
+        call_began: Instant,
+        counts: bool,
+    ) -> Option<&Item> {
+        let item = self.open.get_mut(&sequence).or_else(|| self.parked.get_mut(&sequence))?;
+        self.failing += usize::from(item.failures == 0 && counts);
+        item.failures = item.failures.saturating_add(u32::from(counts));
         item.first_failure.get_or_insert(at);
+        item.failing_since.get_or_insert(call_began);
         Some(item)
     }
 
-    /// A call has come back.
-    pub fn land(&mut self, verdicts: &[(Sequence, Verdict)]) {
+    /// A call has come back. A call that goes again as it was (`frozen`) waits for the last of its times.
+    pub fn land(&mut self, verdicts: &[(Sequence, Verdict)], frozen: bool) {
         let mut due: HashMap<Arc<str>, Option<Instant>> = HashMap::new();
+        let mut again: Vec<Sequence> = Vec::new();
         for &(sequence, verdict) in verdicts {
-            let Some(item) = self.open.get(&sequence) else { continue };
-            let key: Arc<str> = Arc::from(item.masked.partitionkey.as_str());
+            let Some(item) = self.item(sequence) else { continue };
+            let key = Arc::clone(&item.key);
             let latest = due.entry(Arc::clone(&key)).or_default();
             match verdict {
-                Verdict::Again(at) => *latest = (*latest).max(Some(at)),
+                Verdict::Again(at) => {
+                    *latest = (*latest).max(Some(at));
+                    again.push(sequence);
+                }
                 Verdict::Untried => {}
-                Verdict::Closed => self.close(sequence, &key),
+                Verdict::Alone => {
+                    if let Some(item) = self.item_mut(sequence) {
+                        item.alone = true;
+                    }
+                }
+                Verdict::Closed => self.close(sequence),
             }
         }
+        let last = due.values().max().copied().flatten();
+        let mut stay: BTreeSet<Arc<str>> = BTreeSet::new();
+        if let (true, Some(last), Some(&first)) = (frozen && again.len() > 1, last, again.first()) {
+            stay.extend(again.iter().filter_map(|&at| self.item(at).map(|item| Arc::clone(&item.key))));
+            self.frozen.insert((last, first), again);
+        }
         for (key, due) in due {
+            if stay.contains(&key) {
+                continue;
+            }
             let Some(queue) = self.keys.get_mut(&key) else { continue };
             queue.out = false;
             if queue.waiting.is_empty() {
@@ -231,158 +279,68 @@ impl Window {
         }
     }
 
-    fn close(&mut self, sequence: Sequence, key: &str) {
-        let before = self.position();
-        let Some(item) = self.open.remove(&sequence) else { return };
-        self.bytes = self.bytes.saturating_sub(item.stored.bytes);
-        self.failing = self.failing.saturating_sub(usize::from(item.failures > 0));
-        if let Some(queue) = self.keys.get_mut(key) {
+    /// Gives everything of a key away that is not out; the position may pass it.
+    pub fn evict(&mut self, key: &str) -> Vec<Item> {
+        if self.keys.get(key).is_none_or(|queue| queue.out) {
+            return Vec::new();
+        }
+        let Some((key, queue)) = self.keys.remove_entry(key) else { return Vec::new() };
+        self.delayed.retain(|(_, delayed)| *delayed != key);
+        self.ready.retain(|ready| *ready != key);
+        queue.waiting.into_iter().filter_map(|at| self.remove(at)).collect()
+    }
+
+    /// The keys that hold something of the journal's order (not parked ones) and are not out, oldest first.
+    pub fn idle_keys(&self) -> Vec<Arc<str>> {
+        let mut seen = BTreeSet::new();
+        let keys = self.open.values().map(|item| &item.key);
+        let idle = keys.filter(|key| self.keys.get(*key).is_some_and(|queue| !queue.out));
+        idle.filter(|key| seen.insert(Arc::clone(key))).cloned().collect()
+    }
+
+    fn close(&mut self, sequence: Sequence) {
+        let Some(item) = self.remove(sequence) else { return };
+        if let Some(queue) = self.keys.get_mut(&item.key) {
             queue.waiting.retain(|&waiting| waiting != sequence);
         }
-        let passed = self.position().saturating_sub(before);
-        self.settled_above = if self.open.is_empty() {
-            0
-        } else {
-            // Holes in the sequence only make this smaller, never larger than what was settled.
-            self.settled_above.saturating_add(1).saturating_sub(passed)
-        };
+    }
+
+    fn remove(&mut self, sequence: Sequence) -> Option<Item> {
+        let before = self.position();
+        let gone = self.open.remove(&sequence);
+        if let Some(item) = &gone {
+            self.bytes = self.bytes.saturating_sub(item.stored.bytes);
+            let passed = self.position().saturating_sub(before);
+            self.settled_above = if self.open.is_empty() {
+                0
+            } else {
+                // Holes in the sequence only make this smaller, never larger than what was settled.
+                self.settled_above.saturating_add(1).saturating_sub(passed)
+            };
+        }
+        let gone = gone.or_else(|| self.parked.remove(&sequence))?;
+        self.failing = self.failing.saturating_sub(usize::from(gone.failures > 0));
+        Some(gone)
+    }
+
+    /// All that waits may be tried now.
+    pub fn wake_all(&mut self, now: Instant) {
+        for (_, key) in std::mem::take(&mut self.delayed) {
+            self.ready.push_back(key);
+        }
+        for ((due, first), call) in std::mem::take(&mut self.frozen) {
+            self.frozen.insert((due.min(now), first), call);
+        }
+    }
+
+    pub fn item(&self, sequence: Sequence) -> Option<&Item> {
+        self.open.get(&sequence).or_else(|| self.parked.get(&sequence))
+    }
+
+    fn item_mut(&mut self, sequence: Sequence) -> Option<&mut Item> {
+        self.open.get_mut(&sequence).or_else(|| self.parked.get_mut(&sequence))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::outbound::testing::stored;
-    use proptest::prelude::*;
-    use std::time::Duration;
-
-    const ALL: Take = Take { items: 100, keys: 100, per_key: 100 };
-
-    fn item(sequence: Sequence, key: &str) -> Item {
-        let stored = stored(sequence, key);
-        Item { masked: Arc::clone(&stored.event), stored, failures: 0, first_failure: None }
-    }
-
-    fn window(keys: &[&str]) -> Window {
-        let mut window = Window::new(0, 64, 1 << 20);
-        for (sequence, key) in (1..).zip(keys) {
-            window.push(item(sequence, key));
-        }
-        window
-    }
-
-    fn numbers(items: &[Item]) -> Vec<Sequence> {
-        items.iter().map(|item| item.stored.sequence).collect()
-    }
-
-    #[test]
-    fn the_position_stands_before_the_lowest_open_event() {
-        let mut window = window(&["a", "b", "a"]);
-        assert_eq!(window.position(), 0);
-        assert_eq!(window.take(ALL).len(), 3);
-        window.land(&[(2, Verdict::Closed), (3, Verdict::Closed)]);
-        assert_eq!((window.position(), window.settled_above()), (0, 2));
-        window.land(&[(1, Verdict::Closed)]);
-        assert_eq!((window.position(), window.settled_above()), (3, 0));
-    }
-
-    #[test]
-    fn events_passed_over_move_the_position_too() {
-        let mut window = window(&["a"]);
-        window.pass(2);
-        window.passed(7);
-        window.take(ALL);
-        assert_eq!(window.position(), 0);
-        window.land(&[(1, Verdict::Closed)]);
-        assert_eq!(window.position(), 7);
-    }
-
-    #[test]
-    fn a_key_that_is_out_or_waits_is_not_taken_and_then_one_event_at_a_time() {
-        let mut window = window(&["a", "a", "b"]);
-        let now = Instant::now();
-        let due = now + Duration::from_secs(5);
-        assert_eq!(numbers(&window.take(ALL)), [1, 2, 3]);
-        window.push(item(4, "a"));
-        assert!(window.take(ALL).is_empty());
-        window.failed(1, 7);
-        window.land(&[(1, Verdict::Again(due)), (2, Verdict::Untried), (3, Verdict::Closed)]);
-        window.push(item(5, "b"));
-        assert_eq!(numbers(&window.take(ALL)), [5]);
-        assert_eq!(window.next_due(), Some(due));
-        window.wake(due);
-        assert_eq!(numbers(&window.take(ALL)), [1]);
-    }
-
-    #[test]
-    fn recalled_events_are_taken_again_in_order() {
-        let mut window = window(&["b", "a", "b"]);
-        assert_eq!(window.take(ALL).len(), 3);
-        window.recall();
-        assert_eq!(numbers(&window.take(Take { keys: 1, ..ALL })), [1, 3]);
-        assert_eq!(numbers(&window.take(ALL)), [2]);
-    }
-
-    #[test]
-    fn a_full_window_reads_no_more() {
-        let mut window = Window::new(0, 8, 1 << 20);
-        for sequence in 1..=8 {
-            window.push(item(sequence, "a"));
-        }
-        assert_eq!(window.room(), None);
-        window.take(ALL);
-        window.land(&[(1, Verdict::Closed)]);
-        assert_eq!(window.room().map(|(events, _)| events), Some(1));
-    }
-
-    proptest! {
-        /// Whatever calls do and in whatever order they come back, each key's events close in their order and
-        /// the position never passes an open event nor goes back.
-        #[test]
-        fn order_and_position_hold(
-            keys in proptest::collection::vec(0u8..4, 1..60),
-            verdicts in proptest::collection::vec((0usize..8, 0u8..3, 1usize..6), 1..400),
-        ) {
-            let names = ["a", "b", "c", "d"];
-            let of: Vec<_> = keys.iter().map(|&key| names[usize::from(key)]).collect();
-            let mut window = window(&of);
-            let mut out: Vec<Vec<Sequence>> = Vec::new();
-            let mut closed: Vec<Sequence> = Vec::new();
-            let mut last = 0;
-            let now = Instant::now();
-            for (which, verdict, many) in verdicts {
-                window.wake(now);
-                let call = numbers(&window.take(Take { items: many, keys: 2, per_key: many }));
-                if !call.is_empty() { out.push(call); }
-                if out.is_empty() { break; }
-                let call = out.remove(which % out.len());
-                // As a sink does: once one of a key is not done, the later ones of it are held.
-                let mut failed = std::collections::HashSet::new();
-                let mut landed = Vec::new();
-                for (nth, at) in call.into_iter().enumerate() {
-                    let key = of[usize::try_from(at).unwrap() - 1];
-                    let bad = (nth + usize::from(verdict)) % 3 == 0;
-                    if failed.contains(key) {
-                        landed.push((at, Verdict::Untried));
-                    } else if bad {
-                        failed.insert(key);
-                        window.failed(at, 0);
-                        landed.push((at, Verdict::Again(now)));
-                    } else {
-                        closed.push(at);
-                        landed.push((at, Verdict::Closed));
-                    }
-                }
-                window.land(&landed);
-                prop_assert!(window.position() >= last);
-                last = window.position();
-                let lowest = (1..=u64::try_from(of.len()).unwrap()).find(|at| !closed.contains(at));
-                prop_assert_eq!(last, lowest.map_or(of.len() as u64, |at| at - 1));
-            }
-            for name in names {
-                let mine: Vec<_> = closed.iter().filter(|&&at| of[usize::try_from(at).unwrap() - 1] == name).collect();
-                prop_assert!(mine.is_sorted());
-            }
-        }
-    }
-}
+mod tests;

@@ -4,6 +4,8 @@ mod content;
 mod dead_letters;
 mod kafka_down;
 mod lag;
+mod parking;
+mod redrive;
 mod signatures;
 mod stdout_closed;
 mod webhook_answers;

@@ -9,8 +9,8 @@ use crate::base::retry::Backoff;
 use crate::config::raw;
 use crate::config::tree::Path;
 use crate::outbound::settings::{
-    HeaderSource, Match, MaxLag, OnLimit, Privacy, RetryPolicy, SinkConfig, Start, StdoutConfig, Target,
-    WebhookConfig,
+    HeaderSource, Match, MaxLag, OnLimit, Park, Privacy, RetryPolicy, SinkConfig, Start, StdoutConfig,
+    Target, WebhookConfig,
 };
 use std::collections::BTreeMap;
 
@@ -34,6 +34,7 @@ struct Common<'a> {
     start: raw::Start,
     max_lag: &'a raw::MaxLag,
     retry: &'a raw::Retry,
+    park: &'a raw::Park,
 }
 
 impl Check<'_> {
@@ -48,22 +49,40 @@ impl Check<'_> {
         let mut names = BTreeMap::new();
         for (name, raw) in raw.kafka {
             let at = self.unique(&mut names, at, "kafka", &name);
-            let raw::Kafka { privacy, ref matching, raw: with_raw, start, ref max_lag, ref retry, .. } = raw;
-            let common = Common { privacy, matching, raw: with_raw, start, max_lag, retry };
+            let raw::Kafka {
+                privacy,
+                ref matching,
+                raw: with_raw,
+                start,
+                ref max_lag,
+                ref retry,
+                ref park,
+                ..
+            } = raw;
+            let common = Common { privacy, matching, raw: with_raw, start, max_lag, retry, park };
             let target = self.kafka(&at, &raw).map(Target::Kafka);
             sinks.extend(self.sink(&at, name, target, &common));
         }
         for (name, raw) in raw.stdout {
             let at = self.unique(&mut names, at, "stdout", &name);
-            let raw::Stdout { privacy, ref matching, raw: with_raw, start, ref max_lag, ref retry } = raw;
-            let common = Common { privacy, matching, raw: with_raw, start, max_lag, retry };
+            let raw::Stdout { privacy, ref matching, raw: with_raw, start, ref max_lag, ref retry, ref park } =
+                raw;
+            let common = Common { privacy, matching, raw: with_raw, start, max_lag, retry, park };
             sinks.extend(self.sink(&at, name, Some(Target::Stdout(StdoutConfig {})), &common));
         }
         for (name, raw) in raw.webhook {
             let at = self.unique(&mut names, at, "webhook", &name);
-            let raw::Webhook { privacy, ref matching, raw: with_raw, start, ref max_lag, ref retry, .. } =
-                raw;
-            let common = Common { privacy, matching, raw: with_raw, start, max_lag, retry };
+            let raw::Webhook {
+                privacy,
+                ref matching,
+                raw: with_raw,
+                start,
+                ref max_lag,
+                ref retry,
+                ref park,
+                ..
+            } = raw;
+            let common = Common { privacy, matching, raw: with_raw, start, max_lag, retry, park };
             let target = self.webhook(&at, &raw).map(Target::Webhook);
             sinks.extend(self.sink(&at, name, target, &common));
         }
@@ -98,6 +117,7 @@ impl Check<'_> {
         let matching = self.matching(&at.key("match"), common.matching);
         let max_lag = self.max_lag(&at.key("max_lag"), common.max_lag);
         let retry = self.retry(&at.key("retry"), common.retry);
+        let park = self.park(&at.key("park"), common.park);
         let start = match common.start {
             raw::Start::Latest => Start::Latest,
             raw::Start::Earliest => Start::Earliest,
@@ -114,7 +134,8 @@ impl Check<'_> {
                 return None;
             }
         };
-        Some(SinkConfig { name, target: target?, matching, privacy, raw: common.raw, start, max_lag, retry })
+        let (target, raw) = (target?, common.raw);
+        Some(SinkConfig { name, target, matching, privacy, raw, start, max_lag, retry, park })
     }
 
     fn matching(&mut self, at: &Path, raw: &raw::Match) -> Match {
@@ -148,7 +169,16 @@ impl Check<'_> {
             self.fault(&at.key(key), format!("initial ({}) is more than max ({})", raw.initial, raw.max));
         }
         let max_attempts = self.number(&at.key("max_attempts"), raw.max_attempts, 1, 1_000_000);
-        RetryPolicy { backoff: Backoff { initial, max }, max_attempts }
+        let max_age = self.span(&at.key("max_age"), raw.max_age, MILLI, YEAR);
+        RetryPolicy { backoff: Backoff { initial, max }, max_attempts, max_age }
+    }
+
+    fn park(&mut self, at: &Path, raw: &raw::Park) -> Park {
+        let keys = self.number(&at.key("keys"), raw.keys, 0, 1_000_000);
+        Park {
+            keys: usize::try_from(keys).unwrap_or(usize::MAX),
+            bytes: self.size(&at.key("bytes"), raw.bytes, 0, 1 << 50),
+        }
     }
 
     fn webhook(&mut self, at: &Path, raw: &raw::Webhook) -> Option<WebhookConfig> {

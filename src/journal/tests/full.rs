@@ -88,13 +88,13 @@ async fn a_settle_does_not_overtake_dead_letters_of_its_own_sink() {
     let dead = NewDeadLetter {
         sequence: 1,
         event: Arc::new(event("1", "text")),
-        reason: "rejected".to_owned(),
-        detail: String::new(),
+        failure: Failure::default(),
         attempts: 1,
         first_failure: START,
         last_failure: START,
     };
-    let letters = bench.journal.settle(Settle { sink: "a".to_owned(), position: 1, dead: vec![dead] });
+    let with_dead = Settle { dead: vec![dead], ..settle("a", 1) };
+    let letters = bench.journal.settle(with_dead);
     let mut behind = bench.journal.settle(settle("a", 9));
     settled(bench.journal.settle(settle("b", 9))).await.unwrap();
     // The letters are tried on their own; `behind` waits for them.
@@ -107,7 +107,7 @@ async fn a_settle_does_not_overtake_dead_letters_of_its_own_sink() {
     settled(behind).await.unwrap();
     settled(append).await.unwrap();
     assert_eq!(bench.journal.position("a").await, Some(9));
-    assert_eq!(bench.journal.dead_letters(None, 9).await.unwrap().len(), 1);
+    assert_eq!(bench.journal.dead_letters(&LetterFilter::default(), 9).await.unwrap().len(), 1);
     bench.journal.close().await;
 }
 

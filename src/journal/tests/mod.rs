@@ -9,6 +9,7 @@ mod full;
 mod group;
 mod model;
 mod opening;
+mod parked;
 mod trim;
 mod upgrade;
 
@@ -90,6 +91,7 @@ pub(super) fn event(id: &str, text: &str) -> Event {
         data,
         raw: None,
         context: None,
+        late: false,
     }
 }
 
@@ -148,7 +150,7 @@ pub(super) fn forget(session: &str) -> Append {
 }
 
 pub(super) fn settle(sink: &str, position: Sequence) -> Settle {
-    Settle { sink: sink.to_owned(), position, dead: Vec::new() }
+    Settle { sink: sink.to_owned(), position, ..Settle::default() }
 }
 
 /// Every id from a position on, through as many reads as it takes.

@@ -57,10 +57,10 @@ async fn check(bench: &Bench, damaged: &[u64]) {
     let points = [point("main/1001", "{\"ack\":4}"), point("main/1002", "{\"ack\":5}")];
     assert_eq!(journal.checkpoints().await.unwrap(), points);
     assert_eq!((journal.position("crm").await, journal.position("events").await), (Some(2), Some(9)));
-    let letters = journal.dead_letters(None, 9).await.unwrap();
+    let letters = journal.dead_letters(&LetterFilter::default(), 9).await.unwrap();
     let named: Vec<_> = letters.iter().map(|letter| (letter.number, letter.id.as_str())).collect();
     assert_eq!(named, [(1, "main/chat/0/messages/1")]);
-    let (_, event) = journal.dead_letter(1).await.unwrap().unwrap();
+    let (_, event, _) = journal.dead_letter(1).await.unwrap().unwrap();
     assert_eq!(event.id, "main/chat/0/messages/1");
 }
 
@@ -114,7 +114,7 @@ async fn dead_letters_of_an_older_journal_are_shown_without_upgrading_it() {
     let temp = tempfile::tempdir().unwrap();
     drop(kept_v1(&temp));
     inspect(&state_dir(&temp)).unwrap();
-    assert_eq!(dead_letters_offline(&state_dir(&temp), None, 9).unwrap().len(), 1);
+    assert_eq!(dead_letters_offline(&state_dir(&temp), &LetterFilter::default(), 9).unwrap().len(), 1);
     let raw = Connection::open(state_dir(&temp).join("journal.sqlite")).unwrap();
     assert_eq!(schema::version(&raw).unwrap(), 1);
 }

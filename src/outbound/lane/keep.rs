@@ -14,12 +14,31 @@ impl<S: Source> Lane<S> {
     /// with the next.
     pub(super) fn settle(&mut self) {
         let position = self.window.position();
-        if self.settling.is_some() || (self.settled == Some(position) && self.dead.is_empty()) {
+        if self.settling.is_some() || (self.settled == Some(position) && self.nothing_aside()) {
             return;
         }
-        let (sink, dead) = (self.config.name.clone(), std::mem::take(&mut self.dead));
-        self.settling = Some(self.source.settle(Settle { sink, position, dead }));
+        let fresh = Settle { sink: self.config.name.clone(), ..Settle::default() };
+        let settle = Settle { position, ..std::mem::replace(&mut self.next, fresh) };
+        self.settling_gone.clone_from(&settle.unpark);
+        self.settling_gone.extend(settle.dead.iter().map(|letter| letter.sequence));
+        self.settling = Some(self.source.settle(settle));
         self.settled = Some(position);
+    }
+
+    fn nothing_aside(&self) -> bool {
+        let Settle { dead, park, tried, unpark, .. } = &self.next;
+        dead.is_empty() && park.is_empty() && tried.is_empty() && unpark.is_empty()
+    }
+
+    /// Parked events and dead letters that are not stored yet.
+    pub(super) fn unstored(&self) -> usize {
+        self.next.dead.len().saturating_add(self.next.park.len())
+    }
+
+    /// What the settle that came back had removed is not in the journal any more.
+    pub(super) fn stored(&mut self) {
+        let gone = std::mem::take(&mut self.settling_gone);
+        self.aside.forgotten(&gone);
     }
 
     /// Stores what is still to be stored before the lane ends.
@@ -30,7 +49,10 @@ impl<S: Source> Lane<S> {
                 return Ok(());
             }
             match within(&self.wiring.abort, settled(&mut self.settling)).await {
-                Some(done) => done?,
+                Some(done) => {
+                    done?;
+                    self.stored();
+                }
                 None => return Ok(()),
             }
         }
@@ -42,6 +64,9 @@ impl<S: Source> Lane<S> {
         let lag = self.source.lag(self.window.position()).await?;
         let now = self.wiring.clock.now();
         self.report.lag(&lag, age(&lag, now));
+        let (keys, events, bytes) = self.aside.figures();
+        self.report.parked(keys, events, bytes, self.crowded);
+        self.take_up().await?;
         let passed = exceeded(&limit, &lag, now);
         match (limit.on_limit, passed) {
             (OnLimit::Release, Some(name)) => return self.release(name, &lag).await,
@@ -83,6 +108,7 @@ impl<S: Source> Lane<S> {
         self.report.lost(count, &sequence_text(birth, first), &sequence_text(birth, last), limit);
         let (events, bytes) = self.window.limits();
         self.window = Window::new(last, events, bytes);
+        self.aside.drop_all(tokio::time::Instant::now());
         self.settle();
         Ok(true)
     }

@@ -2,55 +2,59 @@
 //!
 //! Deliberately absent: waiting; a verdict only names the time.
 
+use super::park::{Again, failure};
 use super::{End, Landed, Lane};
 use crate::base::time::Millis;
 use crate::journal::{NewDeadLetter, Sequence};
 use crate::outbound::sink::{Cause, Outcome, Shape};
 use crate::outbound::source::Source;
 use crate::outbound::window::{Item, Verdict};
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// What a call's outcomes come to.
+struct Sum {
+    /// When it began.
+    began: Instant,
+    done: u64,
+    failed: Option<Cause>,
+    end: Option<End>,
+    again: Vec<Again>,
+    /// Keys with parked events among the call's.
+    parked: HashSet<Arc<str>>,
+}
 
 impl<S: Source> Lane<S> {
     /// Takes a call's outcomes in. Gives the end where the sink can not go on as it is.
     pub(super) fn land(&mut self, landed: Landed, shape: &Shape) -> Option<End> {
-        let (mut done, mut failed, mut end) = (0, None, None);
+        let began = Instant::now().checked_sub(landed.took).unwrap_or_else(Instant::now);
+        let mut sum =
+            Sum { began, done: 0, failed: None, end: None, again: Vec::new(), parked: HashSet::new() };
         let mut verdicts = Vec::with_capacity(landed.batch.len());
+        let worked = self.judge_call(&landed);
         let mut outcomes = landed.outcomes.into_iter();
         for delivery in &landed.batch {
-            let sequence = delivery.sequence;
             // An outcome that is missing against the contract counts as not tried.
-            let verdict = match outcomes.next().unwrap_or(Outcome::Held) {
-                Outcome::Done => {
-                    done += 1;
-                    Verdict::Closed
-                }
-                Outcome::Held => Verdict::Untried,
-                Outcome::Retry { cause, after } => {
-                    let verdict = self.again(sequence, &cause, after, shape.max_retry_after);
-                    failed = Some(cause);
-                    verdict
-                }
-                Outcome::Reject { cause } => {
-                    self.reject(sequence, &cause);
-                    Verdict::Closed
-                }
-                Outcome::Reconnect { cause } => {
-                    end.get_or_insert(End::Rebuild(cause));
-                    Verdict::Untried
-                }
-                Outcome::Disable { cause } => {
-                    end = Some(End::Disabled(cause));
-                    Verdict::Untried
-                }
-            };
-            verdicts.push((sequence, verdict));
+            let outcome = outcomes.next().unwrap_or(Outcome::Held);
+            let verdict = self.verdict(delivery.sequence, outcome, shape, &mut sum);
+            verdicts.push((delivery.sequence, verdict));
         }
-        self.window.land(&verdicts);
+        self.window.land(&verdicts, shape.frozen);
+        let Sum { done, failed, end, again, parked, .. } = sum;
+        for again in again {
+            self.after_failure(again);
+        }
+        for key in parked {
+            if !self.window.holds(&key) && !self.aside.waits(&key) {
+                self.aside.through(&key, Instant::now());
+            }
+        }
         self.report.delivered(done, landed.took);
-        if done > 0 {
+        if worked {
             self.builds = 0;
-            self.report.got_through(self.window.failing());
+            self.report.got_through(self.failing());
         }
         if let Some(cause) = failed {
             self.report.failed(&cause);
@@ -58,32 +62,125 @@ impl<S: Source> Lane<S> {
         end
     }
 
+    /// Events that failed and will be tried again.
+    fn failing(&self) -> usize {
+        let (_, parked, _) = self.aside.figures();
+        self.window.failing().saturating_add(usize::try_from(parked).unwrap_or(usize::MAX))
+    }
+
+    /// What the call says of the destination; a call counts once, however much it carried. True where something
+    /// got through.
+    fn judge_call(&mut self, landed: &Landed) -> bool {
+        let now = Instant::now();
+        if landed.outcomes.contains(&Outcome::Done) {
+            self.last_good = Some(now);
+            if self.breaker.worked() {
+                self.report.circuit(false, None);
+                self.window.wake_all(now);
+            }
+            return true;
+        }
+        let mut blamed =
+            landed.batch.iter().zip(&landed.outcomes).filter_map(|(delivery, outcome)| match outcome {
+                Outcome::Retry { cause, .. } if !cause.is_the_events() => Some((delivery.sequence, cause)),
+                _ => None,
+            });
+        if let Some((at, cause)) = blamed.next()
+            && let Some(item) = self.window.item(at)
+            && self.breaker.failed(&item.key, item.parked, now, fastrand::f64())
+        {
+            self.report.circuit(true, Some(cause));
+        }
+        false
+    }
+
+    fn verdict(&mut self, at: Sequence, outcome: Outcome, shape: &Shape, sum: &mut Sum) -> Verdict {
+        match outcome {
+            Outcome::Done => {
+                sum.done += 1;
+                self.over_for_good(at, true, sum);
+                Verdict::Closed
+            }
+            Outcome::Held => Verdict::Untried,
+            Outcome::Retry { cause, after } => {
+                sum.failed = Some(cause.clone());
+                self.again(at, cause, after, shape.max_retry_after, sum)
+            }
+            Outcome::Split { cause } => {
+                sum.failed = Some(cause);
+                Verdict::Alone
+            }
+            Outcome::Reject { cause } => {
+                self.reject(at, &cause, sum);
+                Verdict::Closed
+            }
+            Outcome::Reconnect { cause } => {
+                sum.end.get_or_insert(End::Rebuild(cause));
+                Verdict::Untried
+            }
+            Outcome::Disable { cause } => {
+                sum.end = Some(End::Disabled(cause));
+                Verdict::Untried
+            }
+        }
+    }
+
     /// A failed try: a later one, or a dead letter once they are used up.
-    fn again(&mut self, at: Sequence, cause: &Cause, asked: Option<Duration>, most: Duration) -> Verdict {
+    fn again(
+        &mut self,
+        at: Sequence,
+        cause: Cause,
+        asked: Option<Duration>,
+        most: Duration,
+        sum: &mut Sum,
+    ) -> Verdict {
         let now = self.wiring.clock.now();
-        let policy = self.config.retry;
-        let Some(item) = self.window.failed(at, now) else { return Verdict::Untried };
-        if item.failures >= policy.max_attempts {
-            let letter = dead_letter(item, cause, now);
-            self.put_aside(letter, cause);
+        let counts = cause.is_the_events() || !self.breaker.open();
+        let Some(item) = self.window.failed(at, now, sum.began, counts).cloned() else {
+            return Verdict::Untried;
+        };
+        if self.over(item.failures, item.first_failure, now) {
+            self.over_for_good(at, false, sum);
+            self.put_aside(dead_letter(&item, &cause, now));
             return Verdict::Closed;
         }
-        let schedule = policy.backoff.jitter_upward(item.failures, fastrand::f64());
-        self.report.retry(cause);
-        Verdict::Again(Instant::now() + wait(schedule, asked, most, fastrand::f64()))
+        let schedule = self.config.retry.backoff.jitter_upward(item.failures.max(1), fastrand::f64());
+        self.report.retry(&cause);
+        let due = Instant::now() + wait(schedule, asked, most, fastrand::f64());
+        sum.again.push(Again { item, due, cause });
+        Verdict::Again(due)
     }
 
-    fn reject(&mut self, at: Sequence, cause: &Cause) {
+    /// Whether its tries or its time are used up.
+    pub(super) fn over(&self, failures: u32, first_failure: Option<Millis>, now: Millis) -> bool {
+        let policy = self.config.retry;
+        let since = first_failure.map_or(0, |first| now.saturating_sub(first).max(0).unsigned_abs());
+        failures >= policy.max_attempts || Duration::from_millis(since) >= policy.max_age
+    }
+
+    fn reject(&mut self, at: Sequence, cause: &Cause, sum: &mut Sum) {
         let now = self.wiring.clock.now();
-        if let Some(item) = self.window.failed(at, now) {
-            let letter = dead_letter(item, cause, now);
-            self.put_aside(letter, cause);
+        if let Some(item) = self.window.failed(at, now, sum.began, true).cloned() {
+            self.over_for_good(at, false, sum);
+            self.put_aside(dead_letter(&item, cause, now));
         }
     }
 
-    fn put_aside(&mut self, letter: NewDeadLetter, cause: &Cause) {
-        self.report.dead_letter(cause, &letter.event.id, letter.attempts);
-        self.dead.push(letter);
+    /// A parked event leaves the journal: it is delivered, or becomes a dead letter.
+    fn over_for_good(&mut self, at: Sequence, delivered: bool, sum: &mut Sum) {
+        let Some(item) = self.window.item(at).filter(|item| item.parked) else { return };
+        let key = Arc::clone(&item.key);
+        self.aside.settled(&key, at, item.stored.bytes);
+        sum.parked.insert(key);
+        if delivered {
+            self.next.unpark.push(at);
+        }
+    }
+
+    pub(super) fn put_aside(&mut self, letter: NewDeadLetter) {
+        let NewDeadLetter { failure, event, attempts, .. } = &letter;
+        self.report.dead_letter(failure, &event.id, *attempts);
+        self.next.dead.push(letter);
     }
 }
 
@@ -91,9 +188,8 @@ impl<S: Source> Lane<S> {
 fn dead_letter(item: &Item, cause: &Cause, now: Millis) -> NewDeadLetter {
     NewDeadLetter {
         sequence: item.stored.sequence,
-        event: std::sync::Arc::clone(&item.stored.event),
-        reason: cause.reason.to_owned(),
-        detail: cause.detail.clone(),
+        event: Arc::clone(&item.stored.event),
+        failure: failure(cause),
         attempts: item.failures,
         first_failure: item.first_failure.unwrap_or(now),
         last_failure: now,

@@ -34,6 +34,8 @@ pub const SHAPE: Shape = Shape {
     window_events: 8192,
     window_bytes: 16 << 20,
     max_retry_after: Duration::ZERO,
+    frozen: false,
+    parks: true,
 };
 
 /// How long `probe` waits for a broker.

@@ -35,6 +35,11 @@ pub enum Outcome {
     },
     /// Not tried, as an earlier one of the same key did not get through: counts as no attempt.
     Held,
+    /// Refused together with the others of the call, and it may be one of them alone that is unwanted: each is to be
+    /// tried in a call of its own. Counts as no attempt.
+    Split {
+        cause: Cause,
+    },
     /// Will never succeed: a dead letter at once.
     Reject {
         cause: Cause,
@@ -62,6 +67,13 @@ impl Cause {
     }
 }
 
+impl Cause {
+    /// The destination works, it is this event that it does not take.
+    pub fn is_the_events(&self) -> bool {
+        matches!(self.reason, "http-4xx" | "too-large" | "not-encodable" | "unknown-topic")
+    }
+}
+
 impl std::fmt::Display for Cause {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}", self.reason, self.detail)
@@ -82,6 +94,10 @@ pub struct Shape {
     pub window_bytes: u64,
     /// The longest wait a receiver may ask for.
     pub max_retry_after: Duration,
+    /// A failed call is to go again just as it was, nothing added and nothing left out.
+    pub frozen: bool,
+    /// A key that fails may be parked while others go on.
+    pub parks: bool,
 }
 
 /// Why a sink can not be built: the settings or what they point at. Names the sink, never a secret.

@@ -19,6 +19,8 @@ pub const SHAPE: Shape = Shape {
     window_events: 512,
     window_bytes: 8 << 20,
     max_retry_after: Duration::ZERO,
+    frozen: false,
+    parks: false,
 };
 
 /// Every word that stands in a cause of this sink.

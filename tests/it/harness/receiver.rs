@@ -124,6 +124,17 @@ impl Receiver {
         self.inner.attempts.lock().unwrap().iter().filter(|attempt| attempt.status == status).count()
     }
 
+    /// Every try of each event had the same envelope, but for what says that a later one is late.
+    pub fn bodies_never_change_but_for_late(&self) {
+        let mut seen: BTreeMap<String, Value> = BTreeMap::new();
+        for attempt in self.tries() {
+            let mut event: Value = serde_json::from_str(&attempt.body).unwrap();
+            event.as_object_mut().unwrap().remove("late");
+            let first = seen.entry(attempt.id.clone()).or_insert_with(|| event.clone());
+            assert_eq!(*first, event, "{} changed between tries", attempt.id);
+        }
+    }
+
     /// Every try of each event had the same bytes; the tries of each.
     pub fn bodies_never_change(&self) -> BTreeMap<String, usize> {
         let mut seen: BTreeMap<String, (String, usize)> = BTreeMap::new();

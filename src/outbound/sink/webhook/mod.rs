@@ -67,6 +67,8 @@ impl WebhookSink {
             window_events: 512.max(self.concurrency),
             window_bytes: 8 << 20,
             max_retry_after: self.max_retry_after,
+            frozen: false,
+            parks: true,
         }
     }
 

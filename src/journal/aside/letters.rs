@@ -1,0 +1,185 @@
+//! Rows of dead letters.
+
+use super::{DeadLetter, LATE, LetterCount, LetterFilter, NewDeadLetter, ParkedKey};
+use crate::base::envelope::Event;
+use crate::base::time::{Millis, rfc3339};
+use crate::journal::api::Error;
+use crate::journal::row::{int, uint};
+use crate::journal::schema;
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+use std::sync::Arc;
+
+/// The schema that first knew redrives and answers; an older journal is read without them.
+const WITH_REDRIVE: i64 = 3;
+
+/// A letter for the same event again (the sink met it twice around a crash) replaces the first.
+pub(in crate::journal) fn dead(
+    conn: &Connection,
+    sink: &str,
+    letter: &NewDeadLetter,
+    body: &[u8],
+) -> Result<(), rusqlite::Error> {
+    super::parked::unpark(conn, sink, letter.sequence)?;
+    conn.prepare_cached(
+        "INSERT INTO dead_letter
+             (sink, seq, id, kind, subject, reason, detail, answer, attempts, first_failure, last_failure, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+         ON CONFLICT (sink, seq) DO UPDATE SET
+             reason = excluded.reason, detail = excluded.detail, answer = excluded.answer,
+             attempts = excluded.attempts, first_failure = min(first_failure, excluded.first_failure),
+             last_failure = excluded.last_failure",
+    )?
+    .execute(params![
+        sink,
+        int(letter.sequence),
+        letter.event.id,
+        letter.event.kind,
+        letter.event.subject,
+        letter.failure.reason,
+        letter.failure.detail,
+        letter.failure.answer,
+        letter.attempts,
+        letter.first_failure,
+        letter.last_failure,
+        body
+    ])
+    .map(|_| ())
+}
+
+pub(in crate::journal) fn forget(conn: &Connection, number: u64) -> Result<u64, rusqlite::Error> {
+    let gone = conn.prepare_cached("DELETE FROM dead_letter WHERE number = ?1")?.execute([int(number)])?;
+    Ok(gone as u64)
+}
+
+pub(in crate::journal) fn redrive(
+    conn: &Connection,
+    number: u64,
+    at: Millis,
+) -> Result<u64, rusqlite::Error> {
+    let asked = conn
+        .prepare_cached("UPDATE dead_letter SET redrive = ?2 WHERE number = ?1 AND redrive IS NULL")?
+        .execute([int(number), at])?;
+    Ok(asked as u64)
+}
+
+/// A letter becomes a parked event.
+pub(in crate::journal) fn take_up(
+    conn: &Connection,
+    number: u64,
+    key: &str,
+    now: Millis,
+) -> Result<u64, rusqlite::Error> {
+    conn.prepare_cached(
+        "INSERT INTO parked (sink, key, seq, recorded, attempts, first_failure, due, late, reason, detail, answer,
+                             bytes, body)
+         SELECT sink, ?2, seq, last_failure, 0, NULL, ?3, 1, reason, detail, answer, length(body), body
+         FROM dead_letter WHERE number = ?1
+         ON CONFLICT DO NOTHING",
+    )?
+    .execute(params![int(number), key, now])?;
+    forget(conn, number)
+}
+
+/// Letters whose redrive is due, each with the key it will have.
+pub(in crate::journal) fn redriven(
+    conn: &Connection,
+    sink: &str,
+    now: Millis,
+    limit: usize,
+) -> Result<Vec<(u64, ParkedKey)>, Error> {
+    let mut select = conn.prepare_cached(
+        "SELECT number, coalesce(json_extract(CAST(body AS TEXT), '$.partitionkey'), subject), length(body)
+         FROM dead_letter WHERE sink = ?1 AND redrive <= ?2 ORDER BY redrive, seq LIMIT ?3",
+    )?;
+    let found = select.query_map(params![sink, now, int(limit as u64)], |row| {
+        let key = format!("{}{LATE}", row.get::<_, String>(1)?);
+        Ok((uint(row.get(0)?), ParkedKey { key, events: 1, bytes: uint(row.get(2)?), due: now }))
+    })?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
+
+const FIELDS: &str =
+    "number, sink, seq, id, kind, subject, reason, detail, attempts, first_failure, last_failure";
+
+/// The condition of a filter, over the parameters of [`Wanted`].
+const FITS: &str = "(?1 IS NULL OR sink = ?1)
+     AND (?2 IS NULL OR json_extract(CAST(body AS TEXT), '$.agent') = ?2
+                     OR json_extract(CAST(body AS TEXT), '$.observedby') = ?2)
+     AND (?3 IS NULL OR json_extract(CAST(body AS TEXT), '$.interaction') = ?3)
+     AND (?4 IS NULL OR kind = ?4) AND (?5 IS NULL OR reason = ?5) AND (?6 IS NULL OR id = ?6)
+     AND (?7 IS NULL OR last_failure >= ?7) AND (?8 IS NULL OR last_failure < ?8)";
+
+fn wanted(filter: &LetterFilter) -> [&dyn ToSql; 8] {
+    let LetterFilter { sink, agent, interaction, kind, reason, id, since, until } = filter;
+    [sink, agent, interaction, kind, reason, id, since, until]
+}
+
+pub(in crate::journal) fn list(
+    conn: &Connection,
+    filter: &LetterFilter,
+    limit: usize,
+) -> Result<Vec<DeadLetter>, Error> {
+    let redrive = redrive_column(conn)?;
+    let limit = limit.min(i64::MAX as usize);
+    let mut select = conn.prepare_cached(&format!(
+        "SELECT {FIELDS}, {redrive} FROM dead_letter WHERE {FITS} ORDER BY number LIMIT {limit}"
+    ))?;
+    let found = select.query_map(&wanted(filter)[..], letter)?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
+
+pub(in crate::journal) fn numbers(conn: &Connection, filter: &LetterFilter) -> Result<Vec<u64>, Error> {
+    let mut select =
+        conn.prepare_cached(&format!("SELECT number FROM dead_letter WHERE {FITS} ORDER BY seq"))?;
+    let found = select.query_map(&wanted(filter)[..], |row| Ok(uint(row.get(0)?)))?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
+
+pub(in crate::journal) fn count(conn: &Connection, filter: &LetterFilter) -> Result<Vec<LetterCount>, Error> {
+    let mut select = conn.prepare_cached(&format!(
+        "SELECT sink, reason, count(*) FROM dead_letter WHERE {FITS} GROUP BY sink, reason ORDER BY sink, reason"
+    ))?;
+    let found = select.query_map(&wanted(filter)[..], |row| {
+        Ok(LetterCount { sink: row.get(0)?, reason: row.get(1)?, letters: uint(row.get(2)?) })
+    })?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
+
+pub(in crate::journal) fn one(
+    conn: &Connection,
+    number: u64,
+) -> Result<Option<(DeadLetter, Arc<Event>, String)>, Error> {
+    let redrive = redrive_column(conn)?;
+    let answer = if redrive == "NULL" { "''" } else { "answer" };
+    let mut select = conn.prepare_cached(&format!(
+        "SELECT {FIELDS}, {redrive}, {answer}, body FROM dead_letter WHERE number = ?1"
+    ))?;
+    let found: Option<(DeadLetter, String, Vec<u8>)> =
+        select.query_row([int(number)], |row| Ok((letter(row)?, row.get(12)?, row.get(13)?))).optional()?;
+    let Some((letter, answer, body)) = found else { return Ok(None) };
+    // The error's own words could quote the event.
+    let event = serde_json::from_slice(&body)
+        .map_err(|error| Error::Row(format!("dead letter {number} ({:?} error)", error.classify())))?;
+    Ok(Some((letter, Arc::new(event), answer)))
+}
+
+fn redrive_column(conn: &Connection) -> Result<&'static str, Error> {
+    Ok(if schema::version(conn)? < WITH_REDRIVE { "NULL" } else { "redrive" })
+}
+
+fn letter(row: &Row<'_>) -> Result<DeadLetter, rusqlite::Error> {
+    Ok(DeadLetter {
+        number: uint(row.get(0)?),
+        sink: row.get(1)?,
+        sequence: uint(row.get(2)?),
+        id: row.get(3)?,
+        kind: row.get(4)?,
+        subject: row.get(5)?,
+        reason: row.get(6)?,
+        detail: row.get(7)?,
+        attempts: row.get(8)?,
+        first_failure: rfc3339(row.get(9)?),
+        last_failure: rfc3339(row.get(10)?),
+        redrive_at: row.get::<_, Option<i64>>(11)?.map(rfc3339),
+    })
+}

@@ -1,0 +1,160 @@
+//! Where a lane's events come from: the journal ahead of it, and what is parked beside it.
+//!
+//! An event whose key has parked ones is parked behind them. Deliberately absent: delivering.
+
+use super::aside::Head;
+use super::{Fault, Lane, MAX_UNSTORED};
+use crate::base::envelope::Event;
+use crate::journal::{Failure, NewDeadLetter, NewParked, Parked, Stored};
+use crate::outbound::source::Source;
+use crate::outbound::window::Item;
+use crate::outbound::{mask, route};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Parked keys in hand at once, at least; more where a sink takes more calls.
+const KEYS_IN_HAND: usize = 16;
+/// Of one parked key in hand at once.
+const EVENTS_OF_KEY: usize = 16;
+const BYTES_OF_KEY: u64 = 256 << 10;
+/// What was parked a moment ago may not be on disk yet.
+const SOON: Duration = Duration::from_millis(200);
+/// Dead letters taken up at once.
+const TAKEN_UP: usize = 2_000;
+
+impl<S: Source> Lane<S> {
+    /// Reads once if there is room and something to read. Says whether there is more.
+    pub(super) async fn fill(&mut self) -> Result<bool, Fault> {
+        let head = self.head.borrow_and_update().last;
+        if head <= self.window.through() || self.unstored() >= MAX_UNSTORED {
+            return Ok(false);
+        }
+        let Some((events, bytes)) = self.window.room() else { return Ok(false) };
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        let read = self.source.read(self.window.through(), events, bytes).await?;
+        let before = self.window.through();
+        let mut filtered = 0;
+        self.crowded = false;
+        for stored in read.events {
+            if !route::wants(&self.config.matching, &stored.event) {
+                self.window.pass(stored.sequence);
+                filtered += 1;
+            } else if self.skip.remove(&stored.sequence) {
+                self.window.pass(stored.sequence);
+            } else if !self.aside.holds(&stored.event.partitionkey) {
+                let masked = mask::apply(&stored.event, self.config.privacy, self.config.raw);
+                self.window.push(Item::new(stored, masked));
+            } else if self.aside.fits(&stored.event.partitionkey, stored.bytes) {
+                self.park_behind(stored);
+            } else {
+                // It may not overtake, and nothing behind it can be kept in order without it.
+                self.crowded = true;
+                break;
+            }
+        }
+        if !self.crowded {
+            self.window.passed(read.through);
+        }
+        self.report.filtered(filtered);
+        // A read that got nowhere waits for the next commit rather than spin.
+        Ok(self.window.through() > before && self.window.through() < head && self.window.room().is_some())
+    }
+
+    fn park_behind(&mut self, stored: Stored) {
+        let key = Arc::from(stored.event.partitionkey.as_str());
+        self.window.pass(stored.sequence);
+        self.aside.grow(&key, 1, stored.bytes, Instant::now());
+        self.next.park.push(NewParked {
+            sequence: stored.sequence,
+            event: stored.event,
+            recorded: stored.recorded,
+            attempts: 0,
+            first_failure: None,
+            due: self.wiring.clock.now(),
+            failure: Failure::default(),
+        });
+    }
+
+    /// Takes parked keys in hand whose time has come.
+    pub(super) async fn load(&mut self, calls: usize) -> Result<(), Fault> {
+        while self.may_load(calls) {
+            let now = Instant::now();
+            let Some(due) = self.aside.take(now) else { return Ok(()) };
+            let (sink, key) = (&self.config.name, &due.key);
+            let found = self.source.parked(sink, key, EVENTS_OF_KEY, BYTES_OF_KEY).await?;
+            let fresh: Vec<Parked> =
+                found.into_iter().filter(|parked| !self.aside.is_gone(parked.sequence)).collect();
+            if fresh.is_empty() {
+                self.aside.later(key, now + SOON, None);
+                continue;
+            }
+            for parked in fresh {
+                self.take_in_hand(&due.key, parked, due.head);
+            }
+            if !self.window.holds(&due.key) {
+                self.aside.through(&due.key, now);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether another parked key may be taken in hand.
+    pub(super) fn may_load(&self, calls: usize) -> bool {
+        self.aside.in_hand() < KEYS_IN_HAND.max(calls) && self.unstored() < MAX_UNSTORED
+    }
+
+    /// What is over its limits already (they may have been lowered, or its age has passed) is not tried again.
+    fn take_in_hand(&mut self, key: &Arc<str>, parked: Parked, head: Option<Head>) {
+        let known = head.filter(|head| head.sequence == parked.sequence);
+        let failures = known.map_or(parked.attempts, |head| head.failures);
+        let first_failure = known.and_then(|head| head.first_failure).or(parked.first_failure);
+        let now = self.wiring.clock.now();
+        if self.over(failures, first_failure, now) {
+            let first_failure = first_failure.unwrap_or(now);
+            let Parked { sequence, event, bytes, failure, .. } = parked;
+            self.aside.settled(key, sequence, bytes);
+            self.put_aside(NewDeadLetter {
+                sequence,
+                event,
+                failure,
+                attempts: failures,
+                first_failure,
+                last_failure: now,
+            });
+            return;
+        }
+        let mut masked = mask::apply(&parked.event, self.config.privacy, self.config.raw);
+        if parked.late {
+            masked = Arc::new(Event { late: true, ..Event::clone(&masked) });
+        }
+        let Parked { sequence, event, bytes, recorded, .. } = parked;
+        let stored = Stored { sequence, event, bytes, recorded };
+        self.window.push(Item {
+            key: Arc::clone(key),
+            failures,
+            first_failure,
+            parked: true,
+            ..Item::new(stored, masked)
+        });
+    }
+
+    /// Takes up dead letters that somebody asked for again, as far as there is room.
+    pub(super) async fn take_up(&mut self) -> Result<(), Fault> {
+        let room = self.aside.free_keys().min(TAKEN_UP);
+        if room == 0 || self.breaker.open() {
+            return Ok(());
+        }
+        let taken = self.source.take_up(&self.config.name, room).await;
+        let taken = taken.map_err(|error| Fault::Journal(error.to_string()))?;
+        if !taken.is_empty() {
+            tracing::info!(
+                sink = self.config.name,
+                letters = taken.len(),
+                "dead letters are delivered again"
+            );
+            self.aside.found(taken, self.wiring.clock.now(), Instant::now());
+        }
+        Ok(())
+    }
+}
