@@ -202,7 +202,7 @@ impl Held {
                 // A held poll paces itself; everything else shares the site's pace.
                 Request::Connect { hold: Hold::Server, .. } => {}
                 // Many sessions go on at once when the service starts again.
-                Request::Connect { hold: Hold::Of(_), .. } => site.resume_turn().await,
+                Request::Connect { hold: Hold::Of(_), .. } => site.resume_turn(&transport.base()).await,
                 _ if transport.pinned() => site.admit_at(Errand::Open, &transport.base()).await,
                 _ => {
                     if !site.admit_standing(Errand::Open, &transport.base()).await {

@@ -127,6 +127,8 @@ pub enum FailureKind {
     Http,
     /// The body could not be read as Bayeux.
     Unreadable,
+    /// A proxy on the way refuses our login to it, or demands one (HTTP 407).
+    ProxyRefused,
 }
 
 /// What is to be done, in order.
