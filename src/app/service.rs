@@ -15,6 +15,7 @@ use crate::base::time::Clock;
 use crate::config::{MIN_STATE_KEY, Settings};
 use crate::inbound::dedup::{self, Ended, Intake};
 use crate::inbound::fleet::{self, Common, Fleet, Maker, Prepared};
+use crate::inbound::quarantine::Quarantine;
 use crate::inbound::roster::{Agent, Watch};
 use crate::inbound::session::protocol::{GAPS, LOST, Phase};
 use crate::inbound::settings::SiteConfig;
@@ -131,7 +132,7 @@ async fn common(
         checkpoints: journal.checkpoints().await?,
         gaps: journal.gaps(None, true, usize::MAX).await?,
         sealer,
-        state_dir: settings.journal.state_dir.as_path().into(),
+        quarantine: Arc::new(Quarantine::of(&settings.journal.state_dir)),
         shortened,
     })
 }

@@ -10,12 +10,12 @@ use crate::inbound::Session;
 use crate::inbound::accounts::Accounts;
 use crate::inbound::checkpoint::{self, Past};
 use crate::inbound::dedup::Intake;
+use crate::inbound::quarantine::Quarantine;
 use crate::inbound::roster::{self, Agent, Watch};
 use crate::inbound::settings::SiteConfig;
 use crate::inbound::site::{self, Site};
 use crate::journal::{self, Checkpoint, Gap, Journal};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
@@ -45,7 +45,7 @@ pub struct Common {
     pub gaps: Vec<Gap>,
     /// Seals the keys of sessions on disk.
     pub sealer: Option<Arc<Sealer>>,
-    pub state_dir: Arc<Path>,
+    pub quarantine: Arc<Quarantine>,
     /// The journal has lost its end.
     pub shortened: bool,
 }
@@ -77,7 +77,7 @@ pub struct Maker {
     checkpoints: Mutex<HashMap<String, Checkpoint>>,
     gaps: Mutex<HashMap<String, Gap>>,
     sealer: Option<Arc<Sealer>>,
-    state_dir: Arc<Path>,
+    quarantine: Arc<Quarantine>,
     shortened: AtomicBool,
     /// Sessions whose keys could not be opened.
     locked: AtomicUsize,
@@ -85,7 +85,7 @@ pub struct Maker {
 
 /// Reads rosters and makes what sessions need; `only` names the agents to take (empty means all).
 pub async fn prepare(sites: &[SiteConfig], only: &[String], common: Common) -> Result<Prepared, Error> {
-    let Common { intake, journal, clock, metrics, checkpoints, gaps, sealer, state_dir, shortened } = common;
+    let Common { intake, journal, clock, metrics, checkpoints, gaps, sealer, quarantine, shortened } = common;
     let (mut doors, mut rosters) = (Vec::new(), Vec::new());
     let mut missing: HashSet<&str> = only.iter().map(String::as_str).collect();
     for config in sites {
@@ -112,7 +112,7 @@ pub async fn prepare(sites: &[SiteConfig], only: &[String], common: Common) -> R
         checkpoints: Mutex::new(by_name(checkpoints)),
         gaps: Mutex::new(gaps.into_iter().map(|gap| (gap.session.clone(), gap)).collect()),
         sealer,
-        state_dir,
+        quarantine,
         shortened: AtomicBool::new(shortened),
         locked: AtomicUsize::new(0),
     };
@@ -146,7 +146,7 @@ impl Maker {
         Some(Session {
             past: Box::new(self.past(&name, found.as_ref(), &door.site.config, seen)),
             sealer: self.sealer.clone(),
-            state_dir: Arc::clone(&self.state_dir),
+            quarantine: Arc::clone(&self.quarantine),
             site: door.site.clone(),
             agent,
             intake: self.intake.clone(),

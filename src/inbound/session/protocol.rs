@@ -274,6 +274,10 @@ pub enum Note {
         error: String,
     },
     MultipleClients,
+    /// So many replies in a row to this request could not be read that the last is put aside.
+    Unreadable {
+        step: &'static str,
+    },
     Lost {
         reason: &'static str,
     },

@@ -151,7 +151,9 @@ impl Transport {
             let exchanged = self.exchange(post.body(request.body()), &url, timeout, held, &mut body).await;
             let answer = match exchanged {
                 Err(failure) if failure.kind == FailureKind::Unreadable => {
-                    body.truncate(MAX_KEPT);
+                    // The same of it at each try, however it comes.
+                    let limit = usize::try_from(self.site.config.max_reply_bytes).unwrap_or(MAX_KEPT);
+                    body.truncate(MAX_KEPT.min(limit));
                     body.shrink_to_fit();
                     self.mine().too_long = body;
                     return Err(failure);
