@@ -11,7 +11,7 @@ use crate::inbound::accounts::Accounts;
 use crate::inbound::checkpoint::{self, Past};
 use crate::inbound::dedup::Intake;
 use crate::inbound::quarantine::Quarantine;
-use crate::inbound::roster::{self, Agent, Watch};
+use crate::inbound::roster::{self, Agent, Begun};
 use crate::inbound::settings::SiteConfig;
 use crate::inbound::site::{self, Site};
 use crate::journal::{self, Checkpoint, Gap, Journal};
@@ -55,7 +55,7 @@ pub struct Prepared {
     pub fleet: Fleet,
     pub maker: Maker,
     /// The rosters in force, one a site, in the order of [`Fleet::doors`].
-    pub rosters: Vec<Watch>,
+    pub rosters: Vec<Begun>,
 }
 
 /// What earlier processes left of agents that stand in no roster now.
@@ -89,13 +89,13 @@ pub async fn prepare(sites: &[SiteConfig], only: &[String], common: Common) -> R
     let (mut doors, mut rosters) = (Vec::new(), Vec::new());
     let mut missing: HashSet<&str> = only.iter().map(String::as_str).collect();
     for config in sites {
-        let agents =
-            roster::read(config).map_err(|source| Error::Roster { site: config.name.clone(), source })?;
-        for agent in &agents {
+        let begun = roster::begin(config, only, &state_dir, clock.now())
+            .map_err(|source| Error::Roster { site: config.name.clone(), source })?;
+        for agent in begun.watch.agents() {
             missing.remove(agent.key.as_str());
         }
         doors.push(door(config, &journal, &clock, &metrics).await?);
-        rosters.push(Watch::new(config.clone(), only.to_vec(), agents, clock.now()));
+        rosters.push(begun);
     }
     if !missing.is_empty() {
         let mut names: Vec<&str> = missing.into_iter().collect();
