@@ -176,7 +176,8 @@ impl Desk<'_> {
         let mut closing: Vec<(Recovered, Candidate)> = Vec::new();
         for medium in medium::CONVERSATIONS {
             let list = self.list(medium, &me).await?;
-            let since = gap.and_then(|gap| gap.from);
+            // What had ended by then was heard to its end.
+            let since = gap.map(|gap| gap.opened);
             let ids = interactions::concerned(medium, &before, &known, &list.ids, since);
             for (position, id) in ids.iter().enumerate() {
                 let last = interactions::row(&before, medium, id).and_then(|row| row.last_index);
