@@ -48,6 +48,20 @@ pub(super) fn missing<'r>(
     out
 }
 
+/// Those that were told of since the gap opened, are over by now and were not looked at: they ended before their list
+/// was read, and that was heard after it.
+pub(super) fn late<'r>(
+    known: &'r Rows,
+    since: Millis,
+    read: &BTreeSet<(&'static str, String)>,
+) -> Vec<(&'static str, &'r str)> {
+    let over = known.values().filter(|row| !row.open && row.at >= since);
+    let named = over.filter_map(|row| Some((medium_of(row)?, row.id.as_str())));
+    let mut out: Vec<_> = named.filter(|(medium, id)| !read.contains(&(*medium, (*id).to_owned()))).collect();
+    out.sort_unstable();
+    out
+}
+
 /// How much of an interaction could be read again: its state, and its log from the last known index on. A log
 /// without any item is not shown: of a conversation that the agent is invited to again nobody sees what was said while
 /// it took part before.

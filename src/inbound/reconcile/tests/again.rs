@@ -35,6 +35,25 @@ async fn a_conversation_that_nobody_knew_when_the_gap_opened_is_read_from_its_be
 }
 
 #[tokio::test]
+async fn a_conversation_that_ended_before_its_list_and_was_heard_of_after_it_is_told_of_the_gap() {
+    let bench = Bench::new().await;
+    let (come, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    bench.server.0.lock().unwrap().held = Some(("/api/v2/me/chats".into(), come.clone(), go.clone()));
+    let meanwhile = async {
+        come.notified().await;
+        bench.state("over", "Completed").await;
+        bench.state("new", "Invited").await;
+        go.notify_one();
+    };
+    let occasion = Occasion::NewSession { gap: Some(gap()), before: Vec::new() };
+    tokio::join!(bench.read(occasion), meanwhile);
+    let events = bench.events().await;
+    let told = |id: &str| events.iter().find(|(name, ..)| *name == format!("gap@chat/{id}"));
+    assert_eq!(told("over").unwrap().2["recovered"], "partly");
+    assert!(told("new").is_none(), "of one that began since nothing is missed");
+}
+
+#[tokio::test]
 async fn a_conversation_that_was_heard_to_its_end_before_the_gap_opened_is_told_of_none() {
     let bench = Bench::new().await;
     bench.state("over", "Completed").await;
