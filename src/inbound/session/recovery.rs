@@ -89,7 +89,9 @@ impl Machine {
             out.push(Action::Say(Note::HandshakeFailed));
         }
         if in_connect && self.ack.is_none() {
-            // Without ack a cut reply looks like an empty one: something may have been in it.
+            // Without ack a cut reply looks like an empty one: something may have been in it, also where a gap is open
+            // that would end with the subscriptions before it.
+            self.subscribed = None;
             self.open_gap("reply-lost", Certainty::Possible, out);
         }
         match failure.kind {
