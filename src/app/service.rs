@@ -185,7 +185,7 @@ async fn prepare(
     stop: &CancellationToken,
 ) -> Result<Held, Fault> {
     let tools = (common.clock.clone(), common.metrics.clone(), health.clone());
-    let prepared = fleet::prepare(&settings.sites, only, common).await;
+    let prepared = fleet::prepare(&settings.sites, only, &settings.journal.state_dir, common).await;
     let prepared = prepared.map_err(|error| Fault::Configuration(error.to_string()))?;
     let Prepared { fleet, maker, rosters: begun } = prepared;
     let maker = Arc::new(maker);

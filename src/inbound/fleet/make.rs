@@ -16,6 +16,7 @@ use crate::inbound::settings::SiteConfig;
 use crate::inbound::site::{self, Site};
 use crate::journal::{self, Checkpoint, Gap, Journal};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
@@ -84,12 +85,17 @@ pub struct Maker {
 }
 
 /// Reads rosters and makes what sessions need; `only` names the agents to take (empty means all).
-pub async fn prepare(sites: &[SiteConfig], only: &[String], common: Common) -> Result<Prepared, Error> {
+pub async fn prepare(
+    sites: &[SiteConfig],
+    only: &[String],
+    state_dir: &Path,
+    common: Common,
+) -> Result<Prepared, Error> {
     let Common { intake, journal, clock, metrics, checkpoints, gaps, sealer, quarantine, shortened } = common;
     let (mut doors, mut rosters) = (Vec::new(), Vec::new());
     let mut missing: HashSet<&str> = only.iter().map(String::as_str).collect();
     for config in sites {
-        let begun = roster::begin(config, only, &state_dir, clock.now())
+        let begun = roster::begin(config, only, state_dir, clock.now())
             .map_err(|source| Error::Roster { site: config.name.clone(), source })?;
         for agent in begun.watch.agents() {
             missing.remove(agent.key.as_str());
