@@ -8,13 +8,14 @@ use crate::app::service::state_key;
 use crate::app::{Fault, print};
 use crate::config::Settings;
 use crate::inbound::passwords::Passwords;
-use crate::inbound::roster;
+use crate::inbound::roster::{self, Begun, Looked};
 use crate::inbound::settings::SiteConfig;
 use crate::inbound::site::Site;
 use crate::journal;
 use crate::outbound;
 use std::fmt::Write;
 use std::io::ErrorKind;
+use std::path::Path;
 
 pub async fn check(arguments: Configured) -> Result<(), Fault> {
     let settings = settings(&arguments)?;
@@ -23,7 +24,9 @@ pub async fn check(arguments: Configured) -> Result<(), Fault> {
     secrets(&settings, &mut faults).await;
     faults.extend(state_key(&settings).await.err().filter(|fault| !faults.contains(fault)));
     for site in &settings.sites {
-        match sessions(site, &mut faults).await {
+        let (agents, note) = sessions(site, &settings.journal.state_dir, &mut faults).await;
+        notes.extend(note);
+        match agents {
             Some(agents) => {
                 let plural = if agents == 1 { "agent" } else { "agents" };
                 let channels = site.channels.len();
@@ -70,17 +73,23 @@ async fn secrets(settings: &Settings, faults: &mut Vec<String>) {
     }
 }
 
-/// The roster, every agent's password, and the HTTP client of a site. The number of agents if all is well.
-async fn sessions(site: &SiteConfig, faults: &mut Vec<String>) -> Option<usize> {
+/// The roster, every agent's password, and the HTTP client of a site. The number of agents if all is well, and what a
+/// start would say of the roster.
+async fn sessions(
+    site: &SiteConfig,
+    state_dir: &Path,
+    faults: &mut Vec<String>,
+) -> (Option<usize>, Option<String>) {
     let before = faults.len();
     if let Err(error) = Site::new(site.clone()).await {
         faults.push(error.to_string());
     }
-    let agents = match roster::read(site) {
-        Ok(agents) => agents,
+    let begun = roster::begin(site, &[], state_dir, 0);
+    let (agents, note) = match begun.and_then(|begun| Ok((roster::read(site)?, held(site, begun)))) {
+        Ok(read) => read,
         Err(error) => {
             faults.push(error.to_string());
-            return None;
+            return (None, None);
         }
     };
     let passwords = Passwords::default();
@@ -93,7 +102,23 @@ async fn sessions(site: &SiteConfig, faults: &mut Vec<String>) -> Option<usize> 
             }
         }
     }
-    (faults.len() == before).then_some(agents.len())
+    ((faults.len() == before).then_some(agents.len()), note)
+}
+
+/// A note where the file is not what would be in force after a start, or could not be compared.
+fn held(site: &SiteConfig, begun: Begun) -> Option<String> {
+    let (name, percent) = (&site.name, site.roster.max_removed_percent);
+    let note = match begun.looked {
+        Looked::Held(change) => {
+            let agents = begun.watch.agents().len();
+            Some(format!(
+                "a change of the roster is held: {change}, more than {percent}% or all; the {agents} agents in force stay, \
+                 over a restart too, until cometbridge roster accept --site {name}"
+            ))
+        }
+        _ => begun.note,
+    };
+    note.map(|note| format!("site {name}: {note}"))
 }
 
 /// Requests of one comparison of an agent with nothing open: the user's resource and the list of each medium.

@@ -123,7 +123,7 @@ pub struct Retry {
 
 #[derive(Subcommand)]
 pub enum Roster {
-    /// What a file would change: against the running daemon's roster, or the configured file where none runs.
+    /// What a file would change: against the running daemon's roster, or the one that was in force where none runs.
     #[command(after_help = "Example:\n  cometbridge roster diff new-agents.csv --config FILE --site main")]
     Diff(RosterDiff),
     /// How the roster is: agents, faults of the file, a change that waits.
@@ -132,7 +132,8 @@ pub enum Roster {
     /// Read the file again now. Needs admin.token.
     #[command(after_help = "Example:\n  cometbridge roster reload --config FILE --site main")]
     Reload(RosterShown),
-    /// Let a held change through: the agents that it names leave, come or begin anew. Needs admin.token.
+    /// Let a held change through: the agents that it names leave, come or begin anew. Needs admin.token; where no
+    /// daemon runs, the right to write state_dir, and it counts for the next start.
     #[command(after_help = "Example:\n  cometbridge roster accept --config FILE --site main")]
     Accept(RosterShown),
 }

@@ -1,6 +1,7 @@
 //! `cometbridge roster diff|status|reload|accept`: asks the running daemon.
 //!
-//! `diff` compares with the configured file where no daemon runs. Agents are named by key, never by user name.
+//! Where none runs, `diff` compares with the roster that was in force, and `accept` lets through what the next start
+//! would hold. Agents are named by key, never by user name.
 
 use crate::app::answers::Shown;
 use crate::app::cli::{Roster, RosterDiff, RosterShown};
@@ -10,17 +11,20 @@ use crate::app::{Fault, print};
 use crate::config::Settings;
 use crate::inbound::roster;
 use crate::inbound::settings::SiteConfig;
+use crate::journal;
 use anyhow::{Context, anyhow};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fmt::Write;
+
+const ACCEPT: &str = "accept";
 
 pub async fn run(command: Roster) -> Result<(), Fault> {
     match command {
         Roster::Diff(arguments) => diff(arguments).await,
         Roster::Status(shown) => tell(shown, None).await,
         Roster::Reload(shown) => tell(shown, Some("reload")).await,
-        Roster::Accept(shown) => tell(shown, Some("accept")).await,
+        Roster::Accept(shown) => tell(shown, Some(ACCEPT)).await,
     }
 }
 
@@ -42,7 +46,6 @@ fn site<'a>(settings: &'a Settings, wanted: Option<&str>) -> Result<&'a SiteConf
 async fn diff(RosterDiff { file, shown }: RosterDiff) -> Result<(), Fault> {
     let settings = settings(&shown.configured)?;
     let site = site(&settings, shown.site.as_deref())?;
-    let refused = |error: roster::Error| Fault::Configuration(error.to_string());
     let content = roster::content(&file).map_err(refused)?;
     // Faults are said with the file's own name, before anybody else is asked.
     let agents = roster::parse(&content, &file, site).map_err(refused)?;
@@ -53,8 +56,14 @@ async fn diff(RosterDiff { file, shown }: RosterDiff) -> Result<(), Fault> {
             "the running daemon's roster",
         ),
         Err(NoAnswer::NoDaemon(_)) => {
-            let held = roster::read(site).map_err(refused)?;
-            (Shown::from(roster::diff(&held, &agents)), "the configured file (no daemon answers)")
+            let (held, with) = match roster::in_force(site, &settings.journal.state_dir).map_err(refused)? {
+                Some(held) => (held, "the roster that was in force (no daemon answers)"),
+                None => (
+                    roster::read(site).map_err(refused)?,
+                    "the configured file (no daemon answers, and no roster is known to have been in force)",
+                ),
+            };
+            (Shown::from(roster::diff(&held, &agents)), with)
         }
         Err(other) => return Err(other.into()),
     };
@@ -69,7 +78,7 @@ async fn diff(RosterDiff { file, shown }: RosterDiff) -> Result<(), Fault> {
     let percent = site.roster.max_removed_percent;
     let held = match roster::too_much(change.removed_count, before, percent) {
         true => format!(
-            "more than {percent}% (max_removed_percent) or all would go: a running daemon holds such a change until \
+            "more than {percent}% (max_removed_percent) or all would go: such a change is held, over a restart too, until \
              cometbridge roster accept --site {}\n",
             site.name
         ),
@@ -84,7 +93,10 @@ async fn tell(shown: RosterShown, act: Option<&str>) -> Result<(), Fault> {
     let remote = Remote::new(&settings).await?;
     let answer = match act {
         None => remote.get(&["sites", &site.name, "roster"], &[]).await?,
-        Some(act) => remote.post(&["sites", &site.name, "roster", act], &[], Vec::new()).await?,
+        Some(act) => match remote.post(&["sites", &site.name, "roster", act], &[], Vec::new()).await {
+            Err(NoAnswer::NoDaemon(error)) if act == ACCEPT => accept_stopped(&settings, site, error)?,
+            answer => answer?,
+        },
     };
     if shown.json {
         return print(&format!("{answer}\n"));
@@ -92,11 +104,40 @@ async fn tell(shown: RosterShown, act: Option<&str>) -> Result<(), Fault> {
     print(&of_status(answer).context("the running daemon's answer")?)
 }
 
+/// Lets through what the next start would hold; `error` says that no daemon answers.
+fn accept_stopped(settings: &Settings, site: &SiteConfig, error: anyhow::Error) -> Result<Value, Fault> {
+    let (dir, name) = (&settings.journal.state_dir, &site.name);
+    let none = || anyhow!("site {name}: no change of the roster is held; the next start takes the file");
+    // Nothing of a daemon is there yet.
+    if !dir.exists() {
+        return Err(none().into());
+    }
+    let accept = || {
+        let Some(held) = roster::waiting(site, dir).map_err(refused)? else { return Err(none().into()) };
+        roster::keep(dir, name, &held.content).context("state_dir")?;
+        Ok(json!({
+            "site": name, "agents": held.agents, "since": null, "faults": [], "held": null,
+            "change": Shown::from(held.change),
+        }))
+    };
+    match journal::alone(dir, accept) {
+        Err(journal::Error::Locked { path, pid }) => {
+            Err(anyhow!("a daemon (pid {pid}) runs on {path} and is to be asked: {error}").into())
+        }
+        accepted => accepted?,
+    }
+}
+
+fn refused(error: roster::Error) -> Fault {
+    Fault::Configuration(error.to_string())
+}
+
 #[derive(Deserialize)]
 struct Status {
     site: String,
     agents: usize,
-    since: String,
+    /// None where no daemon runs.
+    since: Option<String>,
     faults: Vec<String>,
     held: Option<Held>,
     /// What came into force by this call.
@@ -116,7 +157,10 @@ fn of_status(answer: Value) -> Result<String, serde_json::Error> {
         out.push_str(&of_change(&change));
     }
     // Writing to a String can not fail.
-    let _ = writeln!(out, "site {site}: {agents} agents in force since {since}");
+    let _ = match since {
+        Some(since) => writeln!(out, "site {site}: {agents} agents in force since {since}"),
+        None => writeln!(out, "site {site}: {agents} agents in force from the next start on"),
+    };
     if !faults.is_empty() {
         let _ = writeln!(out, "the file is not in force, it has faults:");
         for fault in &faults {

@@ -1,14 +1,15 @@
 //! The rosters while running: each file is looked at every few seconds, on SIGHUP and when an operator asks; what
-//! changes goes to the crew as an order.
+//! changes is kept for the next start, and goes to the crew as an order.
 //!
 //! Deliberately absent: what a change is and whether it is let through (`inbound::roster`).
 
 use crate::base::health::{Health, Status};
 use crate::base::metrics::Metrics;
 use crate::base::time::Clock;
-use crate::inbound::roster::{self, Agent, Change, Looked, Watch};
+use crate::inbound::roster::{self, Agent, Begun, Change, Looked, Watch};
 use crate::inbound::settings::SiteConfig;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -59,6 +60,7 @@ impl Room {
 struct Tools {
     rosters: Rosters,
     orders: mpsc::Sender<Order>,
+    state_dir: Arc<Path>,
     clock: Clock,
     metrics: Metrics,
     health: Health,
@@ -72,21 +74,31 @@ pub fn hangups() -> std::io::Result<Signal> {
 
 /// Starts to watch, a task a site and one for SIGHUP. Orders come in the order in which changes came into force.
 pub fn start(
-    watches: Vec<(SiteConfig, Watch)>,
+    begun: Vec<(SiteConfig, Begun)>,
+    state_dir: &Path,
     hangups: Signal,
     (clock, metrics, health): (Clock, Metrics, Health),
     stop: CancellationToken,
 ) -> (Rosters, mpsc::Receiver<Order>) {
     let (orders, received) = mpsc::channel(1);
     let (mut rooms, mut starts) = (BTreeMap::new(), Vec::new());
-    for (site, watch) in watches {
+    for (site, Begun { mut watch, looked, note }) in begun {
+        if let Some(note) = note {
+            tracing::warn!(site = site.name, "roster: {note}");
+        }
+        tell(&site, looked);
+        // Before anybody is held by it.
+        if let Some(content) = watch.unkept() {
+            kept(&site.name, &mut watch, roster::keep(state_dir, &site.name, &content));
+        }
         let (wishes, asked) = mpsc::channel(8);
         let room = Room { site: site.clone(), watch: Mutex::new(watch), wishes };
         rooms.insert(site.name.clone(), room);
         starts.push((site, asked));
     }
     let rosters = Rosters { rooms: Arc::new(rooms) };
-    let tools = Tools { rosters: rosters.clone(), orders, clock, metrics, health, stop };
+    let state_dir = state_dir.into();
+    let tools = Tools { rosters: rosters.clone(), orders, state_dir, clock, metrics, health, stop };
     for (site, asked) in starts {
         tokio::spawn(tools.clone().watch(site, asked));
     }
@@ -140,6 +152,7 @@ impl Rosters {
 impl Tools {
     async fn watch(self, site: SiteConfig, mut asked: mpsc::Receiver<Asked>) {
         let Some(room) = self.rosters.rooms.get(&site.name) else { return };
+        self.show(&site, room);
         let mut ticks = tokio::time::interval(site.roster.watch);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -152,6 +165,8 @@ impl Tools {
                 Some((Wish::Accept, _)) => self.accept(&site, room),
                 _ => self.look(&site, room).await,
             };
+            // Before anybody leaves or comes by it, as a kill may follow at any time.
+            self.keep(&site, room).await;
             if let Some(change) = &change {
                 self.count(&site.name, change);
                 let agents = chosen(room.watch().agents(), change);
@@ -189,32 +204,19 @@ impl Tools {
     async fn look(&self, site: &SiteConfig, room: &Room) -> Option<Change> {
         let content = settled(room).await?;
         let looked = room.watch().look(content, self.clock.now());
-        let name = &site.name;
-        let change = match looked {
-            Looked::Same => None,
-            Looked::Faulty(error) => {
-                tracing::error!(
-                    site = name,
-                    "roster: the one in force stays, as the file has faults:\n{error}"
-                );
-                None
-            }
-            Looked::Held(change) => {
-                let percent = site.roster.max_removed_percent;
-                tracing::error!(
-                    site = name,
-                    "roster: a change is held: {change}, more than {percent}% or all; to let it through: \
-                     cometbridge roster accept --site {name}"
-                );
-                None
-            }
-            Looked::Changed(change) => {
-                tracing::info!(site = name, "roster: {change}");
-                Some(change)
-            }
-        };
+        let change = tell(site, looked);
         self.show(site, room);
         change
+    }
+
+    /// Tries again with each look until it is on disk.
+    async fn keep(&self, site: &SiteConfig, room: &Room) {
+        let Some(content) = room.watch().unkept() else { return };
+        let (state_dir, name) = (self.state_dir.clone(), site.name.clone());
+        let keep = move || roster::keep(&state_dir, &name, &content);
+        let done = tokio::task::spawn_blocking(keep).await.unwrap_or_else(|error| Err(error.into()));
+        kept(&site.name, &mut room.watch(), done);
+        self.show(site, room);
     }
 
     fn show(&self, site: &SiteConfig, room: &Room) {
@@ -230,12 +232,57 @@ impl Tools {
             let text =
                 format!("the file has faults ({count}), the roster from {} holds: {first}", status.since);
             self.health.set(&part, Status::Degraded(text));
+        } else if let Some(error) = &status.unkept {
+            let text = format!(
+                "the roster in force can not be kept under state_dir, so that a restart compares with an older one: {error}"
+            );
+            self.health.set(&part, Status::Degraded(text));
         } else {
             self.health.remove(&part);
         }
         let good = self.rosters.rooms.values().all(|room| room.watch().status().faults.is_empty());
         self.metrics.config_last_reload_success.set(i64::from(good));
     }
+}
+
+/// Says what became of a content; the change that came into force.
+fn tell(site: &SiteConfig, looked: Looked) -> Option<Change> {
+    let name = &site.name;
+    match looked {
+        Looked::Same => None,
+        Looked::Faulty(error) => {
+            tracing::error!(site = name, "roster: the one in force stays, as the file has faults:\n{error}");
+            None
+        }
+        Looked::Held(change) => {
+            let percent = site.roster.max_removed_percent;
+            tracing::error!(
+                site = name,
+                "roster: a change is held: {change}, more than {percent}% or all; to let it through: \
+                 cometbridge roster accept --site {name}"
+            );
+            None
+        }
+        Looked::Changed(change) => {
+            tracing::info!(site = name, "roster: {change}");
+            Some(change)
+        }
+    }
+}
+
+/// Notes whether the roster in force is on disk; that it is not is said once.
+fn kept(site: &str, watch: &mut Watch, done: io::Result<()>) {
+    let done = done.map_err(|error| error.to_string());
+    if let Err(error) = &done
+        && watch.status().unkept.is_none()
+    {
+        tracing::error!(
+            site,
+            error,
+            "roster: the one in force can not be kept under state_dir; it is tried again"
+        );
+    }
+    watch.kept(done);
 }
 
 /// A new content of the file once two readings agree; nothing where it is known already, or keeps changing.

@@ -15,7 +15,8 @@ use crate::base::time::Clock;
 use crate::config::{MIN_STATE_KEY, Settings};
 use crate::inbound::dedup::{self, Ended, Intake};
 use crate::inbound::fleet::{self, Common, Fleet, Maker, Prepared};
-use crate::inbound::roster::{Agent, Watch};
+use crate::inbound::quarantine::Quarantine;
+use crate::inbound::roster::{self, Agent, Begun};
 use crate::inbound::session::protocol::{GAPS, LOST, Phase};
 use crate::inbound::settings::SiteConfig;
 use crate::journal::{Journal, Recovery, StartAt, State};
@@ -131,7 +132,7 @@ async fn common(
         checkpoints: journal.checkpoints().await?,
         gaps: journal.gaps(None, true, usize::MAX).await?,
         sealer,
-        state_dir: settings.journal.state_dir.as_path().into(),
+        quarantine: Arc::new(Quarantine::of(&settings.journal.state_dir)),
         shortened,
     })
 }
@@ -184,15 +185,22 @@ async fn prepare(
     stop: &CancellationToken,
 ) -> Result<Held, Fault> {
     let tools = (common.clock.clone(), common.metrics.clone(), health.clone());
-    let prepared = fleet::prepare(&settings.sites, only, common).await;
+    let prepared = fleet::prepare(&settings.sites, only, &settings.journal.state_dir, common).await;
     let prepared = prepared.map_err(|error| Fault::Configuration(error.to_string()))?;
-    let Prepared { fleet, maker, rosters: watches } = prepared;
+    let Prepared { fleet, maker, rosters: begun } = prepared;
     let maker = Arc::new(maker);
     let crew = Crew::new(sessions::work(maker.clone(), stop.clone()), health.clone());
-    let of_site = |(site, watch): (&SiteConfig, &Watch)| (site.name.clone(), watch.agents().to_vec());
-    let first = settings.sites.iter().zip(&watches).map(of_site).collect();
-    let watches = settings.sites.iter().cloned().zip(watches).collect();
-    let (rosters, orders) = rosters::start(watches, hangups, tools, stop.clone());
+    let of_site = |(site, begun): (&SiteConfig, &Begun)| (site.name.clone(), begun.watch.agents().to_vec());
+    let first = settings.sites.iter().zip(&begun).map(of_site).collect();
+    let begun = settings.sites.iter().cloned().zip(begun).collect();
+    let state_dir = &settings.journal.state_dir;
+    let (rosters, orders) = rosters::start(begun, state_dir, hangups, tools, stop.clone());
+    let configured = |name: &str| settings.sites.iter().any(|site| site.name == name);
+    if only.is_empty()
+        && let Err(error) = roster::forget_others(state_dir, configured)
+    {
+        tracing::warn!(%error, "rosters kept of sites that are configured no longer can not be removed");
+    }
     Ok(Held { fleet, maker, crew, rosters, orders, first })
 }
 

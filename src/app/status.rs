@@ -155,7 +155,10 @@ pub fn of_roster(status: &roster::Status) -> String {
         Some(first) => {
             format!("the file has faults, the roster from {} holds: {first}", status.since)
         }
-        None => String::new(),
+        None => status
+            .unkept
+            .as_ref()
+            .map_or_else(String::new, |error| format!("not kept for a restart: {error}")),
     }
 }
 

@@ -5,6 +5,7 @@
 use crate::inbound::Session;
 use crate::inbound::checkpoint;
 use crate::inbound::dedup::{NotStored, Stored};
+use crate::inbound::ledger::Aside;
 use crate::inbound::normalise::Kinds;
 use crate::inbound::notes;
 use crate::inbound::presence::Presence;
@@ -44,8 +45,10 @@ pub struct Held {
     pub before: Vec<Known>,
     /// The Bayeux session is new, and no connect of it was answered well yet.
     pub fresh: bool,
-    /// The last body that could not be read.
+    /// The last body that could not be read, until the machine has heard of it.
     pub unreadable: Vec<u8>,
+    /// Why the session does not work, where that is a reply which could not be read.
+    pub(super) aside: Option<Box<Aside>>,
     /// The server named another user: no change of the secret mends that.
     pub other_user: bool,
     /// The secret whose login was answered in a way that is of no use: the same one fares no better.
@@ -94,6 +97,7 @@ impl Held {
             before: Vec::new(),
             fresh: false,
             unreadable: Vec::new(),
+            aside: None,
             other_user: false,
             useless: None,
             presence: Presence::default(),
@@ -202,7 +206,7 @@ impl Held {
                 // A held poll paces itself; everything else shares the site's pace.
                 Request::Connect { hold: Hold::Server, .. } => {}
                 // Many sessions go on at once when the service starts again.
-                Request::Connect { hold: Hold::Of(_), .. } => site.resume_turn().await,
+                Request::Connect { hold: Hold::Of(_), .. } => site.resume_turn(&transport.base()).await,
                 _ if transport.pinned() => site.admit_at(Errand::Open, &transport.base()).await,
                 _ => {
                     if !site.admit_standing(Errand::Open, &transport.base()).await {

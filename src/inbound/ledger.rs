@@ -10,10 +10,17 @@ use crate::inbound::normalise::Candidate;
 use crate::inbound::reconcile::{self, Occasion};
 use crate::inbound::session::machine::Machine;
 use crate::inbound::session::protocol::{Note, certainty_word};
-use crate::inbound::{notes, quarantine, site};
+use crate::inbound::{notes, site};
 use crate::journal::{Append, Checkpoint, Gap, Known, settled};
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
+
+/// A reply that was put aside, until the session works again.
+pub struct Aside {
+    step: &'static str,
+    /// What became of it.
+    words: String,
+}
 
 impl Held {
     /// Deals with what the machine says; what has to be published is still to be awaited.
@@ -36,9 +43,14 @@ impl Held {
                 self.mark(machine);
             }
             Note::HandshakeFailed => self.opening = None,
-            Note::Trouble { .. } => {
+            Note::Trouble { step, text, .. } => {
                 self.opening = None;
                 self.upkeep.hears(false);
+                // Kept no longer than it can be the one that is put aside: thousands of sessions may hold one.
+                self.unreadable = Vec::new();
+                if let Some(aside) = self.aside.as_ref().filter(|aside| aside.step == step) {
+                    self.session.view.cause(&format!("{step} failed: {text}; {}", aside.words));
+                }
             }
             Note::Stalled { .. } => self.session.view.stalled(true),
             Note::Lost { reason } => {
@@ -46,10 +58,8 @@ impl Held {
                 if matches!(reason, "session-unknown" | "restart") {
                     self.session.accounts.touched(&self.session.agent.key);
                 }
-                if reason == "unreadable" {
-                    self.quarantine(now);
-                }
             }
+            Note::Unreadable { step } => self.put_aside(now, step),
             Note::GapOpened { from, cause, certainty } => {
                 self.upkeep.hears(false);
                 return Some(Box::pin(self.open(now, from, cause, certainty)));
@@ -65,6 +75,7 @@ impl Held {
     /// A connect was answered well.
     fn connected(&mut self, machine: &Machine) {
         self.opening = None;
+        self.aside = None;
         self.upkeep.hears(true);
         let (gap, before) = (self.gap.take(), std::mem::take(&mut self.before));
         if std::mem::take(&mut self.fresh) {
@@ -141,19 +152,15 @@ impl Held {
         }
     }
 
-    fn quarantine(&mut self, now: Millis) {
-        let body = std::mem::take(&mut self.unreadable);
-        let site = self.session.site.config.name.as_str();
-        self.session.metrics.replies_quarantined_total.with_label_values(&[site]).inc();
-        let name = format!("{now}-{}", fastrand::u32(..));
-        match quarantine::keep(&self.session.state_dir, &name, &body) {
-            Ok(path) => {
-                tracing::error!(agent = %self.session.agent.key, bytes = body.len(), file = %path.display(), "three replies could not be read; the last one is kept for you to look at, the session begins anew");
-            }
-            Err(error) => {
-                tracing::error!(agent = %self.session.agent.key, bytes = body.len(), %error, "three replies could not be read, and the last one could not be kept; the session begins anew");
-            }
+    /// Once for each cause: as long as the same request brings nothing that can be read, the first one stands for all.
+    fn put_aside(&mut self, now: Millis, step: &'static str) {
+        if self.aside.as_ref().is_some_and(|aside| aside.step == step) {
+            return;
         }
+        let body = std::mem::take(&mut self.unreadable);
+        let kept = self.session.quarantine.keep(now, &body);
+        let words = notes::put_aside(&self.session, step, body.len(), kept);
+        self.aside = Some(Box::new(Aside { step, words }));
     }
 
     /// Where the agent stands, for its next session: on disk before that begins, as it reads it.

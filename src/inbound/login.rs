@@ -2,7 +2,7 @@
 //!
 //! Deliberately absent: what an answer of the server means (`session::login`), and who may log in when (`accounts`).
 
-use crate::inbound::accounts::{Judged, Leave, Tried};
+use crate::inbound::accounts::{Credentials, Judged, Leave, Tried};
 use crate::inbound::carry::Held;
 use crate::inbound::notes;
 use crate::inbound::session::login::{authorize, login};
@@ -78,7 +78,7 @@ impl Held {
             Err(LoginFailure::Stale(reason)) => Tried::Stale(reason.clone()),
             Err(_) => Tried::Other,
         };
-        match self.session.accounts.tried(&agent.key, password, tried).await {
+        match self.session.accounts.tried(&agent.key, &self.with(password), tried).await {
             Judged::SiteFault => Err(passing(
                 "the server refuses many agents whose passwords worked before: taken for a fault of its directory, nobody is marked"
                     .to_owned(),
@@ -94,7 +94,8 @@ impl Held {
             let asked = tokio::time::Instant::now();
             let (site, agent) = (&self.session.site, &self.session.agent);
             let pinned = self.transport.pinned().then(|| self.transport.base());
-            match self.session.accounts.enter(site, pinned.as_ref(), &agent.key, &password).await {
+            let secret = self.with(&password);
+            match self.session.accounts.enter(site, pinned.as_ref(), &agent.key, &secret).await {
                 Leave::Refused(reason) => return Err(LoginFailure::Refused(reason)),
                 Leave::Go if asked.elapsed() < STALE_SECRET => return Ok(password),
                 Leave::Go => {
@@ -107,6 +108,10 @@ impl Held {
         }
     }
 
+    fn with(&self, password: &SecretString) -> Credentials {
+        Credentials { username: self.session.agent.username.clone(), password: password.clone() }
+    }
+
     async fn password(&mut self) -> Result<SecretString, String> {
         self.session.site.passwords.read(&self.session.site.config, &self.session.agent).await
     }
@@ -116,7 +121,9 @@ impl Held {
         let Ok(password) = self.password().await else { return false };
         let (agent, accounts) = (&self.session.agent, Arc::clone(&self.session.accounts));
         // A new secret has to prove itself at the login, where a refusal is told from a lost session.
-        if !accounts.worked(&agent.key, &password) || !self.transport.restore(&self.session.past.jar) {
+        if !accounts.worked(&agent.key, &self.with(&password))
+            || !self.transport.restore(&self.session.past.jar)
+        {
             return false;
         }
         let charset = self.session.site.config.password_charset;
@@ -141,7 +148,7 @@ impl Held {
             if let Ok(password) = self.password().await
                 && !self.other_user
                 && self.useless.as_ref().is_none_or(|useless| !same(useless, &password))
-                && accounts.refused(&key, &password).is_none()
+                && accounts.refused(&key, &self.with(&password)).is_none()
             {
                 return Input::Pardoned;
             }

@@ -17,7 +17,7 @@ mod notes;
 pub mod passwords;
 pub mod pilot;
 mod presence;
-mod quarantine;
+pub mod quarantine;
 pub mod reconcile;
 pub mod roster;
 pub mod session;
@@ -35,13 +35,13 @@ use crate::inbound::carry::Held;
 use crate::inbound::checkpoint::Past;
 use crate::inbound::dedup::Intake;
 use crate::inbound::fleet::View;
+use crate::inbound::quarantine::Quarantine;
 use crate::inbound::roster::Agent;
 use crate::inbound::session::machine::Machine;
 use crate::inbound::session::protocol::{Input, Moment, Rules};
 use crate::inbound::settings::SiteConfig;
 use crate::inbound::site::Site;
 use crate::journal::Journal;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -60,7 +60,7 @@ pub struct Session {
     pub past: Box<Past>,
     pub sealer: Option<Arc<Sealer>>,
     /// Where replies that can not be read are kept.
-    pub state_dir: Arc<Path>,
+    pub quarantine: Arc<Quarantine>,
     /// The agent is to be held no longer: unlike a stop this says farewell to the server.
     pub leave: CancellationToken,
 }

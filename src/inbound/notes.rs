@@ -8,8 +8,10 @@ pub mod tally;
 
 use crate::base::time::Millis;
 use crate::inbound::Session;
+use crate::inbound::quarantine::Kept;
 use crate::inbound::session::protocol::{FailureKind, Note, certainty_word};
 use crate::inbound::site::Site;
+use std::io;
 use std::sync::Arc;
 use tally::{Kind, Told};
 use tokio::time::Instant;
@@ -170,6 +172,27 @@ pub fn unread(session: &Session, tries: u32, why: &str) {
     }
 }
 
+/// What became of a reply that was put aside, said of the agent; the same in words for its status.
+pub fn put_aside(session: &Session, step: &str, bytes: usize, kept: io::Result<Kept>) -> String {
+    let (site, agent) = (session.site.config.name.as_str(), session.agent.key.as_str());
+    let count = || session.metrics.replies_quarantined_total.with_label_values(&[site]).inc();
+    // Each file is named once in the log: there are few.
+    let named = matches!(kept, Ok(Kept::New(_))) || by_name(session, Kind::Unreadable);
+    let words = match kept {
+        Ok(Kept::New(path) | Kept::Before(path)) => {
+            count();
+            format!("three replies in a row could not be read, such a one is kept in {}", path.display())
+        }
+        Ok(Kept::Full) => "three replies in a row could not be read; none is kept, as the quarantine directory is full of younger ones".to_owned(),
+        Err(error) => format!("three replies in a row could not be read, and none could be kept: {error}"),
+    };
+    match named {
+        true => tracing::error!(site, agent, bytes, "{step}: {words}; the session begins anew"),
+        false => tracing::debug!(site, agent, bytes, "{step}: {words}; the session begins anew"),
+    }
+    words
+}
+
 /// The HTTP session ended by itself.
 pub fn logged_out(session: &Session) {
     let agent = session.agent.key.as_str();
@@ -220,6 +243,9 @@ fn say_of_many(site: &str, kind: Kind, times: u64, seconds: u64) {
                 seconds,
                 "the server sees several CometD clients behind one cookie: {MORE}"
             );
+        }
+        Kind::Unreadable => {
+            tracing::error!(site, times, seconds, "replies could not be read, sessions begin anew: {MORE}");
         }
         Kind::Unread => tracing::warn!(site, times, seconds, "states could not be read over REST: {MORE}"),
         Kind::LoggedOut => {

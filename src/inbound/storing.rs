@@ -74,6 +74,8 @@ impl Held {
         // What a parked connect brings comes again; what comes with another reply does not, and waits its turn.
         let waiting = std::mem::take(&mut self.messages);
         let input = self.answered(answer, false);
+        // No such reply counts, and none is put aside.
+        self.unreadable = Vec::new();
         let came = std::mem::replace(&mut self.messages, waiting);
         if !parked {
             self.messages.extend(came);

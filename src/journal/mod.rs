@@ -277,15 +277,20 @@ pub fn inspect(state_dir: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// Does it while no daemon can have the state directory.
+pub fn alone<T>(state_dir: &Path, act: impl FnOnce() -> T) -> Result<T, Error> {
+    directory::check(state_dir)?;
+    let _lock = lock::take(state_dir)?;
+    Ok(act())
+}
+
 /// Dead letters from the files of a journal that no process has open.
 pub fn dead_letters_offline(
     state_dir: &Path,
     filter: &LetterFilter,
     limit: usize,
 ) -> Result<Vec<DeadLetter>, Error> {
-    directory::check(state_dir)?;
-    let _lock = lock::take(state_dir)?;
-    read::open(state_dir)?.dead_letters(filter, limit)
+    alone(state_dir, || read::open(state_dir)?.dead_letters(filter, limit))?
 }
 
 fn serialised(event: &Event) -> Result<Vec<u8>, Error> {

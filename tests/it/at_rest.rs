@@ -38,11 +38,7 @@ impl Stage {
         let set: Vec<&str> = set.iter().flat_map(|key| ["--set", key]).collect();
         let mut daemon = self.home.start_with(&set);
         daemon.connected(AGENTS).await;
-        // Nobody waits for what a session notes of itself: it is on disk a little later.
-        eventually("the sessions are noted", LIMIT, || async {
-            (times(&self.home.state_dir(), b"\"access\":{") >= AGENTS).then_some(())
-        })
-        .await;
+        noted(&self.home, AGENTS).await;
         daemon
     }
 
@@ -76,6 +72,14 @@ impl Stage {
         gaps.sort();
         gaps
     }
+}
+
+/// Nobody waits for what a session notes of itself: it is on disk a little later.
+pub async fn noted(home: &Home, agents: usize) {
+    eventually("the sessions are noted", LIMIT, || async {
+        (times(&home.state_dir(), b"\"access\":{") >= agents).then_some(())
+    })
+    .await;
 }
 
 /// How often this stands in the files below.

@@ -5,4 +5,5 @@ mod changes;
 mod faulty;
 mod held;
 mod refused;
+mod restart;
 mod stage;

@@ -5,3 +5,4 @@ mod garbled;
 mod lost;
 mod refused;
 mod sites;
+mod unreadable;

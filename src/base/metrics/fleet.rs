@@ -118,7 +118,7 @@ impl FleetFamilies {
             replies_quarantined_total: counters(
                 &r,
                 "replies_quarantined_total",
-                "Replies that could not be read and were put aside",
+                "Replies that could not be read and were put aside, one for each agent and request until its session works",
                 &["site"],
             )?,
             interaction_gaps_total: counters(

@@ -1,8 +1,9 @@
 //! What is known of each account: digests of the secret that worked and of the one that was refused, kept in the
 //! journal.
 //!
-//! A digest is keyed with the journal's own key and bound to its session, so that two agents with one secret are
-//! not seen to have one. Deliberately absent: secrets, and the decision whether to try one.
+//! A digest is keyed with the journal's own key and bound to site and user name, so that two agents with one secret are
+//! not seen to have one, and another user name on an agent's line is another account. Deliberately absent: secrets, and
+//! the decision whether to try one.
 
 use crate::base::digest::Digest;
 use crate::base::time::Millis;
@@ -11,6 +12,12 @@ use aws_lc_rs::hmac;
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// What an agent logs in with.
+pub struct Credentials {
+    pub username: String,
+    pub password: SecretString,
+}
 
 /// One agent's account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,14 +52,14 @@ impl Book {
         Book { site: site.to_owned(), key, entries: of_site.collect() }
     }
 
-    /// The keyed digest of an agent's secret.
-    pub fn digest(&self, agent: &str, secret: &SecretString) -> Digest {
+    /// The keyed digest of an account and its secret. GWS does not tell user names apart by case.
+    pub fn digest(&self, secret: &Credentials) -> Digest {
         let mut context = hmac::Context::with_key(&self.key);
-        for part in [self.site.as_bytes(), agent.as_bytes()] {
+        for part in [self.site.as_bytes(), secret.username.to_lowercase().as_bytes()] {
             context.update(&(part.len() as u64).to_be_bytes());
             context.update(part);
         }
-        context.update(secret.expose_secret().as_bytes());
+        context.update(secret.password.expose_secret().as_bytes());
         let tag = context.sign();
         let mut cut = [0u8; 16];
         for (to, from) in cut.iter_mut().zip(tag.as_ref()) {
@@ -94,6 +101,21 @@ impl Book {
         let reason = reason.to_owned();
         *entry = Entry { worked, refused: Some(secret), reason, at, touched: true, absent: false };
         self.account(agent)
+    }
+
+    /// No two lines of a roster have one user name, so a refusal of this account that stands with another agent was left
+    /// behind there: it is this agent's now. What changes by it, to be stored.
+    pub fn take_over(&mut self, agent: &str, secret: Digest) -> Vec<Account> {
+        let left = |(other, entry): &(&String, &Entry)| *other != agent && entry.refused == Some(secret);
+        let Some(former) = self.entries.iter().find(left).map(|(former, _)| former.clone()) else {
+            return Vec::new();
+        };
+        let Some(Entry { reason, at, absent, .. }) = self.get(&former).cloned() else { return Vec::new() };
+        self.clear(&former, at);
+        if absent {
+            self.entries.remove(&former);
+        }
+        vec![self.account(&former), self.mark(agent, secret, &reason, at)]
     }
 
     /// It may be tried again. `None` where nothing was refused.
@@ -203,17 +225,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_digest_tells_secrets_agents_and_sites_apart_and_needs_the_key() {
-        let digest = |site: &str, key: u8, agent: &str, secret: &str| {
-            Book::new(site, [key; 32], Vec::new()).digest(agent, &SecretString::from(secret))
+    fn a_digest_tells_secrets_users_and_sites_apart_and_needs_the_key() {
+        let digest = |site: &str, key: u8, user: &str, secret: &str| {
+            let (username, password) = (user.to_owned(), SecretString::from(secret));
+            Book::new(site, [key; 32], Vec::new()).digest(&Credentials { username, password })
         };
-        let one = digest("main", 1, "1001", "x");
-        assert_eq!(one, digest("main", 1, "1001", "x"));
+        let one = digest("main", 1, "ann", "x");
+        assert_eq!(one, digest("main", 1, "Ann", "x"), "one account");
         for other in [
-            digest("main", 1, "1001", "y"),
-            digest("main", 1, "1002", "x"),
-            digest("mai", 1, "n1001", "x"),
-            digest("main", 2, "1001", "x"),
+            digest("main", 1, "ann", "y"),
+            digest("main", 1, "bob", "x"),
+            digest("mai", 1, "nann", "x"),
+            digest("main", 2, "ann", "x"),
         ] {
             assert_ne!(one, other);
         }

@@ -14,7 +14,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-pub use book::{Memory, Store};
+pub use book::{Credentials, Memory, Store};
 pub use gate::{By, SiteGate};
 
 use crate::base::digest::Digest;
@@ -24,7 +24,6 @@ use crate::inbound::settings::SiteConfig;
 use crate::inbound::site::{Errand, Site};
 use crate::journal::{Account, Journal};
 use gate::{Pause, State};
-use secrecy::SecretString;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
@@ -141,11 +140,12 @@ impl Accounts {
 
     /// Waits while the site is paused or its directory is out of order (all but one canary), then says whether
     /// this secret may be tried.
-    pub async fn leave(&self, agent: &str, secret: &SecretString) -> Leave {
+    pub async fn leave(&self, agent: &str, secret: &Credentials) -> Leave {
         loop {
+            self.take_over(agent, secret).await;
             let told = {
                 let mut state = self.lock();
-                let digest = state.book.digest(agent, secret);
+                let digest = state.book.digest(secret);
                 state.seen.insert(agent.to_owned());
                 if let Some(text) = refusal(&state, agent, digest) {
                     return Leave::Refused(text);
@@ -165,13 +165,7 @@ impl Accounts {
     /// [`Accounts::leave`] and the site's admission of a login, so that what was let go before a fault or a pause
     /// does not leave after it, and nobody leaves without a turn. The request is to follow at once.
     /// `pinned`: the base URL that the agent is tied to, if any.
-    pub async fn enter(
-        &self,
-        site: &Site,
-        pinned: Option<&Url>,
-        agent: &str,
-        secret: &SecretString,
-    ) -> Leave {
+    pub async fn enter(&self, site: &Site, pinned: Option<&Url>, agent: &str, secret: &Credentials) -> Leave {
         loop {
             if let Leave::Refused(text) = self.leave(agent, secret).await {
                 return Leave::Refused(text);
@@ -205,10 +199,23 @@ impl Accounts {
         }
     }
 
+    /// See [`book::Book::take_over`].
+    async fn take_over(&self, agent: &str, secret: &Credentials) {
+        let changes = {
+            let mut state = self.lock();
+            let digest = state.book.digest(secret);
+            state.book.take_over(agent, digest)
+        };
+        if !changes.is_empty() {
+            // Boxed: a session at rest is not to carry the room for it.
+            Box::pin(self.keep(changes)).await;
+        }
+    }
+
     /// Says what came of a login that [`Accounts::leave`] let go. May wait for a moment, to see whether
     /// others fare alike.
-    pub async fn tried(&self, agent: &str, secret: &SecretString, tried: Tried) -> Judged {
-        let digest = self.lock().book.digest(agent, secret);
+    pub async fn tried(&self, agent: &str, secret: &Credentials, tried: Tried) -> Judged {
+        let digest = self.lock().book.digest(secret);
         match tried {
             Tried::Worked => {
                 self.logged_in(agent, digest).await;
@@ -327,15 +334,15 @@ impl Accounts {
     }
 
     /// Whether this secret still counts as refused for the agent.
-    pub fn refused(&self, agent: &str, secret: &SecretString) -> Option<String> {
+    pub fn refused(&self, agent: &str, secret: &Credentials) -> Option<String> {
         let state = self.lock();
-        refusal(&state, agent, state.book.digest(agent, secret))
+        refusal(&state, agent, state.book.digest(secret))
     }
 
     /// Whether this secret is the one that logged the agent in last.
-    pub fn worked(&self, agent: &str, secret: &SecretString) -> bool {
+    pub fn worked(&self, agent: &str, secret: &Credentials) -> bool {
         let state = self.lock();
-        let digest = state.book.digest(agent, secret);
+        let digest = state.book.digest(secret);
         state.book.worked_before(agent, digest) && state.book.refusal(agent, digest).is_none()
     }
 

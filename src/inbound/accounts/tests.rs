@@ -5,13 +5,14 @@ use crate::inbound::site::tests::config;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
+mod pauses;
 mod removed;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
-fn secret(text: &str) -> SecretString {
-    SecretString::from(text)
+fn secret_of(username: &str, text: &str) -> Credentials {
+    Credentials { username: username.into(), password: text.into() }
 }
 
 fn no() -> Tried {
@@ -28,8 +29,8 @@ async fn with_agents(memory: &Memory, count: usize) -> Arc<Accounts> {
     let accounts = start(memory).await;
     for agent in 0..count {
         let agent = agent.to_string();
-        assert_eq!(accounts.leave(&agent, &secret("good")).await, Leave::Go);
-        assert_eq!(accounts.tried(&agent, &secret("good"), Tried::Worked).await, Judged::Fine);
+        assert_eq!(accounts.leave(&agent, &secret_of(&agent, "good")).await, Leave::Go);
+        assert_eq!(accounts.tried(&agent, &secret_of(&agent, "good"), Tried::Worked).await, Judged::Fine);
     }
     tokio::time::sleep(MINUTE).await;
     accounts
@@ -42,8 +43,8 @@ async fn refuse_all(accounts: &Arc<Accounts>, agents: std::ops::Range<usize>) ->
             let accounts = accounts.clone();
             tokio::spawn(async move {
                 let agent = agent.to_string();
-                assert_eq!(accounts.leave(&agent, &secret("good")).await, Leave::Go);
-                accounts.tried(&agent, &secret("good"), no()).await
+                assert_eq!(accounts.leave(&agent, &secret_of(&agent, "good")).await, Leave::Go);
+                accounts.tried(&agent, &secret_of(&agent, "good"), no()).await
             })
         })
         .collect();
@@ -58,20 +59,26 @@ async fn refuse_all(accounts: &Arc<Accounts>, agents: std::ops::Range<usize>) ->
 async fn a_refused_secret_is_not_tried_again_over_restarts_until_it_changes() {
     let memory = Memory::default();
     let accounts = start(&memory).await;
-    assert_eq!(accounts.leave("1", &secret("bad")).await, Leave::Go);
-    assert_eq!(accounts.tried("1", &secret("bad"), no()).await, Judged::Refused("HTTP 401".into()));
+    assert_eq!(accounts.leave("1", &secret_of("1", "bad")).await, Leave::Go);
+    assert_eq!(accounts.tried("1", &secret_of("1", "bad"), no()).await, Judged::Refused("HTTP 401".into()));
     for _ in 0..10 {
         let accounts = start(&memory).await;
-        let Leave::Refused(text) = accounts.leave("1", &secret("bad")).await else { panic!("tried again") };
+        let Leave::Refused(text) = accounts.leave("1", &secret_of("1", "bad")).await else {
+            panic!("tried again")
+        };
         assert!(text.starts_with("HTTP 401 (refused 1970-01-01T00:00:01.000Z"), "{text}");
-        assert!(accounts.refused("1", &secret("bad")).is_some());
-        assert_eq!(accounts.leave("1", &secret("new")).await, Leave::Go);
-        assert_eq!(accounts.leave("2", &secret("bad")).await, Leave::Go, "it is marked for its agent only");
+        assert!(accounts.refused("1", &secret_of("1", "bad")).is_some());
+        assert_eq!(accounts.leave("1", &secret_of("1", "new")).await, Leave::Go);
+        assert_eq!(
+            accounts.leave("2", &secret_of("2", "bad")).await,
+            Leave::Go,
+            "it is marked for its agent only"
+        );
     }
     let accounts = start(&memory).await;
-    accounts.tried("1", &secret("new"), Tried::Worked).await;
+    accounts.tried("1", &secret_of("1", "new"), Tried::Worked).await;
     let accounts = start(&memory).await;
-    assert!(accounts.worked("1", &secret("new")) && !accounts.worked("1", &secret("bad")));
+    assert!(accounts.worked("1", &secret_of("1", "new")) && !accounts.worked("1", &secret_of("1", "bad")));
     assert_eq!(accounts.state().refused, 0);
 }
 
@@ -79,7 +86,7 @@ async fn a_refused_secret_is_not_tried_again_over_restarts_until_it_changes() {
 async fn an_operator_can_ask_for_one_more_try() {
     let memory = Memory::default();
     let accounts = start(&memory).await;
-    accounts.tried("1", &secret("bad"), no()).await;
+    accounts.tried("1", &secret_of("1", "bad"), no()).await;
     let waiting = tokio::spawn({
         let accounts = accounts.clone();
         async move { accounts.pardoned("1").await }
@@ -89,8 +96,8 @@ async fn an_operator_can_ask_for_one_more_try() {
     assert_eq!(accounts.forgive_all().await.unwrap(), 1);
     assert!(!accounts.forgive("1").await.unwrap());
     waiting.await.unwrap();
-    assert_eq!(accounts.leave("1", &secret("bad")).await, Leave::Go);
-    accounts.tried("1", &secret("bad"), no()).await;
+    assert_eq!(accounts.leave("1", &secret_of("1", "bad")).await, Leave::Go);
+    accounts.tried("1", &secret_of("1", "bad"), no()).await;
     let again = tokio::time::timeout(MINUTE, accounts.pardoned("1")).await;
     assert!(again.is_err(), "a pardon is for one try");
     assert_eq!(start(&memory).await.all_refused(), [("1".to_owned(), "HTTP 401".to_owned(), 1_000)]);
@@ -103,9 +110,9 @@ async fn a_secret_that_worked_is_marked_after_a_moment_and_even_if_its_session_s
     let began = Instant::now();
     assert_eq!(refuse_all(&accounts, 0..1).await, [Judged::Refused("HTTP 401".into())]);
     assert_eq!(began.elapsed(), SUSPENSE);
-    let stopped = tokio::time::timeout(SECOND, accounts.tried("1", &secret("good"), no())).await;
+    let stopped = tokio::time::timeout(SECOND, accounts.tried("1", &secret_of("1", "good"), no())).await;
     assert!(stopped.is_err());
-    assert!(matches!(start(&memory).await.leave("1", &secret("good")).await, Leave::Refused(_)));
+    assert!(matches!(start(&memory).await.leave("1", &secret_of("1", "good")).await, Leave::Refused(_)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -114,28 +121,30 @@ async fn many_refused_together_are_a_fault_of_the_site_and_nobody_is_marked() {
     let accounts = with_agents(&memory, 10).await;
     assert_eq!(refuse_all(&accounts, 0..3).await, vec![Judged::SiteFault; 3]);
     assert!(accounts.state().directory_fault);
-    assert_eq!(accounts.tried("9", &secret("never worked"), no()).await, Judged::SiteFault);
+    assert_eq!(accounts.tried("9", &secret_of("9", "never worked"), no()).await, Judged::SiteFault);
     assert_eq!(accounts.state().refused, 0);
     // Two wait; one of them is sent out, and is refused; then the other.
     let waiting: Vec<_> = [7, 8]
         .map(|agent: usize| {
             let accounts = accounts.clone();
-            tokio::spawn(async move { (agent, accounts.leave(&agent.to_string(), &secret("good")).await) })
+            tokio::spawn(async move {
+                (agent, accounts.leave(&agent.to_string(), &secret_of(&agent.to_string(), "good")).await)
+            })
         })
         .into();
     tokio::time::sleep(2 * SECOND).await;
     let canary = accounts.state().canary.unwrap();
     assert_eq!(waiting.iter().filter(|task| task.is_finished()).count(), 1);
-    assert_eq!(accounts.tried(&canary, &secret("good"), no()).await, Judged::SiteFault);
+    assert_eq!(accounts.tried(&canary, &secret_of(&canary, "good"), no()).await, Judged::SiteFault);
     tokio::time::sleep(3 * SECOND).await;
     let second = accounts.state().canary.unwrap();
     assert_ne!(canary, second);
     let third = tokio::spawn({
         let accounts = accounts.clone();
-        async move { accounts.leave("0", &secret("good")).await }
+        async move { accounts.leave("0", &secret_of("0", "good")).await }
     });
     tokio::task::yield_now().await;
-    assert_eq!(accounts.tried(&second, &secret("good"), Tried::Worked).await, Judged::Fine);
+    assert_eq!(accounts.tried(&second, &secret_of(&second, "good"), Tried::Worked).await, Judged::Fine);
     assert_eq!(third.await.unwrap(), Leave::Go);
     assert!(!accounts.state().directory_fault && accounts.state().refused == 0);
     assert_eq!(start(&memory).await.state().refused, 0, "the marks are taken back on disk too");
@@ -155,7 +164,7 @@ async fn on_a_small_site_all_must_fail_and_one_alone_can_tell_nothing() {
 async fn a_few_among_many_that_work_are_no_fault() {
     let accounts = with_agents(&Memory::default(), 100).await;
     for agent in 10..30 {
-        accounts.tried(&agent.to_string(), &secret("good"), Tried::Worked).await;
+        accounts.tried(&agent.to_string(), &secret_of(&agent.to_string(), "good"), Tried::Worked).await;
     }
     assert_eq!(refuse_all(&accounts, 0..4).await, vec![Judged::Refused("HTTP 401".into()); 4]);
     assert_eq!(accounts.state().refused, 4);
@@ -179,13 +188,16 @@ async fn a_demand_for_a_new_password_makes_a_secret_stale_without_another_try() 
     let memory = Memory::default();
     let accounts = with_agents(&memory, 3).await;
     let stale = Tried::Stale("statusCode 8".into());
-    assert_eq!(accounts.tried("0", &secret("good"), stale).await, Judged::Refused("statusCode 8".into()));
+    assert_eq!(
+        accounts.tried("0", &secret_of("0", "good"), stale).await,
+        Judged::Refused("statusCode 8".into())
+    );
     accounts.password_changed("1").await;
     accounts.password_changed("unknown").await;
     let accounts = start(&memory).await;
     for agent in ["0", "1"] {
-        assert!(matches!(accounts.leave(agent, &secret("good")).await, Leave::Refused(_)));
-        assert_eq!(accounts.leave(agent, &secret("new")).await, Leave::Go);
+        assert!(matches!(accounts.leave(agent, &secret_of(agent, "good")).await, Leave::Refused(_)));
+        assert_eq!(accounts.leave(agent, &secret_of(agent, "new")).await, Leave::Go);
     }
 }
 
@@ -203,35 +215,11 @@ async fn agents_thrown_out_by_us_stop_all_logins_until_an_operator_resumes() {
     let (by, reason, since) = accounts.state().paused.unwrap();
     assert_eq!((by, since), (By::Disturbed, 1_000));
     assert!(reason.starts_with("4 agents"), "{reason}");
-    let waiting = tokio::time::timeout(60 * MINUTE, accounts.leave("4", &secret("good"))).await;
+    let waiting = tokio::time::timeout(60 * MINUTE, accounts.leave("4", &secret_of("4", "good"))).await;
     assert!(waiting.is_err());
     assert!(accounts.resume().await.unwrap());
-    assert_eq!(accounts.leave("4", &secret("good")).await, Leave::Go);
+    assert_eq!(accounts.leave("4", &secret_of("4", "good")).await, Leave::Go);
     assert!(start(&memory).await.state().paused.is_none());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_pause_holds_back_also_those_who_had_leave_already() {
-    let memory = Memory::default();
-    let accounts = with_agents(&memory, 1).await;
-    let metrics = Metrics::new().unwrap();
-    let site =
-        Site::new(crate::inbound::settings::SiteConfig { logins_per_second: 1, ..config() }).await.unwrap();
-    site.admit(Errand::Login).await;
-    let good = secret("good");
-    let mut entering = std::pin::pin!(accounts.enter(&site, None, "0", &good));
-    assert!(tokio::time::timeout(SECOND / 2, &mut entering).await.is_err(), "the pace");
-    accounts.pause("work on the directory").await.unwrap();
-    assert!(tokio::time::timeout(MINUTE, &mut entering).await.is_err(), "the pause");
-    let store = Store::Memory(memory.clone());
-    let later =
-        Accounts::load_from(&config(), store, &Clock::manual(0), Some(metrics.clone())).await.unwrap();
-    assert_eq!(metrics.site_paused.with_label_values(&["main", "operator"]).get(), 1);
-    later.resume().await.unwrap();
-    assert_eq!(metrics.site_paused.with_label_values(&["main", "operator"]).get(), 0);
-    accounts.resume().await.unwrap();
-    assert_eq!(entering.await, Leave::Go);
-    assert!(accounts.worked("0", &good));
 }
 
 #[tokio::test(start_paused = true)]
@@ -256,7 +244,7 @@ fn waiting(accounts: &Arc<Accounts>, count: usize) -> (Gone, Vec<tokio::task::Jo
     let task = |agent: usize| {
         let (accounts, gone) = (accounts.clone(), gone.clone());
         tokio::spawn(async move {
-            accounts.leave(&agent.to_string(), &secret("good")).await;
+            accounts.leave(&agent.to_string(), &secret_of(&agent.to_string(), "good")).await;
             gone.lock().unwrap().push(agent);
         })
     };
@@ -282,7 +270,7 @@ async fn way_in(
     late: u64,
 ) {
     tokio::time::sleep(Duration::from_millis(late)).await;
-    let secret = secret(if wrong { "wrong" } else { "good" });
+    let secret = secret_of(&agent, if wrong { "wrong" } else { "good" });
     loop {
         if let Leave::Refused(_) = accounts.enter(&site, None, &agent, &secret).await {
             accounts.pardoned(&agent).await;
@@ -362,7 +350,7 @@ fn outage(good: usize, wrong: usize, minutes: u64, late: &[u64], restart: bool) 
         for _ in 0..3 {
             let later = start(&memory).await;
             for agent in good..good + wrong {
-                let left = later.leave(&agent.to_string(), &secret("wrong")).await;
+                let left = later.leave(&agent.to_string(), &secret_of(&agent.to_string(), "wrong")).await;
                 assert!(matches!(left, Leave::Refused(_)));
             }
         }

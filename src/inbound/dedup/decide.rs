@@ -135,10 +135,8 @@ impl<M: Memory> Dedup<M> {
                 }
             }
         }
-        if append.checkpoint.as_ref().is_some_and(Checkpoint::forgets) {
-            self.resources.forget(&step.session);
-        }
-        append.known = self.resources.finish(&step.session, step.now, self.clock.now());
+        let forget = append.checkpoint.as_ref().is_some_and(Checkpoint::forgets);
+        append.known = self.resources.finish(&step.session, step.now, self.clock.now(), forget);
         outcome.forwarded = append.events.len();
         outcome.holes = self.logs.holes(&self.memory)?;
         if !outcome.holes.is_empty() {

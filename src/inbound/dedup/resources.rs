@@ -23,6 +23,8 @@ pub(super) struct Resource {
     pub(super) state_at: u64,
     /// When anything of it was, its log included.
     pub(super) any_at: u64,
+    /// When the batch ended that it was last in: what is older than its session's end counts no more.
+    stored_at: u64,
     changed: bool,
 }
 
@@ -35,8 +37,9 @@ pub(super) struct Row {
 
 pub(super) struct Resources {
     cache: Cache<Resource>,
-    /// How often a session was forgotten: what is in memory of it from before counts no more.
-    forgotten: HashMap<String, u64>,
+    /// When a session was forgotten, and how often the cache had turned by then. Once it has turned twice more,
+    /// nothing from before is in it.
+    forgotten: HashMap<String, (u64, u64)>,
     /// Of the batch in hand.
     batch: HashMap<Digest, (&'static str, String, Resource)>,
     /// What is no longer in memory was decided upon at this moment or before.
@@ -98,11 +101,6 @@ impl Resources {
         Resources { cache: Cache::new(limit), forgotten, batch, floor: 0, turned: (0, 0) }
     }
 
-    /// The session is forgotten once the batch in hand is on disk; until then nothing is asked of it.
-    pub(super) fn forget(&mut self, session: &str) {
-        *self.forgotten.entry(session.to_owned()).or_default() += 1;
-    }
-
     /// The resource as it stands at this point of the batch.
     pub(super) fn get(
         &mut self,
@@ -111,18 +109,19 @@ impl Resources {
         kind: &'static str,
         id: &str,
     ) -> Result<&mut Resource, journal::Error> {
-        let forgotten = self.forgotten.get(session).map_or(String::new(), u64::to_string);
-        let key = keys::joined(&["known", session, kind, id, &forgotten]);
+        let key = keys::joined(&["known", session, kind, id]);
         if !self.batch.contains_key(&key) {
+            let forgotten = self.forgotten.get(session).map_or(0, |(at, _)| *at);
             let resource = match self.cache.get(&key) {
-                Some(resource) => resource.clone(),
-                None => {
+                Some(resource) if resource.stored_at > forgotten => resource.clone(),
+                _ => {
                     let row = memory.known(session, kind, id)?.map(|known| Row {
                         open: known.open,
                         last_index: known.last_index,
                         shadow: Shadow::parse(&known.shadow),
                     });
-                    Resource { row, state_at: self.floor, any_at: self.floor, changed: false }
+                    let (state_at, any_at) = (self.floor, self.floor);
+                    Resource { row, state_at, any_at, ..Resource::default() }
                 }
             };
             self.batch.insert(key, (kind, id.to_owned(), resource));
@@ -132,8 +131,9 @@ impl Resources {
         Ok(resource)
     }
 
-    /// Ends the batch: one row for each resource that changed.
-    pub(super) fn finish(&mut self, session: &str, now: u64, at: Millis) -> Vec<Known> {
+    /// Ends the batch: one row for each resource that changed. With `forget` the session is forgotten once the batch is
+    /// on disk; until then nothing is asked of it.
+    pub(super) fn finish(&mut self, session: &str, now: u64, at: Millis, forget: bool) -> Vec<Known> {
         let mut out = Vec::new();
         for (key, (kind, id, mut resource)) in self.batch.drain() {
             if let Some(row) = resource.row.as_ref().filter(|_| resource.changed) {
@@ -147,14 +147,20 @@ impl Resources {
                     at,
                 });
             }
-            resource.changed = false;
+            (resource.changed, resource.stored_at) = (false, now);
             self.cache.insert(key, resource);
+        }
+        if forget {
+            // Many of which nothing is known make the cache turn, too.
+            self.cache.add_weight(1);
+            self.forgotten.insert(session.to_owned(), (now, self.cache.turns()));
         }
         let (last, turns) = self.turned;
         if self.cache.turns() > turns {
             // What has gone was touched before the turn before; after two turns at once, perhaps just now.
             self.floor = if self.cache.turns() == turns + 1 { last } else { now };
             self.turned = (now, self.cache.turns());
+            self.forgotten.retain(|_, (_, turns)| self.cache.turns() < *turns + 2);
         }
         out
     }
@@ -180,6 +186,59 @@ mod tests {
         }
     }
 
+    /// What was written down, by session and id.
+    #[derive(Default)]
+    struct Written(HashMap<(String, String), Known>);
+
+    impl Memory for Written {
+        fn conversation(&self, _: &Digest) -> Result<HashMap<i64, Seen>, journal::Error> {
+            Ok(HashMap::new())
+        }
+        fn state(&self, _: &Digest) -> Result<Option<Digest>, journal::Error> {
+            Ok(None)
+        }
+        fn known(&self, session: &str, _: &str, id: &str) -> Result<Option<Known>, journal::Error> {
+            Ok(self.0.get(&(session.to_owned(), id.to_owned())).cloned())
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_session_outlives_its_being_forgotten_and_all_else_is_as_it_was_written() {
+        let (mut resources, mut written) = (Resources::keeping(20), Written::default());
+        let mut random = fastrand::Rng::with_seed(7);
+        for now in 1..=50_000u64 {
+            let session = format!("main/{}", random.u32(..9));
+            for _ in 0..random.u32(..4) {
+                let id = random.u32(..12).to_string();
+                let known = written.known(&session, "chat", &id).unwrap().and_then(|known| known.last_index);
+                let resource = resources.get(&written, &session, "chat", &id).unwrap();
+                let last = resource.row.as_ref().and_then(|row| row.last_index);
+                // Within a batch it may be ahead of what is written.
+                assert!(last == known || last == i64::try_from(now).ok(), "{now}: {last:?}, {known:?}");
+                if random.bool() {
+                    resource.raise(i64::try_from(now).unwrap());
+                }
+                resource.any_at = now;
+            }
+            let forget = random.u32(..5) == 0;
+            let rows = resources.finish(&session, now, 0, forget);
+            written.0.extend(rows.into_iter().map(|row| ((session.clone(), row.id.clone()), row)));
+            if forget {
+                written.0.retain(|(of, _), _| *of != session);
+            }
+        }
+    }
+
+    #[test]
+    fn sessions_forgotten_are_not_remembered_for_ever() {
+        let mut resources = Resources::keeping(20);
+        for now in 1..=10_000u64 {
+            let session = format!("main/{now}");
+            resources.finish(&session, now, 0, true);
+            assert!(resources.forgotten.len() <= 60, "{}", resources.forgotten.len());
+        }
+    }
+
     #[test]
     fn what_has_left_the_memory_is_never_taken_for_older_than_it_is() {
         let mut resources = Resources::keeping(10);
@@ -191,7 +250,7 @@ mod tests {
             let last = decided.insert(id, now).unwrap_or(0);
             assert!(resource.any_at >= last && resource.any_at < now, "{last} <= {}", resource.any_at);
             resource.any_at = now;
-            resources.finish("main/a", now, 0);
+            resources.finish("main/a", now, 0, false);
         }
     }
 }

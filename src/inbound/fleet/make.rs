@@ -10,7 +10,8 @@ use crate::inbound::Session;
 use crate::inbound::accounts::Accounts;
 use crate::inbound::checkpoint::{self, Past};
 use crate::inbound::dedup::Intake;
-use crate::inbound::roster::{self, Agent, Watch};
+use crate::inbound::quarantine::Quarantine;
+use crate::inbound::roster::{self, Agent, Begun};
 use crate::inbound::settings::SiteConfig;
 use crate::inbound::site::{self, Site};
 use crate::journal::{self, Checkpoint, Gap, Journal};
@@ -45,7 +46,7 @@ pub struct Common {
     pub gaps: Vec<Gap>,
     /// Seals the keys of sessions on disk.
     pub sealer: Option<Arc<Sealer>>,
-    pub state_dir: Arc<Path>,
+    pub quarantine: Arc<Quarantine>,
     /// The journal has lost its end.
     pub shortened: bool,
 }
@@ -55,7 +56,7 @@ pub struct Prepared {
     pub fleet: Fleet,
     pub maker: Maker,
     /// The rosters in force, one a site, in the order of [`Fleet::doors`].
-    pub rosters: Vec<Watch>,
+    pub rosters: Vec<Begun>,
 }
 
 /// What earlier processes left of agents that stand in no roster now.
@@ -77,25 +78,30 @@ pub struct Maker {
     checkpoints: Mutex<HashMap<String, Checkpoint>>,
     gaps: Mutex<HashMap<String, Gap>>,
     sealer: Option<Arc<Sealer>>,
-    state_dir: Arc<Path>,
+    quarantine: Arc<Quarantine>,
     shortened: AtomicBool,
     /// Sessions whose keys could not be opened.
     locked: AtomicUsize,
 }
 
 /// Reads rosters and makes what sessions need; `only` names the agents to take (empty means all).
-pub async fn prepare(sites: &[SiteConfig], only: &[String], common: Common) -> Result<Prepared, Error> {
-    let Common { intake, journal, clock, metrics, checkpoints, gaps, sealer, state_dir, shortened } = common;
+pub async fn prepare(
+    sites: &[SiteConfig],
+    only: &[String],
+    state_dir: &Path,
+    common: Common,
+) -> Result<Prepared, Error> {
+    let Common { intake, journal, clock, metrics, checkpoints, gaps, sealer, quarantine, shortened } = common;
     let (mut doors, mut rosters) = (Vec::new(), Vec::new());
     let mut missing: HashSet<&str> = only.iter().map(String::as_str).collect();
     for config in sites {
-        let agents =
-            roster::read(config).map_err(|source| Error::Roster { site: config.name.clone(), source })?;
-        for agent in &agents {
+        let begun = roster::begin(config, only, state_dir, clock.now())
+            .map_err(|source| Error::Roster { site: config.name.clone(), source })?;
+        for agent in begun.watch.agents() {
             missing.remove(agent.key.as_str());
         }
         doors.push(door(config, &journal, &clock, &metrics).await?);
-        rosters.push(Watch::new(config.clone(), only.to_vec(), agents, clock.now()));
+        rosters.push(begun);
     }
     if !missing.is_empty() {
         let mut names: Vec<&str> = missing.into_iter().collect();
@@ -112,7 +118,7 @@ pub async fn prepare(sites: &[SiteConfig], only: &[String], common: Common) -> R
         checkpoints: Mutex::new(by_name(checkpoints)),
         gaps: Mutex::new(gaps.into_iter().map(|gap| (gap.session.clone(), gap)).collect()),
         sealer,
-        state_dir,
+        quarantine,
         shortened: AtomicBool::new(shortened),
         locked: AtomicUsize::new(0),
     };
@@ -146,7 +152,7 @@ impl Maker {
         Some(Session {
             past: Box::new(self.past(&name, found.as_ref(), &door.site.config, seen)),
             sealer: self.sealer.clone(),
-            state_dir: Arc::clone(&self.state_dir),
+            quarantine: Arc::clone(&self.quarantine),
             site: door.site.clone(),
             agent,
             intake: self.intake.clone(),

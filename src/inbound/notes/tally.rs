@@ -25,6 +25,7 @@ pub enum Kind {
     Stalled,
     SubscriptionRefused,
     MultipleClients,
+    Unreadable,
     Unread,
     LoggedOut,
 }

@@ -6,18 +6,17 @@ use super::facts::Facts;
 use crate::base::envelope::medium;
 use crate::base::time::Clock;
 use crate::inbound::normalise::{Context, snapshot};
+use crate::inbound::reconcile::fetch::{Patience, Wanted, fetch};
 use crate::inbound::reconcile::lists::{self, Me, Trouble};
 use crate::inbound::roster::Agent;
-use crate::inbound::session::transport::{Transport, asked_wait};
-use crate::inbound::site::{Errand, Site};
+use crate::inbound::session::transport::Transport;
+use crate::inbound::site::Site;
 use serde_json::value::RawValue;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// Waits between tries of one GET.
-const WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
-/// The longest wait that a server can ask for.
-const MAX_WAIT: Duration = Duration::from_secs(10);
+const PATIENCE: Patience =
+    Patience { waits: &[Duration::from_secs(1), Duration::from_secs(3)], longest: Duration::from_secs(10) };
 
 /// With what a look is made.
 pub struct Looker<'a> {
@@ -90,25 +89,9 @@ impl Looker<'_> {
     }
 
     async fn get(&self, path: &str, what: &str, me: bool) -> Result<Box<RawValue>, Trouble> {
-        let mut waits = WAITS.iter();
-        loop {
-            self.site.admit_at(Errand::Read, &self.transport.base()).await;
-            let answer = self.transport.get(path, self.site.config.network_delay).await;
-            let asked = answer.as_ref().ok().and_then(|answer| asked_wait(&answer.headers));
-            let trouble = match answer {
-                Ok(answer) => match lists::good(answer.status, &answer.body, what, me) {
-                    Ok(body) => return Ok(body),
-                    Err(trouble) => trouble,
-                },
-                Err(failure) => Trouble::Failed { text: format!("{what}: {}", failure.text), again: true },
-            };
-            match (&trouble, waits.next()) {
-                (Trouble::Failed { again: true, .. }, Some(wait)) => {
-                    tokio::time::sleep(asked.unwrap_or(*wait).min(MAX_WAIT)).await;
-                }
-                _ => return Err(trouble),
-            }
-        }
+        let wanted = Wanted { path, what, me };
+        let ((), body) = fetch((self.site, self.transport), wanted, &PATIENCE, || ()).await?;
+        Ok(body)
     }
 }
 

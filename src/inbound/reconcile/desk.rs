@@ -3,6 +3,7 @@
 //! A GET that may go well later is tried again a few times; a reading waits for nothing else. Deliberately absent:
 //! what is read, and in which order (`run`).
 
+use super::fetch::{Patience, Wanted, fetch};
 use super::lists::{self, Me, Trouble};
 use super::paging::{Had, Paging};
 use crate::base::envelope::id_segment;
@@ -10,18 +11,18 @@ use crate::base::metrics::Metrics;
 use crate::base::time::{Clock, Millis};
 use crate::inbound::dedup::{Batch, Intake, Stored, Taken};
 use crate::inbound::normalise::{Candidate, Context, snapshot};
-use crate::inbound::session::transport::{Transport, asked_wait};
-use crate::inbound::site::{Errand, Site};
+use crate::inbound::session::transport::Transport;
+use crate::inbound::site::Site;
 use crate::journal::{Journal, Known};
 use serde_json::value::RawValue;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Waits between tries of one GET.
-const WAITS: [Duration; 3] = [Duration::from_secs(2), Duration::from_secs(5), Duration::from_secs(15)];
-/// The longest wait that a server can ask for.
-const MAX_WAIT: Duration = Duration::from_secs(60);
+const PATIENCE: Patience = Patience {
+    waits: &[Duration::from_secs(2), Duration::from_secs(5), Duration::from_secs(15)],
+    longest: Duration::from_secs(60),
+};
 
 /// What a reading works with.
 pub(super) struct Desk<'a> {
@@ -79,26 +80,8 @@ impl Desk<'_> {
 
     /// A GET that went well, with the moment it left. `what` names it in messages.
     async fn get(&self, path: &str, what: &str, me: bool) -> Result<(Taken, Box<RawValue>), Trouble> {
-        let mut waits = WAITS.iter();
-        loop {
-            self.site.admit_at(Errand::Read, &self.transport.base()).await;
-            let taken = self.intake.now();
-            let answer = self.transport.get(path, self.site.config.network_delay).await;
-            let asked = answer.as_ref().ok().and_then(|answer| asked_wait(&answer.headers));
-            let trouble = match answer {
-                Ok(answer) => match lists::good(answer.status, &answer.body, what, me) {
-                    Ok(body) => return Ok((taken, body)),
-                    Err(trouble) => trouble,
-                },
-                Err(failure) => Trouble::Failed { text: format!("{what}: {}", failure.text), again: true },
-            };
-            match (&trouble, waits.next()) {
-                (Trouble::Failed { again: true, .. }, Some(wait)) => {
-                    tokio::time::sleep(asked.unwrap_or(*wait).min(MAX_WAIT)).await;
-                }
-                _ => return Err(trouble),
-            }
-        }
+        let wanted = Wanted { path, what, me };
+        fetch((self.site, self.transport), wanted, &PATIENCE, || self.intake.now()).await
     }
 
     /// The user's own resource; it must be this agent's.

@@ -22,7 +22,7 @@ pub(super) fn row<'r>(rows: &'r Rows, kind: &str, id: &str) -> Option<&'r Known>
     rows.get(&(kind.to_owned(), id.to_owned()))
 }
 
-/// The interactions of a medium to look at: listed now, open before or now, or changed since the gap began.
+/// The interactions of a medium to look at: listed now, open before or now, or changed since the gap opened.
 pub(super) fn concerned(
     medium: &'static str,
     before: &Rows,
@@ -48,9 +48,26 @@ pub(super) fn missing<'r>(
     out
 }
 
-/// How much of an interaction could be read again: its state, and its log from the last known index on.
+/// Those that were told of since the gap opened, are over by now and were not looked at: they ended before their list
+/// was read, and that was heard after it.
+pub(super) fn late<'r>(
+    known: &'r Rows,
+    since: Millis,
+    read: &BTreeSet<(&'static str, String)>,
+) -> Vec<(&'static str, &'r str)> {
+    let over = known.values().filter(|row| !row.open && row.at >= since);
+    let named = over.filter_map(|row| Some((medium_of(row)?, row.id.as_str())));
+    let mut out: Vec<_> = named.filter(|(medium, id)| !read.contains(&(*medium, (*id).to_owned()))).collect();
+    out.sort_unstable();
+    out
+}
+
+/// How much of an interaction could be read again: its state, and its log from the last known index on. A log
+/// without any item is not shown: of a conversation that the agent is invited to again nobody sees what was said while
+/// it took part before.
 pub(super) fn verdict(state: bool, log: &Had, known: bool) -> Recovered {
-    match (state, log.whole && (log.overlap || !known)) {
+    let shown = if known { log.overlap } else { log.highest.is_some() };
+    match (state, log.whole && shown) {
         (true, true) => Recovered::Yes,
         (false, false) => Recovered::No,
         _ => Recovered::Partly,
@@ -160,20 +177,22 @@ mod tests {
     }
 
     #[rstest]
-    #[case(true, true, true, true, Recovered::Yes)]
-    #[case(true, true, false, false, Recovered::Yes)]
-    #[case(true, true, false, true, Recovered::Partly)]
-    #[case(true, false, true, true, Recovered::Partly)]
-    #[case(false, true, true, true, Recovered::Partly)]
-    #[case(false, false, true, false, Recovered::No)]
+    #[case(true, true, Some(9), true, true, Recovered::Yes)]
+    #[case(true, true, Some(9), false, false, Recovered::Yes)]
+    #[case(true, true, None, false, false, Recovered::Partly)]
+    #[case(true, true, Some(9), false, true, Recovered::Partly)]
+    #[case(true, false, Some(9), true, true, Recovered::Partly)]
+    #[case(false, true, Some(9), true, true, Recovered::Partly)]
+    #[case(false, false, Some(9), true, false, Recovered::No)]
     fn recovered_is_the_state_and_the_log_with_its_overlap(
         #[case] state: bool,
         #[case] whole: bool,
+        #[case] highest: Option<i64>,
         #[case] overlap: bool,
         #[case] known: bool,
         #[case] expected: Recovered,
     ) {
-        assert_eq!(verdict(state, &Had { whole, overlap, ..Had::default() }, known), expected);
+        assert_eq!(verdict(state, &Had { whole, overlap, highest, ..Had::default() }, known), expected);
     }
 
     #[test]

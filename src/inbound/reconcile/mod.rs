@@ -6,6 +6,7 @@
 
 mod desk;
 mod events;
+pub(in crate::inbound) mod fetch;
 mod interactions;
 pub(in crate::inbound) mod lists;
 mod lost;

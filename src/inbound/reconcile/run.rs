@@ -20,7 +20,7 @@ use crate::inbound::normalise::{Candidate, Kinds, Says};
 use crate::inbound::session::transport::Transport;
 use crate::inbound::site::Site;
 use crate::journal::{Gap, Journal, Known};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -174,9 +174,11 @@ impl Desk<'_> {
         let before = interactions::rows(before);
         let mut total = Total { events: self.agent_state(&me).await?, ..Total::default() };
         let mut closing: Vec<(Recovered, Candidate)> = Vec::new();
+        let mut read: BTreeSet<(&'static str, String)> = BTreeSet::new();
         for medium in medium::CONVERSATIONS {
             let list = self.list(medium, &me).await?;
-            let since = gap.and_then(|gap| gap.from);
+            // What had ended by then was heard to its end.
+            let since = gap.map(|gap| gap.opened);
             let ids = interactions::concerned(medium, &before, &known, &list.ids, since);
             for (position, id) in ids.iter().enumerate() {
                 let last = interactions::row(&before, medium, id).and_then(|row| row.last_index);
@@ -192,6 +194,7 @@ impl Desk<'_> {
                 total.events += had.events;
                 closing.extend(gap.map(|gap| self.closing(gap, (medium, id), last, &had, list.answered)));
             }
+            read.extend(ids.into_iter().map(|id| (*medium, id)));
             let failed = list.failed.clone();
             let (events, open) = self.states(medium, list, &known).await?;
             total.events += events;
@@ -200,6 +203,14 @@ impl Desk<'_> {
         }
         if let Some(text) = &total.failed {
             tracing::warn!(agent = self.agent, "not everything could be read again: {text}");
+        }
+        if let Some(gap) = gap {
+            let known = interactions::rows(self.known().await?);
+            let late = interactions::late(&known, gap.opened, &read);
+            closing.extend(late.into_iter().map(|of| {
+                let last = interactions::row(&before, of.0, of.1).and_then(|row| row.last_index);
+                self.closing(gap, of, last, &Had::default(), true)
+            }));
         }
         if !closing.is_empty() {
             self.close(closing).await?;

@@ -2,16 +2,21 @@
 //!
 //! A CSV file with the columns `agent,username`; where there is no bundle for all, one of `password_file`,
 //! `password_env`, `password_credential`; and optionally `group`, `base_url`, `exclude`. `line` reads one line,
-//! `change` compares two rosters, `watch` decides what a new content means. Deliberately absent: passwords
-//! themselves (they are read at each login), and who starts or ends sessions (`app`).
+//! `change` compares two rosters, `watch` decides what a new content means, `begin` what the file means at a start,
+//! for which `kept` has the roster that was in force. Deliberately absent: passwords themselves (they are read at
+//! each login), and who starts or ends sessions (`app`).
 
+mod begin;
 mod change;
+mod kept;
 mod line;
 #[cfg(test)]
 mod tests;
 mod watch;
 
+pub use begin::{Begun, Waiting, begin, in_force, waiting};
 pub use change::{Change, diff, too_much};
+pub use kept::{forget_others, keep};
 pub use line::COLUMNS;
 pub use watch::{Held, Looked, Status, Watch};
 
@@ -53,14 +58,9 @@ pub const MAX_BYTES: u64 = 32 << 20;
 /// Faults listed by line; of more only the number is said.
 const MAX_FAULTS: usize = 100;
 
-/// Reads the site's roster file for a start; all faults are reported at once, by line. To start with nobody is one.
+/// Reads the site's roster file as it is; all faults are reported at once, by line.
 pub fn read(site: &SiteConfig) -> Result<Vec<Agent>, Error> {
-    let path = &site.roster.file;
-    let agents = parse(&content(path)?, path, site)?;
-    if agents.is_empty() {
-        return Err(Error(vec![format!("{}: no agent in it that is to be held", path.display())]));
-    }
-    Ok(agents)
+    parse(&content(&site.roster.file)?, &site.roster.file, site)
 }
 
 /// The bytes of a roster file, [`MAX_BYTES`] at most.

@@ -186,6 +186,23 @@ fn agents_beyond_only_are_neither_added_nor_missed() {
     let mut watch = Watch::new(site(true), vec!["1".to_owned()], agents, 0);
     assert_eq!(watch.agents().len(), 1);
     assert_eq!(watch.look(Ok(roster(&[("1", "ann,"), ("9", "zoe,")]).into_bytes()), 1), Looked::Same);
+    assert!(matches!(watch.look(Ok(roster(&[("1", "ann,north")]).into_bytes()), 2), Looked::Changed(_)));
+    assert_eq!(watch.unkept(), None, "the whole file is not in force");
+}
+
+#[test]
+fn what_came_into_force_is_to_be_kept_until_it_is_on_disk_and_nothing_else_is() {
+    let mut watch = watch(&TWO);
+    assert!(matches!(watch.look(Ok(roster(&TWO[..1]).into_bytes()), 1), Looked::Held(_)));
+    assert_eq!(watch.unkept(), None, "it waits");
+    watch.accept(2).unwrap();
+    assert_eq!(*watch.unkept().unwrap(), *roster(&TWO[..1]).as_bytes());
+    watch.kept(Err("no room".to_owned()));
+    assert_eq!(watch.status().unkept.as_deref(), Some("no room"));
+    assert!(matches!(watch.look(Ok(roster(&TWO).into_bytes()), 3), Looked::Changed(_)));
+    assert_eq!(*watch.unkept().unwrap(), *roster(&TWO).as_bytes());
+    watch.kept(Ok(()));
+    assert_eq!((watch.unkept(), watch.status().unkept), (None, None));
 }
 
 #[test]

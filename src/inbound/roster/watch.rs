@@ -8,6 +8,7 @@ use crate::base::digest::Digest;
 use crate::base::time::{Millis, rfc3339};
 use crate::inbound::settings::SiteConfig;
 use serde::Serialize;
+use std::sync::Arc;
 
 /// One site's roster over time.
 pub struct Watch {
@@ -20,7 +21,21 @@ pub struct Watch {
     /// Of the content looked at last, whatever came of it.
     seen: Option<Digest>,
     faults: Vec<String>,
-    held: Option<(Held, Vec<Agent>)>,
+    held: Option<Waits>,
+    unkept: Option<Unkept>,
+}
+
+struct Waits {
+    held: Held,
+    agents: Vec<Agent>,
+    content: Vec<u8>,
+}
+
+/// What came into force and is not on disk yet.
+struct Unkept {
+    content: Arc<[u8]>,
+    /// Why it could not be written.
+    error: Option<String>,
 }
 
 /// A change that waits until it is accepted.
@@ -55,13 +70,15 @@ pub struct Status {
     /// Why the file as it is now is not in force; empty where nothing is wrong with it.
     pub faults: Vec<String>,
     pub held: Option<Held>,
+    /// Why the roster in force is not kept for the next start.
+    pub unkept: Option<String>,
 }
 
 impl Watch {
-    /// `agents` is the roster in force, as [`super::read`] gave it.
+    /// `agents` is the roster in force, which is kept already.
     pub fn new(site: SiteConfig, only: Vec<String>, agents: Vec<Agent>, now: Millis) -> Watch {
         let agents = of_only(agents, &only);
-        Watch { site, only, agents, since: now, seen: None, faults: Vec::new(), held: None }
+        Watch { site, only, agents, since: now, seen: None, faults: Vec::new(), held: None, unkept: None }
     }
 
     /// `content` is what the file holds now, or why it could not be read.
@@ -72,9 +89,9 @@ impl Watch {
         }
         self.held = None;
         self.faults.clear();
-        let parsed = content.and_then(|bytes| parse(&bytes, &self.site.roster.file, &self.site));
-        let agents = match parsed {
-            Ok(agents) => of_only(agents, &self.only),
+        let parse = |bytes: Vec<u8>| Ok((parse(&bytes, &self.site.roster.file, &self.site)?, bytes));
+        let (agents, content) = match content.and_then(parse) {
+            Ok((agents, content)) => (of_only(agents, &self.only), content),
             Err(error) => {
                 self.faults.clone_from(&error.0);
                 return Looked::Faulty(error);
@@ -82,20 +99,21 @@ impl Watch {
         };
         let change = diff(&self.agents, &agents);
         if change.removes_too_much(self.agents.len(), self.site.roster.max_removed_percent) {
-            self.held = Some((Held { since: rfc3339(now), change: change.clone() }, agents));
+            let held = Held { since: rfc3339(now), change: change.clone() };
+            self.held = Some(Waits { held, agents, content });
             return Looked::Held(change);
         }
         if change.is_empty() {
             return Looked::Same;
         }
-        self.put_in_force(agents, now);
+        self.put_in_force(agents, content, now);
         Looked::Changed(change)
     }
 
     /// Lets the held change through; `None` where none is held.
     pub fn accept(&mut self, now: Millis) -> Option<Change> {
-        let (held, agents) = self.held.take()?;
-        self.put_in_force(agents, now);
+        let Waits { held, agents, content } = self.held.take()?;
+        self.put_in_force(agents, content, now);
         Some(held.change)
     }
 
@@ -120,13 +138,37 @@ impl Watch {
             agents: self.agents.len(),
             since: rfc3339(self.since),
             faults: self.faults.clone(),
-            held: self.held.as_ref().map(|(held, _)| held.clone()),
+            held: self.held.as_ref().map(|waits| waits.held.clone()),
+            unkept: self.unkept.as_ref().and_then(|unkept| unkept.error.clone()),
         }
     }
 
-    fn put_in_force(&mut self, agents: Vec<Agent>, now: Millis) {
+    /// The content in force, as long as it is not on disk.
+    pub fn unkept(&self) -> Option<Arc<[u8]>> {
+        self.unkept.as_ref().map(|unkept| unkept.content.clone())
+    }
+
+    /// It is on disk now, or why it is not.
+    pub fn kept(&mut self, kept: Result<(), String>) {
+        match (kept, &mut self.unkept) {
+            (Err(error), Some(unkept)) => unkept.error = Some(error),
+            (Err(_), None) => {}
+            (Ok(()), unkept) => *unkept = None,
+        }
+    }
+
+    /// The content of the agents in force. With `only` it is more than that, and not to be kept.
+    pub(super) fn took(&mut self, content: Vec<u8>) {
+        if self.only.is_empty() {
+            let error = self.unkept.take().and_then(|unkept| unkept.error);
+            self.unkept = Some(Unkept { content: content.into(), error });
+        }
+    }
+
+    fn put_in_force(&mut self, agents: Vec<Agent>, content: Vec<u8>, now: Millis) {
         self.agents = agents;
         self.since = now;
+        self.took(content);
     }
 }
 

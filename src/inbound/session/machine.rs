@@ -74,6 +74,7 @@ pub struct Machine {
     pub(super) timeout: Duration,
     pub(super) interval: Duration,
     pub(super) failures: u32,
+    /// Replies in a row.
     pub(super) unreadable: u32,
     pub(super) logins_failed: u32,
     pub(super) lost_in_a_row: u32,
@@ -168,6 +169,9 @@ impl Machine {
     pub fn step(mut self, at: Moment, input: Input) -> (Machine, Vec<Action>) {
         let mut out = Vec::new();
         let step = std::mem::replace(&mut self.step, Step::Ended);
+        if matches!(input, Input::Replied { .. }) {
+            self.unreadable = 0;
+        }
         match (step, input) {
             (Step::Ended, _) => out.push(Action::End),
             // A batch in hand may still be committed by the flush; its ack can not leave any more.
@@ -329,7 +333,6 @@ impl Machine {
             out.push(Action::Say(Note::Recovered { attempts: self.failures }));
         }
         self.failures = 0;
-        self.unreadable = 0;
         self.lost_in_a_row = 0;
         self.stored = self.covered;
         self.covered = self.asked.or(Some(at.now));

@@ -127,6 +127,8 @@ pub enum FailureKind {
     Http,
     /// The body could not be read as Bayeux.
     Unreadable,
+    /// A proxy on the way refuses our login to it, or demands one (HTTP 407).
+    ProxyRefused,
 }
 
 /// What is to be done, in order.
@@ -272,6 +274,10 @@ pub enum Note {
         error: String,
     },
     MultipleClients,
+    /// So many replies in a row to this request could not be read that the last is put aside.
+    Unreadable {
+        step: &'static str,
+    },
     Lost {
         reason: &'static str,
     },

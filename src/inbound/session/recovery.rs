@@ -8,7 +8,7 @@ use crate::inbound::session::machine::{Machine, Next, Step};
 use crate::inbound::session::protocol::{Action, Failure, FailureKind, Moment, Note, OpenGap, Phase};
 use std::time::Duration;
 
-/// Unreadable replies in a row before the session is given up: the same bytes would come for ever.
+/// Unreadable replies in a row to one request before the session begins anew: the same bytes would come for ever.
 const MAX_UNREADABLE: u32 = 3;
 /// Servers look for expired sessions about once a second.
 const SWEEP: Duration = Duration::from_secs(2);
@@ -89,7 +89,9 @@ impl Machine {
             out.push(Action::Say(Note::HandshakeFailed));
         }
         if in_connect && self.ack.is_none() {
-            // Without ack a cut reply looks like an empty one: something may have been in it.
+            // Without ack a cut reply looks like an empty one: something may have been in it, also where a gap is open
+            // that would end with the subscriptions before it.
+            self.subscribed = None;
             self.open_gap("reply-lost", Certainty::Possible, out);
         }
         match failure.kind {
@@ -97,18 +99,35 @@ impl Machine {
                 let next = Next::Login { fresh: self.failures > 0, then_resume: in_connect };
                 self.back_off(at, name, failure, next, out);
             }
-            FailureKind::Unreadable if in_connect => {
+            FailureKind::Unreadable => {
                 self.unreadable += 1;
-                if self.unreadable >= MAX_UNREADABLE {
-                    self.unreadable = 0;
-                    out.push(Action::Say(Note::Lost { reason: "unreadable" }));
-                    self.open_gap("unreadable", Certainty::Certain, out);
-                    return self.back_off(at, name, failure, Next::Handshake, out);
+                match self.unreadable < MAX_UNREADABLE {
+                    true => self.back_off(at, name, failure, next, out),
+                    false => self.never_readable(at, name, failure, out),
                 }
-                self.back_off(at, name, failure, next, out);
             }
             _ => self.back_off(at, name, failure, next, out),
         }
+    }
+
+    /// One of the replies is put aside, and the session begins anew. What could not be opened at all would fare no
+    /// better a moment later: slowly, and from the login.
+    fn never_readable(&mut self, at: Moment, step: &'static str, failure: &Failure, out: &mut Vec<Action>) {
+        self.unreadable = 0;
+        out.push(Action::Say(Note::Unreadable { step }));
+        if self.client_id.is_some() {
+            out.push(Action::Say(Note::Lost { reason: "unreadable" }));
+        }
+        self.open_gap("unreadable", Certainty::Certain, out);
+        self.give_up_resuming(out);
+        self.subscribed = None;
+        self.client_id = None;
+        if step == "connect" {
+            return self.back_off(at, step, failure, Next::Handshake, out);
+        }
+        self.trouble(step, failure, out);
+        let wait = self.rules.backoff.jitter_upward(u32::MAX, at.random);
+        self.wait(wait, Next::Login { fresh: true, then_resume: false }, out);
     }
 
     /// Nothing was heard for longer than any server keeps a session: it may be gone, and whoever waits for this
@@ -130,11 +149,15 @@ impl Machine {
         next: Next,
         out: &mut Vec<Action>,
     ) {
-        self.failures = self.failures.saturating_add(1);
-        out.push(Action::Say(Note::Trouble { step, text: failure.text.clone(), attempt: self.failures }));
-        out.push(Action::Report(Phase::Backoff));
+        self.trouble(step, failure, out);
         let jittered = self.interval + self.rules.backoff.full_jitter(self.failures, at.random);
         let asked = failure.retry_after.unwrap_or_default().min(self.rules.backoff.max);
         self.wait(jittered.max(asked), next, out);
+    }
+
+    fn trouble(&mut self, step: &'static str, failure: &Failure, out: &mut Vec<Action>) {
+        self.failures = self.failures.saturating_add(1);
+        out.push(Action::Say(Note::Trouble { step, text: failure.text.clone(), attempt: self.failures }));
+        out.push(Action::Report(Phase::Backoff));
     }
 }

@@ -6,14 +6,14 @@
 mod cause;
 mod tls;
 
-pub use cause::{chain, host, innermost};
+pub use cause::{chain, host, innermost, kind};
 
 use crate::base::retry::retry_after;
 use crate::inbound::session::bayeux::{Hold, Request};
 use crate::inbound::session::login::ME;
 use crate::inbound::session::protocol::{Failure, FailureKind};
 use crate::inbound::site::{Errand, Heard, Site};
-use cause::{describe, sent_away};
+use cause::{broken, sent_away};
 use cookie_store::CookieStore;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
@@ -151,7 +151,9 @@ impl Transport {
             let exchanged = self.exchange(post.body(request.body()), &url, timeout, held, &mut body).await;
             let answer = match exchanged {
                 Err(failure) if failure.kind == FailureKind::Unreadable => {
-                    body.truncate(MAX_KEPT);
+                    // The same of it at each try, however it comes.
+                    let limit = usize::try_from(self.site.config.max_reply_bytes).unwrap_or(MAX_KEPT);
+                    body.truncate(MAX_KEPT.min(limit));
                     body.shrink_to_fit();
                     self.mine().too_long = body;
                     return Err(failure);
@@ -282,7 +284,7 @@ impl Transport {
             match tokio::time::timeout_at(until, response.chunk()).await {
                 Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
                 Ok(Ok(None)) => break,
-                Ok(Err(error)) => return Err(network(describe(&error, url, &self.site.config))),
+                Ok(Err(error)) => return Err(broken(&error, url, &self.site.config)),
                 Err(_) => return Err(silent(url, timeout)),
             }
             if body.len() as u64 > self.site.config.max_reply_bytes {
@@ -314,7 +316,7 @@ impl Transport {
     ) -> Result<reqwest::Response, Failure> {
         let response = match tokio::time::timeout_at(deadline, request.send()).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(network(describe(&error, url, &self.site.config))),
+            Ok(Err(error)) => return Err(broken(&error, url, &self.site.config)),
             Err(_) => return Err(silent(url, timeout)),
         };
         let mut mine = self.mine();

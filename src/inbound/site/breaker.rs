@@ -3,6 +3,7 @@
 //! Pure: every function is told the time. Deliberately absent: which host a session is to use (see `gate`).
 
 use crate::base::retry::Backoff;
+use crate::inbound::session::protocol::FailureKind;
 use crate::inbound::site::Heard;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -12,6 +13,9 @@ const FAILURES: u32 = 5;
 /// So many held polls failing within `TOGETHER`, and more of them than were answered.
 const POLLS: u32 = 10;
 const TOGETHER: Duration = Duration::from_secs(5);
+/// So many times a proxy's refusal, and none of what was asked anew answered in between. Each more risks the account
+/// that we have there, so the tries after it are few: the waits begin at the longest of other failures, and double.
+const REFUSALS: u32 = 2;
 /// The longest pause that a `Retry-After` can ask for.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
@@ -23,6 +27,8 @@ pub struct Host {
     patience: Duration,
     failures: u32,
     polls: Polls,
+    /// A proxy's refusals in a row.
+    refusals: u32,
     paused: Option<Instant>,
 }
 
@@ -62,10 +68,13 @@ pub enum Verdict {
     Failed,
     /// It answers, and asks for less.
     Busy,
+    /// A proxy before it lets us not through.
+    Barred,
 }
 
 pub fn verdict(heard: &Heard) -> Verdict {
     match heard.result {
+        Ok(407) | Err(FailureKind::ProxyRefused) => Verdict::Barred,
         Err(_) => Verdict::Failed,
         Ok(status) if status >= 500 => Verdict::Failed,
         Ok(429) => Verdict::Busy,
@@ -75,7 +84,15 @@ pub fn verdict(heard: &Heard) -> Verdict {
 
 impl Host {
     pub fn new(backoff: Backoff, patience: Duration) -> Host {
-        Host { state: State::Closed, backoff, patience, failures: 0, polls: Polls::default(), paused: None }
+        Host {
+            state: State::Closed,
+            backoff,
+            patience,
+            failures: 0,
+            polls: Polls::default(),
+            refusals: 0,
+            paused: None,
+        }
     }
 
     pub fn closed(&self) -> bool {
@@ -90,6 +107,16 @@ impl Host {
             State::Trying { deadline, .. } => deadline,
         };
         breaker.max(self.paused_until().unwrap_or(now))
+    }
+
+    /// Until when nothing is to be tried because a proxy refuses us.
+    pub fn barred_until(&self) -> Option<Instant> {
+        match self.state {
+            State::Open { until, .. } | State::Trying { deadline: until, .. } => {
+                (self.refusals >= REFUSALS).then_some(until)
+            }
+            State::Closed => None,
+        }
     }
 
     pub fn paused_until(&self) -> Option<Instant> {
@@ -112,6 +139,7 @@ impl Host {
         }
         match verdict(heard) {
             Verdict::Failed => self.failed(heard.held, now, random),
+            Verdict::Barred => self.barred(now, random),
             Verdict::There | Verdict::Busy => self.there(heard.held, now),
         }
     }
@@ -120,6 +148,12 @@ impl Host {
         self.failures = 0;
         if held {
             self.polls.at(now).answered += 1;
+            // It came on a connection that the proxy let through long ago.
+            if self.barred_until().is_some() {
+                return None;
+            }
+        } else {
+            self.refusals = 0;
         }
         if self.closed() {
             return None;
@@ -154,6 +188,23 @@ impl Host {
         }
     }
 
+    fn barred(&mut self, now: Instant, random: f64) -> Option<Change> {
+        let closed = self.closed();
+        if matches!(self.state, State::Open { .. }) {
+            // It had left before.
+            return None;
+        }
+        self.refusals = self.refusals.saturating_add(1);
+        if self.refusals < REFUSALS {
+            return None;
+        }
+        let slow = Backoff { initial: self.backoff.max, max: self.backoff.max.max(LONGEST_PAUSE) };
+        let wait = slow.jitter_upward(self.refusals - REFUSALS + 1, random);
+        self.state = State::Open { until: now + wait, attempt: 1 };
+        self.failures = 0;
+        closed.then_some(Change::Opened)
+    }
+
     fn open(&mut self, attempt: u32, now: Instant, random: f64) {
         self.state = State::Open { until: now + self.backoff.jitter_upward(attempt, random), attempt };
         self.failures = 0;
@@ -172,7 +223,6 @@ impl Polls {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inbound::session::protocol::FailureKind;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -245,5 +295,27 @@ mod tests {
         host.heard(&busy(1_000_000), now, 0.0);
         assert_eq!(host.ready_at(now), now + LONGEST_PAUSE);
         assert!(host.closed());
+    }
+
+    #[tokio::test]
+    async fn a_proxy_that_refuses_us_is_asked_seldom_and_polls_on_old_connections_do_not_change_that() {
+        for refused in [Ok(407), Err(FailureKind::ProxyRefused)] {
+            let (mut host, mut now) = (host(), Instant::now());
+            assert_eq!(host.heard(&heard(refused, false), now, 0.0), None, "one may be a mishap");
+            assert_eq!(host.heard(&heard(refused, true), now, 0.0), Some(Change::Opened));
+            assert_eq!(host.heard(&heard(refused, false), now, 0.0), None, "it was on its way");
+            for expected in [8, 16, 32, 64, 128, 256, 512, 600, 600] {
+                assert_eq!(host.heard(&heard(Ok(200), true), now, 0.0), None);
+                let at = host.ready_at(now);
+                assert_eq!((at, host.barred_until()), (now + expected * SECOND, Some(at)));
+                host.sent(at);
+                assert_eq!(host.heard(&heard(refused, false), at, 0.0), None);
+                now = at;
+            }
+            host.sent(host.ready_at(now));
+            assert_eq!(host.heard(&heard(Ok(200), false), now, 0.0), Some(Change::Closed));
+            assert_eq!((host.ready_at(now), host.barred_until()), (now, None));
+            assert_eq!(host.heard(&heard(refused, false), now, 0.0), None, "from the beginning");
+        }
     }
 }

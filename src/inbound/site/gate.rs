@@ -137,10 +137,17 @@ impl Gate {
     pub fn to_probe(&self, now: Instant) -> Vec<usize> {
         let gone = |host: &usize| {
             let host = self.hosts.get(*host);
-            host.is_some_and(|host| !host.closed() && host.paused_until().is_none_or(|until| until <= now))
+            let over = |until: Option<Instant>| until.is_none_or(|until| until <= now);
+            host.is_some_and(|host| !host.closed() && over(host.paused_until()) && over(host.barred_until()))
         };
         let places = self.bases.iter().enumerate();
         places.filter(|(place, host)| *place != self.current && gone(host)).map(|(place, _)| place).collect()
+    }
+
+    /// Whether a proxy refuses us on the way to this host.
+    pub fn barred(&mut self, url: &Url, now: Instant) -> bool {
+        let host = self.host(url).and_then(|number| self.hosts.get(number));
+        host.and_then(Host::barred_until).is_some_and(|until| until > now)
     }
 
     /// Hosts that count as gone.
@@ -320,7 +327,7 @@ impl Gate {
     /// The end of an outage of the whole site is the first answer after failures for long enough.
     fn outage(&mut self, verdict: Verdict, now: Instant, random: f64) -> Option<Duration> {
         match verdict {
-            Verdict::Failed => {
+            Verdict::Failed | Verdict::Barred => {
                 let (_, count) = self.failing.get_or_insert((now, 0));
                 *count = count.saturating_add(1);
                 None

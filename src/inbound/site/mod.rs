@@ -22,9 +22,9 @@ use crate::base::secret;
 use crate::inbound::notes::tally::Tally;
 use crate::inbound::passwords::Passwords;
 use crate::inbound::session::protocol::FailureKind;
-use crate::inbound::session::transport::{Pin, asked_wait, host};
+use crate::inbound::session::transport::{Pin, asked_wait, host, kind};
 use crate::inbound::settings::SiteConfig;
-use breaker::Change;
+use breaker::{Change, Verdict, verdict};
 use gate::{Changed, Gate, To};
 use http::HeaderMap;
 use pace::Slots;
@@ -242,8 +242,15 @@ impl Site {
 
     /// Waits for the turn of one session that goes on after a restart: its poll shares no budget, but not all
     /// come at once.
-    pub async fn resume_turn(&self) {
-        self.resumes.take().await;
+    pub async fn resume_turn(&self, base: &Url) {
+        loop {
+            self.resumes.take().await;
+            if !self.gate().barred(base, Instant::now()) {
+                return;
+            }
+            // Each of them would be one more login that the proxy refuses.
+            Box::pin(tokio::time::sleep(LOOK_ROUND)).await;
+        }
     }
 
     /// Whether a connect that asks for an answer at once would have to wait for its turn for long, and nothing but the
@@ -274,6 +281,13 @@ impl Site {
     fn say(&self, base: &Url, heard: &Heard, changed: &Changed) {
         let (site, host) = (self.config.name.as_str(), host(base));
         match changed.host {
+            Some(Change::Opened) if verdict(heard) == Verdict::Barred => {
+                tracing::warn!(
+                    site,
+                    host,
+                    "a proxy on the way refuses us (HTTP 407): so that no account there is locked it is asked only now and then; check proxy and proxy_password, then restart"
+                );
+            }
             Some(Change::Opened) => {
                 tracing::warn!(
                     site,
@@ -360,7 +374,7 @@ impl Site {
         let request = self.client.get(url).headers(self.headers.clone()).send();
         let (result, retry_after) = match tokio::time::timeout(self.config.network_delay, request).await {
             Ok(Ok(answer)) => (Ok(answer.status().as_u16()), asked_wait(answer.headers())),
-            Ok(Err(_)) => (Err(FailureKind::Network), None),
+            Ok(Err(error)) => (Err(kind(&error)), None),
             Err(_) => (Err(FailureKind::Timeout), None),
         };
         self.heard(base, Heard { result, took: started.elapsed(), retry_after, held: false });

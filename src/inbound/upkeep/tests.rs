@@ -7,6 +7,7 @@ use crate::base::time::Clock;
 use crate::inbound::accounts::Accounts;
 use crate::inbound::checkpoint::{MAX_UNREAD, Past};
 use crate::inbound::fleet::View;
+use crate::inbound::quarantine::Quarantine;
 use crate::inbound::roster::Agent;
 use crate::inbound::session::transport::Pin;
 use crate::inbound::settings::{SiteConfig, testing};
@@ -166,7 +167,7 @@ impl Bench {
             metrics,
             past: Box::new(Past::default()),
             sealer: None,
-            state_dir: folder.path().into(),
+            quarantine: Arc::new(Quarantine::of(folder.path())),
             leave: CancellationToken::new(),
             site: site.clone(),
         };

@@ -60,7 +60,12 @@ pub(in crate::journal) fn gap(conn: &Connection, gap: &Gap) -> Result<(), rusqli
     .map(|_| ())
 }
 
+/// Of an account of which nothing is known any more no row stays.
 pub(in crate::journal) fn account(conn: &Connection, account: &Account) -> Result<(), rusqlite::Error> {
+    if account.worked.is_none() && account.refused.is_none() {
+        conn.prepare_cached("DELETE FROM account WHERE session = ?1")?.execute([&account.session])?;
+        return Ok(());
+    }
     conn.prepare_cached(
         "INSERT OR REPLACE INTO account (session, worked, refused, reason, at) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?

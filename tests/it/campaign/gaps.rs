@@ -3,7 +3,7 @@
 //! Deliberately absent: whether what was lost lies in one of them (see `judge`).
 
 use super::oracle::Truth;
-use super::received::{Event, Received, millis};
+use super::received::{Event, Received, Said, millis};
 use super::scenario::POLL;
 use std::collections::{BTreeMap, HashMap};
 
@@ -17,7 +17,19 @@ pub struct Gap {
     pub to: i64,
     pub cause: String,
     pub certainty: String,
-    opened: String,
+    /// The sequence of the event that opened it.
+    pub opened: String,
+}
+
+impl Gap {
+    fn falsely(&self, user: &str) -> String {
+        let Gap { cause, certainty, from, to, .. } = self;
+        format!("false gap of {user}, cause {cause}, {certainty}, {from} to {to}: nothing was lost")
+    }
+
+    pub fn holds(&self, from: i64, to: i64) -> bool {
+        self.from <= from && to <= self.to
+    }
 }
 
 /// Every gap by agent; one that is not closed has no end.
@@ -81,8 +93,7 @@ pub fn of_medium(received: &Received, gaps: &BTreeMap<String, Vec<Gap>>, medium:
                 continue;
             }
             let before = said.iter().rfind(|said| received.events[said.place].sequence < gap.opened);
-            let open = before
-                .is_some_and(|said| said.says.starts_with("Invited") || said.says.starts_with("Chatting"));
+            let open = before.is_some_and(Said::is_open);
             if !open {
                 continue;
             }
@@ -117,7 +128,9 @@ pub struct Measured {
     pub certain: usize,
     pub possible: usize,
     pub false_certain: Vec<String>,
-    pub false_possible: usize,
+    pub false_possible: Vec<String>,
+    /// Times without a session, after the first one, that no gap holds whole.
+    pub untold: Vec<String>,
     /// Milliseconds that a gap begins before the first fault, or the first moment without a session, that lies in
     /// it, and that it ends after the last such moment.
     pub early: Vec<i64>,
@@ -134,23 +147,30 @@ pub fn measure(truth: &Truth, gaps: &BTreeMap<String, Vec<Gap>>) -> Measured {
             .filter(|(of, _, _)| of == user)
             .map(|(_, from, to)| (*from, *to))
             .collect();
+        // Before the first session there was nothing to lose.
+        for (from, to) in uncovered.iter().skip(1) {
+            let of = gaps.get(agent).map(Vec::as_slice).unwrap_or_default();
+            if !of.iter().any(|gap| gap.holds(*from, *to)) {
+                out.untold
+                    .push(format!("{user} had no session from {from} to {to}, and no gap holds all of it"));
+            }
+        }
         for gap in gaps.get(agent).into_iter().flatten() {
             *out.causes.entry(format!("{}/{}", gap.cause, gap.certainty)).or_default() += 1;
             // A session can be lost again before it is heard: one gap about several such times.
             let within = || uncovered.iter().filter(|(from, to)| *from <= gap.to && *to >= gap.from);
-            let (first, last) = (within().map(|blind| blind.0).min(), within().map(|blind| blind.1).max());
+            let losses = || truth.losses.iter().filter(|loss| loss.user == *user && loss.at >= gap.from);
+            // Without ack it lasts until a reply arrives.
+            let lost = losses().map(|loss| loss.at).filter(|at| *at <= gap.to).max().unwrap_or(i64::MIN);
+            let (first, last) =
+                (within().map(|blind| blind.0).min(), within().map(|blind| blind.1.max(lost)).max());
             let blind = first.zip(last);
-            let destroyed = truth.losses.iter().any(|loss| {
-                loss.user == *user && loss.at >= gap.from && loss.at <= gap.to.saturating_add(LEFT_BEHIND)
-            });
+            let destroyed = losses().any(|loss| loss.at <= gap.to.saturating_add(LEFT_BEHIND));
             let certain = gap.certainty == "certain";
             *if certain { &mut out.certain } else { &mut out.possible } += 1;
             match (blind, destroyed, certain) {
-                (None, false, true) => out.false_certain.push(format!(
-                    "false gap of {user}, cause {}, {} to {}: nothing was lost",
-                    gap.cause, gap.from, gap.to
-                )),
-                (None, false, false) => out.false_possible += 1,
+                (None, false, true) => out.false_certain.push(gap.falsely(user)),
+                (None, false, false) => out.false_possible.push(gap.falsely(user)),
                 _ => {}
             }
             if let Some((from, to)) = blind {
@@ -172,6 +192,10 @@ pub fn measure(truth: &Truth, gaps: &BTreeMap<String, Vec<Gap>>) -> Measured {
 /// Of fewer gaps a single one would decide about ninety-nine in a hundred: their edges are printed, not judged.
 const ENOUGH: usize = 100;
 
+/// With ack a reply that is lost comes again, so that nothing else leaves a doubt: that nobody answers for longer than
+/// a server keeps a session, which may be there all the same.
+const MAY_BE_POSSIBLE: [&str; 1] = ["unreachable/possible"];
+
 impl Measured {
     /// The widest of ninety-nine in a hundred, and the widest.
     pub fn edge(sorted: &[i64]) -> (i64, i64) {
@@ -180,12 +204,19 @@ impl Measured {
         (at(99), at(100))
     }
 
+    /// With ack: without it a reply that is lost and an empty one look alike.
     pub fn complaints(&self) -> Vec<String> {
         let mut out = Vec::new();
         let all = self.certain + self.possible;
-        if self.false_certain.len() * 100 > all.max(ENOUGH) {
-            out.push(format!("{} of {all} gaps are certain and false", self.false_certain.len()));
-            out.extend(self.false_certain.iter().cloned());
+        let untrue = || self.false_certain.iter().chain(&self.false_possible).cloned();
+        if untrue().count() * 100 > all.max(ENOUGH) {
+            out.push(format!("{} of {all} gaps are false", untrue().count()));
+            out.extend(untrue());
+        }
+        for cause in self.causes.keys().filter(|cause| cause.ends_with("/possible")) {
+            if !MAY_BE_POSSIBLE.contains(&cause.as_str()) {
+                out.push(format!("a gap of cause {cause}, with ack"));
+            }
         }
         if all < ENOUGH {
             return out;

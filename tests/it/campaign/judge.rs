@@ -5,7 +5,9 @@
 use super::gaps::{self, Gap, Measured};
 use super::oracle::{Row, Truth};
 use super::received::{Received, Said};
-use super::scenario::{BUDGET, POLL};
+use super::recovered::{self, Recovered};
+use super::scenario::BUDGET;
+use super::{closing, ended};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// How long after it was published a state may come, while faults keep it back, in milliseconds.
@@ -23,20 +25,28 @@ pub struct Judge<'a> {
     /// Rows of which nothing came, and rows that can not have come as notifications.
     missing: HashSet<u64>,
     unheard: HashSet<u64>,
+    recovered: Recovered,
 }
 
 impl<'a> Judge<'a> {
     pub fn new(truth: &'a Truth, received: &'a Received, ack: bool) -> Judge<'a> {
         let gaps = gaps::all(received);
         let measured = gaps::measure(truth, &gaps);
-        let missing = truth.rows.iter().filter(|row| !came(truth, received, row)).map(|row| row.n).collect();
-        Judge { truth, received, ack, gaps, measured, missing, unheard: unheard(truth) }
+        let missing = truth.rows.iter().filter(|row| !came(truth, received, row)).map(|row| row.n);
+        let (missing, unheard): (HashSet<u64>, _) = (missing.collect(), unheard(truth));
+        let lost = missing.union(&unheard).copied().collect();
+        let recovered = recovered::measure(truth, received, &lost);
+        Judge { truth, received, ack, gaps, measured, missing, unheard, recovered }
     }
 
     pub fn verdict(&self) -> Vec<String> {
         let mut out = self.received.broken.clone();
         out.extend(self.acknowledged());
-        out.extend(self.outside(POLL).map(|row| format!("lost outside of every gap: {}", told(row))));
+        out.extend(self.outside().map(|row| format!("lost outside of every gap: {}", told(row))));
+        out.extend(self.measured.untold.iter().cloned());
+        out.extend(closing::complaints(self.received));
+        out.extend(self.recovered.untrue.iter().cloned());
+        out.extend(ended::complaints(self.truth, self.received, &self.gaps));
         out.extend(
             ["chat", "facebooksession", "smssession"]
                 .iter()
@@ -60,13 +70,12 @@ impl<'a> Judge<'a> {
         rows.filter(|row| self.missing.contains(&row.n) || self.unheard.contains(&row.n))
     }
 
-    /// True losses outside of the gaps of their agent, with this much tolerance at the ends.
-    fn outside(&self, tolerance: i64) -> impl Iterator<Item = &Row> {
+    /// True losses outside of the gaps of their agent. Bridge and simulator read one clock, and a gap begins before the
+    /// first moment that may be missing and ends after the last: nothing is excused at its ends.
+    fn outside(&self) -> impl Iterator<Item = &Row> {
         self.lost().filter(move |row| {
             let gaps = self.gaps.get(&self.truth.agents[&row.user]).map(Vec::as_slice).unwrap_or_default();
-            !gaps.iter().any(|gap| {
-                gap.from.saturating_sub(tolerance) <= row.at && row.at <= gap.to.saturating_add(tolerance)
-            })
+            !gaps.iter().any(|gap| gap.holds(row.at, row.at))
         })
     }
 
@@ -94,16 +103,22 @@ impl<'a> Judge<'a> {
         out
     }
 
+    /// Gaps and recoveries that were said too carefully, to look at.
+    pub fn careful(&self) -> Vec<String> {
+        self.recovered.careful.iter().chain(&self.measured.false_possible).cloned().collect()
+    }
+
     pub fn summary(&self) -> String {
         let kinds: HashSet<&String> = self.truth.faults.iter().map(|(_, _, fault)| fault).collect();
         let acked = self.truth.rows.iter().filter(|row| row.acked > 0).count();
         let (early, late) = (Measured::edge(&self.measured.early), Measured::edge(&self.measured.late));
-        let m = &self.measured;
+        let (m, r) = (&self.measured, &self.recovered);
         format!(
             "  {} faults of {} kinds struck; {} notifications, {acked} acknowledged, {} events downstream\n  \
-             acknowledged and lost {}; lost {} (of these not in any form {}), outside of gaps {} ({} without tolerance)\n  \
+             acknowledged and lost {}; lost {} (of these not in any form {}), outside of gaps {}\n  \
              gaps: {} certain ({} false), {} possible ({} without a loss); begin {} ms early (99%; most {}), end {} ms late (99%; most {})\n  \
-             causes {:?}\n  requests in a second: {}",
+             recovered: {} yes ({} untrue), {} partly or no ({} without a loss)\n  \
+             conversations that ended: {}; causes {:?}\n  requests in a second: {}",
             self.truth.struck,
             kinds.len(),
             self.truth.rows.len(),
@@ -111,16 +126,20 @@ impl<'a> Judge<'a> {
             self.acknowledged().count(),
             self.lost().count(),
             self.missing.len(),
-            self.outside(POLL).count(),
-            self.outside(0).count(),
+            self.outside().count(),
             m.certain,
             m.false_certain.len(),
             m.possible,
-            m.false_possible,
+            m.false_possible.len(),
             early.0,
             early.1,
             late.0,
             late.1,
+            r.yes,
+            r.untrue.len(),
+            r.rest,
+            r.careful.len(),
+            self.truth.ended.len(),
             m.causes,
             self.truth.stats["maxima"]["maxRequestsPerSecond"]
                 .as_u64()

@@ -2,12 +2,16 @@
 //! simulator's truth, once with the ack extension and once without.
 //!
 //! `scenario` makes the day, `oracle` asks the simulator for the truth, `received` reads what came downstream, `judge`
-//! and `states` compare. `COMETBRIDGE_SEED` chooses the day; `COMETBRIDGE_CAMPAIGN` its full size.
+//! compares with the help of the others: `states` and `ended` what came, `gaps`, `closing` and `recovered` what was said
+//! of the rest. `COMETBRIDGE_SEED` chooses the day; `COMETBRIDGE_CAMPAIGN` its full size.
 
+mod closing;
+mod ended;
 mod gaps;
 mod judge;
 mod oracle;
 mod received;
+mod recovered;
 mod scenario;
 mod states;
 
@@ -77,12 +81,14 @@ async fn day(ack: bool) {
     if truth.struck < size.faults {
         found.push(format!("only {} faults struck: want {}", truth.struck, size.faults));
     }
+    if let Ok(dir) = std::env::var("COMETBRIDGE_KEEP") {
+        let keep = |name: &str, text: String| std::fs::write(format!("{dir}/{name}"), text).unwrap();
+        keep("bridge.log", bridge_said.clone());
+        keep("events.jsonl", home.stdout_of_each().concat().join("\n"));
+        keep("truth.json", truth.json.to_string());
+        keep("careful.txt", judge.careful().join("\n"));
+    }
     if !found.is_empty() {
-        if let Ok(dir) = std::env::var("COMETBRIDGE_KEEP") {
-            std::fs::write(format!("{dir}/bridge.log"), &bridge_said).unwrap();
-            std::fs::write(format!("{dir}/events.jsonl"), home.stdout_of_each().concat().join("\n")).unwrap();
-            std::fs::write(format!("{dir}/truth.json"), truth.json.to_string()).unwrap();
-        }
         let shown: Vec<&str> = found.iter().take(40).map(String::as_str).collect();
         panic!("seed {seed}, ack {ack}: {} complaints\n{}", found.len(), shown.join("\n"));
     }

@@ -5,7 +5,7 @@
 use crate::harness::daemon::{BINARY, Home};
 use crate::harness::{eventually, http};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -40,6 +40,13 @@ pub struct Loss {
     pub unheard: Vec<u64>,
 }
 
+/// A conversation that is over.
+pub struct Ended {
+    pub medium: String,
+    pub id: String,
+    pub log: Vec<Value>,
+}
+
 pub struct Truth {
     /// As it came, for whoever looks for a cause.
     pub json: Value,
@@ -52,6 +59,7 @@ pub struct Truth {
     /// Moment and user, where there is one.
     pub faults: Vec<(i64, String, String)>,
     pub struck: usize,
+    pub ended: Vec<Ended>,
     pub stats: Value,
 }
 
@@ -119,6 +127,7 @@ impl Oracle {
     pub async fn truth(&self) -> Truth {
         let users = self.get("truth").await["users"].clone();
         let published = self.list("published", "rows").await;
+        let ended = self.list("ended", "conversations").await;
         let (losses, faults) = (self.get("losses").await, self.list("struck", "faults").await);
         assert_eq!(losses["forgotten"], 0);
         let (logins, stats) = (self.get("logins").await, self.get("stats").await);
@@ -131,12 +140,14 @@ impl Oracle {
                 .collect(),
             losses: each(&losses["queues"]).map(queue).chain(each(&losses["replies"]).map(reply)).collect(),
             struck: faults.len(),
+            ended: ended.iter().map(over).collect(),
             faults: faults
                 .iter()
                 .map(|one| (number(&one["at"]), text(&one["user"]), text(&one["fault"])))
                 .collect(),
             stats,
-            json: json!({"users": users, "published": published, "losses": losses, "faults": faults, "logins": logins}),
+            json: json!({"users": users, "published": published, "ended": ended, "losses": losses, "faults": faults,
+                "logins": logins}),
         }
     }
 }
@@ -144,6 +155,20 @@ impl Oracle {
 impl Truth {
     pub fn users(&self) -> impl Iterator<Item = (&String, &Value)> {
         self.json["users"].as_object().unwrap().iter()
+    }
+
+    /// What was published to a user about a conversation, by both.
+    pub fn told(&self) -> HashMap<(&str, &str), Vec<&Row>> {
+        let mut out: HashMap<(&str, &str), Vec<&Row>> = HashMap::new();
+        for row in self.rows.iter().filter(|row| !row.conversation.is_empty()) {
+            out.entry((&row.user, &row.conversation)).or_default().push(row);
+        }
+        out
+    }
+
+    /// User by roster key.
+    pub fn user_of(&self) -> HashMap<&str, &str> {
+        self.agents.iter().map(|(user, agent)| (agent.as_str(), user.as_str())).collect()
     }
 }
 
@@ -192,6 +217,10 @@ fn row(one: &Value) -> Row {
         sent: count("sent"),
         acked: count("acked"),
     }
+}
+
+fn over(one: &Value) -> Ended {
+    Ended { medium: text(&one["medium"]), id: text(&one["id"]), log: each(&one["log"]).cloned().collect() }
 }
 
 fn queue(one: &Value) -> Loss {

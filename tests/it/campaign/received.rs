@@ -24,6 +24,13 @@ pub struct Said {
     pub place: usize,
 }
 
+impl Said {
+    /// Of a conversation: the agent takes part in it, or is asked to.
+    pub fn is_open(&self) -> bool {
+        self.says.starts_with("Invited") || self.says.starts_with("Chatting")
+    }
+}
+
 /// Agent, kind of resource and its id.
 pub type Resource = (String, String, String);
 

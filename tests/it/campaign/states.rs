@@ -53,16 +53,19 @@ fn out_items(
         let index = item["index"].as_i64().unwrap();
         let key = (medium.to_owned(), id.to_owned(), index);
         let last = received.messages.get(&key).and_then(|places| places.last());
-        let content = |kind: &Value, text: &Value| format!("{kind} {text}");
-        let wanted = content(&item["type"], &item["text"]);
-        let is = last.map(|place| {
-            let message = &received.events[*place].data["message"];
-            content(&message["kind"], &message["text"])
-        });
+        let wanted = content(item, "type");
+        let is = last.map(|place| content(&received.events[*place].data["message"], "kind"));
         if is.as_deref() != Some(&wanted) {
             same(&format!("item {index} of {medium} {id}"), &wanted, is.as_deref());
         }
     }
+}
+
+/// An item of a log in either form, by what both show; `kind` is the member that names its kind. What was typed and
+/// not sent must not come.
+pub fn content(item: &Value, kind: &str) -> String {
+    let text = if item["type"] == "TypingStarted" { &Value::Null } else { &item["text"] };
+    format!("{} {text} {} {} {}", item[kind], item["noticeText"], item["url"], item["visibility"])
 }
 
 /// Conversations that are over for the agent, and whose end did not come in any form.

@@ -84,8 +84,8 @@ async fn what_a_file_would_change_is_told_with_and_without_a_daemon() {
     }
     let file = stage.home.write("new.csv", &roster).display().to_string();
     let change = "1 added, 1 removed, 1 changed\n  + 1009\n  - 1001\n  ~ 1002\n\
-        more than 10% (max_removed_percent) or all would go: a running daemon holds such a change until cometbridge roster \
-        accept --site main\n";
+        more than 10% (max_removed_percent) or all would go: such a change is held, over a restart too, until cometbridge \
+        roster accept --site main\n";
     let said = stage.told(&["roster", "diff", &file]).await;
     assert_eq!(said, format!("compared with the running daemon's roster:\n{change}"));
     let wrong = stage.home.write("wrong.csv", "agent,username\n1001,ann,more\n").display().to_string();
@@ -96,7 +96,7 @@ async fn what_a_file_would_change_is_told_with_and_without_a_daemon() {
     let Stage { home, daemon, .. } = stage;
     assert!(daemon.stop().await.success());
     let (code, said, _) = Daemon::asked(&home, &["roster", "diff", &file]).await;
-    let with = "compared with the configured file (no daemon answers):\n";
+    let with = "compared with the roster that was in force (no daemon answers):\n";
     assert_eq!((code, said), (0, format!("{with}{change}")));
     let (_, said, _) = Daemon::asked(&home, &["roster", "diff", &file, "--json"]).await;
     let said: Value = serde_json::from_str(&said).unwrap();

@@ -42,7 +42,18 @@ impl Stage {
         write(&home, &text(&lines));
         let vip = "[site.main.group.vip]\nheaders = { \"X-Node\" = \"2\" }\n";
         home.write_config(&server.url, &format!("{keys}{vip}{}", webhook("watch", &bridge.url, BRIDGE)));
-        let daemon = home.start_with(&["--set", "site.main.max_backoff=1s"]);
+        let daemon = run(&home, &[]);
+        Stage { server, home, daemon, bridge, lines }
+    }
+
+    /// Kills the daemon, replaces the roster where one is given, and starts it again.
+    pub fn killed_and_back(self, roster: Option<&str>, more: &[&str]) -> Stage {
+        let Stage { server, home, daemon, bridge, lines } = self;
+        daemon.kill();
+        if let Some(text) = roster {
+            write(&home, text);
+        }
+        let daemon = run(&home, more);
         Stage { server, home, daemon, bridge, lines }
     }
 
@@ -107,6 +118,10 @@ impl Stage {
         assert!(self.daemon.stop().await.success());
         self.home.log_is_clean(&users);
     }
+}
+
+fn run(home: &Home, more: &[&str]) -> Daemon {
+    home.start_with(&[&["--set", "site.main.max_backoff=1s"], more].concat())
 }
 
 pub const HEAD: &str = "agent,username,password_file,group\n";

@@ -35,6 +35,48 @@ async fn a_conversation_that_nobody_knew_when_the_gap_opened_is_read_from_its_be
 }
 
 #[tokio::test]
+async fn a_conversation_that_ended_before_its_list_and_was_heard_of_after_it_is_told_of_the_gap() {
+    let bench = Bench::new().await;
+    let (come, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    bench.server.0.lock().unwrap().held = Some(("/api/v2/me/chats".into(), come.clone(), go.clone()));
+    let meanwhile = async {
+        come.notified().await;
+        bench.state("over", "Completed").await;
+        bench.state("new", "Invited").await;
+        go.notify_one();
+    };
+    let occasion = Occasion::NewSession { gap: Some(gap()), before: Vec::new() };
+    tokio::join!(bench.read(occasion), meanwhile);
+    let events = bench.events().await;
+    let told = |id: &str| events.iter().find(|(name, ..)| *name == format!("gap@chat/{id}"));
+    assert_eq!(told("over").unwrap().2["recovered"], "partly");
+    assert!(told("new").is_none(), "of one that began since nothing is missed");
+}
+
+#[tokio::test]
+async fn a_conversation_that_was_heard_to_its_end_before_the_gap_opened_is_told_of_none() {
+    let bench = Bench::new().await;
+    bench.state("over", "Completed").await;
+    let before = bench.journal.known("main/1001").await.unwrap();
+    // After the last moment that is certainly covered.
+    let gap = Gap { from: Some(999_000), opened: 1_000_001, to: Some(1_000_002), ..gap() };
+    bench.read(Occasion::NewSession { gap: Some(gap), before }).await;
+    let names = bench.names().await;
+    assert!(names.contains(&"gap@chat/c1".to_owned()) && !names.contains(&"gap@chat/over".to_owned()));
+}
+
+#[tokio::test]
+async fn a_log_that_shows_nothing_is_not_recovered() {
+    let bench = Bench::new().await;
+    bench.list(json!([{"id":"c1","state":"Invited"}]));
+    bench.log("c1", &[]);
+    bench.read(Occasion::NewSession { gap: Some(gap()), before: Vec::new() }).await;
+    let events = bench.events().await;
+    let closed = events.iter().find(|(name, ..)| name == "gap@chat/c1").unwrap();
+    assert_eq!(closed.2["recovered"], "partly", "it may have been taken, left and offered again");
+}
+
+#[tokio::test]
 async fn what_nobody_will_read_any_more_is_closed_as_not_recovered_for_all_that_the_gap_touched() {
     let bench = Bench::new().await;
     let since = Known { open: false, at: 950_000, ..row("ended since", None) };

@@ -1,6 +1,8 @@
 //! Rules of the book beside those in `rules`: what an opening that goes wrong leads to, and which of two words counts.
 
 use super::*;
+use crate::base::data::Certainty;
+use crate::inbound::session::protocol::Saved;
 
 /// Past the login; the handshake is out.
 fn shaking() -> Driver {
@@ -214,4 +216,126 @@ fn a_handshake_without_long_polling_in_common_is_a_failure_that_is_said() {
         driver.put(offered(&driver, types));
         assert_eq!(driver_subscribe(&driver).len(), CHANNELS.len(), "{types:?}");
     }
+}
+
+fn garbage() -> Input {
+    let text = "the reply is not a Bayeux body".to_owned();
+    Input::Failed(Failure { kind: FailureKind::Unreadable, text, retry_after: None })
+}
+
+/// Three times garbage, each but the last followed by the next try; the step is put aside with the third.
+fn three_unreadable(driver: &mut Driver, step: &'static str) {
+    for round in 1..=3 {
+        driver.put(garbage());
+        assert_eq!(driver.notes().contains(&&Note::Unreadable { step }), round == 3, "{step}, {round}");
+        if round < 3 {
+            assert!(driver.waits() < Duration::from_secs(60), "{step} is tried again before long");
+            driver.put(Input::Timer);
+        }
+    }
+}
+
+/// A session of an earlier process.
+fn saved(same_channels: bool) -> Before {
+    let saved = Saved {
+        client_id: "client".into(),
+        ack: Some(3),
+        timeout: Duration::from_secs(30),
+        granted: true,
+        answered: 900,
+        ids: 7,
+        same_channels,
+    };
+    Before { covered: Some(500), saved: Some(saved), ..Before::default() }
+}
+
+/// The handshake that is out is taken.
+fn shaken(driver: &mut Driver) {
+    let id = handshake_meta(driver).id;
+    let Input::Replied { mut metas, .. } = handshake_reply(Ack::Enabled) else { panic!() };
+    metas[0].id = id;
+    driver.put(Input::Replied { metas, data: 0 });
+}
+
+fn gaps(driver: &Driver) -> usize {
+    driver.notes().iter().filter(|note| matches!(note, Note::GapOpened { .. })).count()
+}
+
+#[test]
+fn three_unreadable_replies_to_a_handshake_come_back_slowly_through_the_login_and_open_no_gap_of_their_own() {
+    let held_before = Before { covered: Some(500), ..Before::default() };
+    for before in [Before::default(), held_before] {
+        let mut driver = Driver::after(before.clone());
+        driver.put(Input::Start);
+        assert_eq!(gaps(&driver), usize::from(before.covered.is_some()), "of the restart");
+        driver.put(Input::LoggedIn);
+        for _ in 0..5 {
+            handshake_meta(&driver);
+            three_unreadable(&mut driver, "handshake");
+            assert_eq!(gaps(&driver), 0);
+            assert!(!driver.notes().iter().any(|note| matches!(note, Note::Lost { .. })), "there was none");
+            assert!(driver.waits() >= Duration::from_secs(60), "no storm: {:?}", driver.waits());
+            driver.put(Input::Timer);
+            assert_eq!(driver.actions.last(), Some(&Action::Login { fresh: true }));
+            driver.put(Input::LoggedIn);
+        }
+    }
+}
+
+#[test]
+fn three_unreadable_replies_to_the_subscriptions_give_the_session_up_slowly() {
+    let mut driver = Driver::new();
+    driver.put(Input::Start).put(Input::LoggedIn).put(handshake_reply(Ack::Enabled));
+    three_unreadable(&mut driver, "subscribe");
+    assert!(driver.notes().contains(&&Note::Lost { reason: "unreadable" }));
+    assert_eq!(gaps(&driver), 0, "it never was covered");
+    assert!(driver.waits() >= Duration::from_secs(60));
+    assert_eq!(driver.machine.as_ref().unwrap().client_id(), None);
+    driver.put(Input::Timer);
+    assert_eq!(driver.actions.last(), Some(&Action::Login { fresh: true }));
+    driver.put(Input::LoggedIn);
+    handshake_meta(&driver);
+}
+
+#[test]
+fn a_session_that_is_only_to_subscribe_to_more_is_covered_until_it_is_given_up() {
+    let mut driver = Driver::after(saved(false));
+    driver.put(Input::Start).put(Input::Restored(true));
+    driver.reply_connect(Some(4), 0);
+    driver_subscribe(&driver);
+    three_unreadable(&mut driver, "subscribe");
+    let opened = |note: &&Note| {
+        matches!(note, Note::GapOpened { cause: "unreadable", certainty: Certainty::Certain, .. })
+    };
+    assert!(driver.notes().iter().any(opened), "{:?}", driver.notes());
+}
+
+#[test]
+fn replies_that_can_be_read_in_between_begin_the_count_anew() {
+    let mut driver = shaking();
+    for _ in 0..2 {
+        driver.put(garbage()).put(Input::Timer);
+    }
+    driver.put(Input::Replied { metas: Vec::new(), data: 0 }).put(Input::Timer);
+    for _ in 0..2 {
+        driver.put(garbage());
+        assert!(!driver.notes().contains(&&Note::Unreadable { step: "handshake" }));
+        driver.put(Input::Timer);
+    }
+    shaken(&mut driver);
+    // And so does the next request.
+    three_unreadable(&mut driver, "subscribe");
+}
+
+#[test]
+fn a_resumed_session_that_can_not_be_read_is_not_taken_for_resumed_later() {
+    let mut driver = Driver::after(saved(true));
+    driver.put(Input::Start).put(Input::Restored(true));
+    three_unreadable(&mut driver, "connect");
+    assert!(driver.notes().contains(&&Note::NotResumed));
+    driver.put(Input::Timer);
+    shaken(&mut driver);
+    driver.put(subscribe_reply(&driver_subscribe(&driver)));
+    driver.reply_connect(Some(1), 0);
+    assert!(!driver.notes().iter().any(|note| matches!(note, Note::Resumed { .. })));
 }

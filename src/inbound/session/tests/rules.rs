@@ -256,6 +256,22 @@ fn without_ack_a_cut_reply_is_a_possible_gap_and_with_ack_it_is_none() {
 }
 
 #[test]
+fn without_ack_a_gap_goes_on_over_a_first_reply_that_is_lost_after_the_subscriptions() {
+    for (ack, end) in [(Ack::None, 9_000), (Ack::Enabled, 5_000)] {
+        let mut driver = Driver::after(Before { covered: Some(500), ..Before::default() });
+        driver.put(Input::Start).put(Input::LoggedIn).put(handshake_reply(ack));
+        driver.now = 5_000;
+        driver.put(subscribe_reply(&driver_subscribe(&driver)));
+        driver.now = 7_000;
+        driver.put(network()).put(Input::Timer);
+        driver.now = 9_000;
+        driver.reply_connect(None, 0);
+        let closed = |note: &&Note| matches!(note, Note::GapClosed { from: Some(500), to, .. } if *to == end);
+        assert!(driver.notes().iter().any(closed), "{:?}", driver.notes());
+    }
+}
+
+#[test]
 fn three_unreadable_replies_give_the_session_up_with_a_gap() {
     let mut driver = Driver::connected(Ack::Enabled);
     driver.reply_connect(Some(1), 0);

@@ -4,6 +4,7 @@
 
 use super::Answer;
 use super::tls::{self, Party, fault};
+use crate::inbound::session::protocol::{Failure, FailureKind};
 use crate::inbound::settings::SiteConfig;
 use std::error::Error;
 use url::Url;
@@ -13,10 +14,11 @@ pub fn host(url: &Url) -> String {
     url.origin().ascii_serialization()
 }
 
-/// The error in words, the host first.
-pub fn describe(error: &reqwest::Error, url: &Url, config: &SiteConfig) -> String {
+/// The failure in words, the host first.
+pub fn broken(error: &reqwest::Error, url: &Url, config: &SiteConfig) -> Failure {
     let what = if error.is_connect() { "can not connect" } else { "the connection broke" };
-    format!("{}: {what}: {}", host(url), cause(error, url, config))
+    let text = format!("{}: {what}: {}", host(url), cause(error, url, config));
+    Failure { kind: kind(error), text, retry_after: None }
 }
 
 /// An answer of who stands before the server and lets nobody through whom it does not know.
@@ -33,10 +35,24 @@ pub fn sent_away(answer: &Answer, url: &Url, config: &SiteConfig) -> Option<Stri
     Some(format!("{}: {why}", host(url)))
 }
 
+/// What broke, as far as it makes a difference.
+pub fn kind(error: &reqwest::Error) -> FailureKind {
+    match tunnel(error).as_deref() {
+        Some(UNWELCOME) => FailureKind::ProxyRefused,
+        _ => FailureKind::Network,
+    }
+}
+
+/// What the HTTP client says of a 407 to `CONNECT`.
+const UNWELCOME: &str = "proxy authorization required";
+
+/// The HTTP client keeps the type of this one to itself.
+fn tunnel(error: &reqwest::Error) -> Option<String> {
+    chain(error).find_map(|one| one.to_string().strip_prefix("tunnel error: ").map(str::to_owned))
+}
+
 fn cause(error: &reqwest::Error, url: &Url, config: &SiteConfig) -> String {
-    // The HTTP client keeps the type of this one to itself.
-    let tunnel =
-        chain(error).find_map(|one| one.to_string().strip_prefix("tunnel error: ").map(str::to_owned));
+    let tunnel = tunnel(error);
     let tls = chain(error).find_map(fault);
     match &config.proxy {
         // Before there is a way through the proxy, all faults are the proxy's; plain requests go to nobody else.
@@ -44,7 +60,7 @@ fn cause(error: &reqwest::Error, url: &Url, config: &SiteConfig) -> String {
             let party = Party { name: format!("the proxy {}", host(proxy)), key: "proxy" };
             match (tls, tunnel.as_deref()) {
                 (Some(tls), _) => tls::words(&party, tls, config),
-                (None, Some("proxy authorization required")) => unwelcome(proxy),
+                (None, Some(UNWELCOME)) => unwelcome(proxy),
                 (None, None | Some("failed to create underlying connection")) => {
                     format!("{} can not be reached: {}; check proxy", party.name, innermost(error))
                 }

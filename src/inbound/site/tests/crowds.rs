@@ -61,3 +61,20 @@ async fn a_short_wait_and_those_who_wait_for_their_own_pace_make_no_crowd() {
     assert!(site.crowded(&site.base()));
     asking.iter().for_each(tokio::task::JoinHandle::abort);
 }
+
+/// After a restart with a wrong password for the proxy each of them would be one more login that it refuses.
+#[tokio::test(start_paused = true)]
+async fn sessions_of_an_earlier_process_leave_a_proxy_alone_that_refuses_us() {
+    let site = site_of(config()).await;
+    let (base, start) = (site.base(), Instant::now());
+    for _ in 0..2 {
+        site.heard(&base, heard(Err(FailureKind::ProxyRefused)));
+    }
+    site.resume_turn(&base).await;
+    assert!(start.elapsed() >= site.config.max_backoff, "{:?}", start.elapsed());
+    // What it lets through ends that for all.
+    site.heard(&base, heard(Ok(200)));
+    let again = Instant::now();
+    site.resume_turn(&base).await;
+    assert!(again.elapsed() < SECOND);
+}
