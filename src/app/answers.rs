@@ -3,7 +3,7 @@
 //! Nothing secret or personal: agents by their roster's key. Deliberately absent: who may ask (`admin`).
 
 use crate::admin::{Question, Refusal};
-use crate::app::letters::{self, Action};
+use crate::app::letters;
 use crate::app::rosters::Rosters;
 use crate::inbound::checkpoint::session_name;
 use crate::inbound::fleet::{AgentStatus, Asked, Door, Fleet, OpenGap, Span, Standing, open_gaps, timeline};
@@ -68,21 +68,11 @@ type Answer = Result<Value, Refusal>;
 impl Answers {
     pub async fn answer(&self, question: Question) -> Answer {
         match question {
-            Question::DeadLetters { letters, limit } => {
-                let filter = letters::filter(&letters, &self.sinks).map_err(Refusal::Invalid)?;
-                json_of(self.journal.dead_letters(&filter, limit).await.map_err(unavailable)?)
-            }
-            Question::CountLetters { letters } => {
-                let filter = letters::filter(&letters, &self.sinks).map_err(Refusal::Invalid)?;
-                json_of(self.journal.count_dead_letters(&filter).await.map_err(unavailable)?)
-            }
-            Question::ShowLetter { number } => letters::show(&self.journal, number, &self.sinks).await,
-            Question::Redrive { letters } => {
-                letters::act(Action::Redrive, &self.journal, &letters, &self.sinks).await
-            }
-            Question::Purge { letters } => {
-                letters::act(Action::Purge, &self.journal, &letters, &self.sinks).await
-            }
+            question @ (Question::DeadLetters { .. }
+            | Question::CountLetters { .. }
+            | Question::ShowLetter { .. }
+            | Question::Redrive { .. }
+            | Question::Purge { .. }) => letters::answer(question, &self.journal, &self.sinks).await,
             Question::Agents { site, standing, after, limit } => {
                 self.agents(site, standing, after, limit).await
             }

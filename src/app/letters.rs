@@ -3,7 +3,7 @@
 //! The same for the admin API and for a command that finds no daemon. Every action leaves one line in the log, with
 //! counts and the filter, without content. Deliberately absent: who may ask (`admin`), and printing.
 
-use crate::admin::{Letters, Refusal};
+use crate::admin::{Letters, Question, Refusal};
 use crate::base::envelope::Event;
 use crate::base::time::Millis;
 use crate::journal::{DeadLetter, Journal, LetterFilter};
@@ -62,6 +62,25 @@ fn moment(name: &str, text: &str) -> Result<Millis, String> {
     ago.map(Timestamp::as_millisecond).ok_or_else(|| {
         format!("{name}: {text:?} is neither a time (2026-01-31T12:00:00Z) nor how long ago (90m, 36h)")
     })
+}
+
+/// The answer to a question about dead letters.
+pub async fn answer(question: Question, journal: &Journal, sinks: &[SinkConfig]) -> Result<Value, Refusal> {
+    let meant = |letters: &Letters| filter(letters, sinks).map_err(Refusal::Invalid);
+    match question {
+        Question::DeadLetters { letters, limit } => {
+            let found = journal.dead_letters(&meant(&letters)?, limit).await.map_err(unavailable)?;
+            serde_json::to_value(found).map_err(unavailable)
+        }
+        Question::CountLetters { letters } => {
+            let counts = journal.count_dead_letters(&meant(&letters)?).await.map_err(unavailable)?;
+            serde_json::to_value(counts).map_err(unavailable)
+        }
+        Question::ShowLetter { number } => show(journal, number, sinks).await,
+        Question::Redrive { letters } => act(Action::Redrive, journal, &letters, sinks).await,
+        Question::Purge { letters } => act(Action::Purge, journal, &letters, sinks).await,
+        _ => Err(Refusal::NotFound("no question about dead letters".to_owned())),
+    }
 }
 
 /// Does it, or only says what it would do.

@@ -9,6 +9,7 @@
 
 mod aside;
 mod breaker;
+mod dispatch;
 mod fill;
 mod keep;
 mod land;
@@ -17,13 +18,13 @@ mod park;
 use crate::base::health::Health;
 use crate::base::metrics::Metrics;
 use crate::base::time::Clock;
-use crate::journal::{Error, Head, Pending, Sequence, Settle, sequence_text};
+use crate::journal::{Error, Head, Pending, Sequence, Settle};
 use crate::outbound::lag::Intake;
 use crate::outbound::report::Report;
 use crate::outbound::settings::{SinkConfig, Start};
-use crate::outbound::sink::{BuildError, Cause, Delivery, Outcome, Shape, Sink};
+use crate::outbound::sink::{BuildError, Cause, Delivery, Outcome, Sink};
 use crate::outbound::source::Source;
-use crate::outbound::window::{Item, Take, Window};
+use crate::outbound::window::Window;
 use aside::Aside;
 use breaker::Breaker;
 use futures_util::StreamExt;
@@ -268,10 +269,7 @@ impl<S: Source> Lane<S> {
             let stopping = self.wiring.stop.is_cancelled();
             let mut more = false;
             if leaving.is_none() {
-                more = !stopping && self.fill().await?;
-                if !stopping && calls.len() < self.allowed(&shape, Instant::now()) {
-                    self.load(shape.calls).await?;
-                }
+                more = !stopping && self.refill(&shape, calls.len()).await?;
                 if calls.is_empty() {
                     progress = Instant::now();
                 }
@@ -315,52 +313,6 @@ impl<S: Source> Lane<S> {
                     changed.map_err(|_| Error::Closed)?;
                 }
             }
-        }
-    }
-
-    /// Calls the sink with what may be tried, as often as it wants to be called at once.
-    fn dispatch(&mut self, sink: &Arc<Sink>, shape: &Shape, calls: &mut Calls) {
-        let take = Take { items: shape.items, keys: shape.keys, per_key: shape.per_key };
-        loop {
-            let now = Instant::now();
-            if calls.len() >= self.allowed(shape, now) || !self.window.has_ready(now) {
-                return;
-            }
-            let items = self.window.take(take, now);
-            if items.is_empty() {
-                continue;
-            }
-            let batch: Vec<Delivery> = items.into_iter().map(|item| self.delivery(item)).collect();
-            let sink = Arc::clone(sink);
-            calls.push(Box::pin(async move {
-                let began = Instant::now();
-                let outcomes = sink.deliver(&batch).await;
-                Landed { batch, outcomes, took: began.elapsed() }
-            }));
-        }
-    }
-
-    /// Calls that may be out now.
-    fn allowed(&self, shape: &Shape, now: Instant) -> usize {
-        self.breaker.limit(now).map_or(shape.calls, |limit| limit.min(shape.calls))
-    }
-
-    /// When there is something to try again. While every call is out their landing comes first.
-    fn next_due(&self, shape: &Shape, out: usize) -> Option<Instant> {
-        let now = Instant::now();
-        if out >= self.allowed(shape, now) {
-            return self.breaker.until().filter(|until| *until > now);
-        }
-        let parked = self.aside.next_due().filter(|_| self.may_load(shape.calls));
-        self.window.next_due().into_iter().chain(parked).min()
-    }
-
-    fn delivery(&self, item: Item) -> Delivery {
-        Delivery {
-            sequence: item.stored.sequence,
-            sequence_text: sequence_text(self.wiring.birth, item.stored.sequence),
-            event: item.masked,
-            attempt: item.failures.saturating_add(1),
         }
     }
 

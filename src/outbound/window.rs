@@ -323,16 +323,6 @@ impl Window {
         Some(gone)
     }
 
-    /// All that waits may be tried now.
-    pub fn wake_all(&mut self, now: Instant) {
-        for (_, key) in std::mem::take(&mut self.delayed) {
-            self.ready.push_back(key);
-        }
-        for ((due, first), call) in std::mem::take(&mut self.frozen) {
-            self.frozen.insert((due.min(now), first), call);
-        }
-    }
-
     pub fn item(&self, sequence: Sequence) -> Option<&Item> {
         self.open.get(&sequence).or_else(|| self.parked.get(&sequence))
     }

@@ -5,6 +5,7 @@
 
 use crate::base::retry::Backoff;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// So many failures in a row, with nothing delivered in between and not all of one key, open it.
@@ -43,7 +44,15 @@ impl Breaker {
 
     /// A call failed through the destination's fault. Says whether this opened it. One key alone never does, nor do
     /// keys that failed before while others got through (`parked`): they say nothing of the destination.
-    pub fn failed(&mut self, key: &Arc<str>, parked: bool, now: Instant, random: f64) -> bool {
+    /// `asked` is the least wait that the destination asks for.
+    pub fn failed(
+        &mut self,
+        key: &Arc<str>,
+        parked: bool,
+        asked: Duration,
+        now: Instant,
+        random: f64,
+    ) -> bool {
         match self.until {
             // Calls that left before it opened say nothing new.
             Some(until) if now < until => return false,
@@ -59,7 +68,7 @@ impl Breaker {
         }
         let opened = self.until.is_none();
         self.probes = self.probes.saturating_add(1);
-        self.until = Some(now + self.backoff.jitter_upward(self.probes, random));
+        self.until = Some(now + self.backoff.jitter_upward(self.probes, random).max(asked));
         opened
     }
 
@@ -73,7 +82,6 @@ impl Breaker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn second(number: u64) -> Duration {
         Duration::from_secs(number)
@@ -88,23 +96,25 @@ mod tests {
         let (mut breaker, now) = (breaker(), Instant::now());
         let (a, b): (Arc<str>, Arc<str>) = (Arc::from("a"), Arc::from("b"));
         for key in [&a, &b, &a, &a] {
-            assert!(!breaker.failed(key, false, now, 0.0));
+            assert!(!breaker.failed(key, false, Duration::ZERO, now, 0.0));
         }
         assert!(!breaker.worked() && breaker.limit(now).is_none());
         for key in [&a, &b, &a, &a] {
-            breaker.failed(key, false, now, 0.0);
+            breaker.failed(key, false, Duration::ZERO, now, 0.0);
         }
-        assert!(breaker.failed(&a, false, now, 0.0) && breaker.open());
+        assert!(breaker.failed(&a, false, Duration::ZERO, now, 0.0) && breaker.open());
         assert_eq!((breaker.limit(now), breaker.limit(now + second(1))), (Some(0), Some(1)));
         // Others that were on their way.
-        assert!(!breaker.failed(&b, false, now, 0.0));
+        assert!(!breaker.failed(&b, false, Duration::ZERO, now, 0.0));
         assert_eq!(breaker.until(), Some(now + second(1)));
         let mut at = now + second(1);
         for wait in [2, 4, 4] {
-            breaker.failed(&a, true, at, 0.0);
+            breaker.failed(&a, true, Duration::ZERO, at, 0.0);
             assert_eq!(breaker.until(), Some(at + second(wait)));
             at += second(wait);
         }
+        breaker.failed(&b, false, second(60), at, 0.0);
+        assert_eq!(breaker.until(), Some(at + second(60)), "what is asked for is granted");
         assert!(breaker.worked() && breaker.limit(at).is_none());
     }
 
@@ -113,8 +123,11 @@ mod tests {
         let (mut breaker, now) = (breaker(), Instant::now());
         let (a, b): (Arc<str>, Arc<str>) = (Arc::from("a"), Arc::from("b"));
         for _ in 0..20 {
-            assert!(!breaker.failed(&a, false, now, 0.0) && !breaker.failed(&b, true, now, 0.0));
+            assert!(
+                !breaker.failed(&a, false, Duration::ZERO, now, 0.0)
+                    && !breaker.failed(&b, true, Duration::ZERO, now, 0.0)
+            );
         }
-        assert!(breaker.failed(&b, false, now, 0.0));
+        assert!(breaker.failed(&b, false, Duration::ZERO, now, 0.0));
     }
 }

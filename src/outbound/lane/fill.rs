@@ -6,6 +6,7 @@ use super::aside::Head;
 use super::{Fault, Lane, MAX_UNSTORED};
 use crate::base::envelope::Event;
 use crate::journal::{Failure, NewDeadLetter, NewParked, Parked, Stored};
+use crate::outbound::sink::Shape;
 use crate::outbound::source::Source;
 use crate::outbound::window::Item;
 use crate::outbound::{mask, route};
@@ -24,8 +25,17 @@ const SOON: Duration = Duration::from_millis(200);
 const TAKEN_UP: usize = 2_000;
 
 impl<S: Source> Lane<S> {
+    /// Takes in what a call that is free could deliver. Says whether there is more to be read.
+    pub(super) async fn refill(&mut self, shape: &Shape, out: usize) -> Result<bool, Fault> {
+        let more = self.fill().await?;
+        if out < self.allowed(shape, Instant::now()) {
+            self.load(shape.calls).await?;
+        }
+        Ok(more)
+    }
+
     /// Reads once if there is room and something to read. Says whether there is more.
-    pub(super) async fn fill(&mut self) -> Result<bool, Fault> {
+    async fn fill(&mut self) -> Result<bool, Fault> {
         let head = self.head.borrow_and_update().last;
         if head <= self.window.through() || self.unstored() >= MAX_UNSTORED {
             return Ok(false);
@@ -77,7 +87,7 @@ impl<S: Source> Lane<S> {
     }
 
     /// Takes parked keys in hand whose time has come.
-    pub(super) async fn load(&mut self, calls: usize) -> Result<(), Fault> {
+    async fn load(&mut self, calls: usize) -> Result<(), Fault> {
         while self.may_load(calls) {
             let now = Instant::now();
             let Some(due) = self.aside.take(now) else { return Ok(()) };

@@ -33,7 +33,7 @@ impl<S: Source> Lane<S> {
         let mut sum =
             Sum { began, done: 0, failed: None, end: None, again: Vec::new(), parked: HashSet::new() };
         let mut verdicts = Vec::with_capacity(landed.batch.len());
-        let worked = self.judge_call(&landed);
+        let worked = self.judge_call(&landed, shape.max_retry_after);
         let mut outcomes = landed.outcomes.into_iter();
         for delivery in &landed.batch {
             // An outcome that is missing against the contract counts as not tried.
@@ -70,26 +70,29 @@ impl<S: Source> Lane<S> {
 
     /// What the call says of the destination; a call counts once, however much it carried. True where something
     /// got through.
-    fn judge_call(&mut self, landed: &Landed) -> bool {
+    fn judge_call(&mut self, landed: &Landed, most: Duration) -> bool {
         let now = Instant::now();
         if landed.outcomes.contains(&Outcome::Done) {
             self.last_good = Some(now);
             if self.breaker.worked() {
                 self.report.circuit(false, None);
-                self.window.wake_all(now);
             }
             return true;
         }
         let mut blamed =
             landed.batch.iter().zip(&landed.outcomes).filter_map(|(delivery, outcome)| match outcome {
-                Outcome::Retry { cause, .. } if !cause.is_the_events() => Some((delivery.sequence, cause)),
+                Outcome::Retry { cause, after } if !cause.is_the_events() => {
+                    Some((delivery.sequence, cause, after))
+                }
                 _ => None,
             });
-        if let Some((at, cause)) = blamed.next()
+        if let Some((at, cause, after)) = blamed.next()
             && let Some(item) = self.window.item(at)
-            && self.breaker.failed(&item.key, item.parked, now, fastrand::f64())
         {
-            self.report.circuit(true, Some(cause));
+            let asked = after.map_or(Duration::ZERO, |after| after.min(most));
+            if self.breaker.failed(&item.key, item.parked, asked, now, fastrand::f64()) {
+                self.report.circuit(true, Some(cause));
+            }
         }
         false
     }
