@@ -5,6 +5,7 @@
 
 mod brake;
 mod directory;
+mod disturbed;
 mod hosts;
 mod passwords;
 mod silence;
