@@ -212,3 +212,6 @@ fn same(one: &SecretString, other: &SecretString) -> bool {
 fn passing(text: String) -> LoginFailure {
     LoginFailure::Passing(Failure { kind: FailureKind::Network, text, retry_after: None })
 }
+
+#[cfg(test)]
+mod tests;
