@@ -2,12 +2,13 @@
 //!
 //! Deliberately absent: what was seen in earlier batches (that is `dedup`).
 
-use crate::base::data::{AgentStateData, ItemRejectedData};
+use crate::base::data::ItemRejectedData;
 use crate::base::digest::Digest;
-use crate::base::envelope::{event, medium};
+use crate::base::envelope::event;
 use crate::base::time::Millis;
 use crate::inbound::Session;
 use crate::inbound::normalise::{Candidate, Context, Kinds, normalise, whole};
+use crate::inbound::presence::{State, state_of};
 use crate::inbound::reconcile::of_bridge;
 use crate::inbound::session::bayeux::Message;
 use crate::inbound::session::pending::Pending;
@@ -22,7 +23,7 @@ pub struct Received {
     /// What the notifications were about.
     pub told: Kinds,
     /// What was told of the agent's devices and channels, in order: whether it is logged in there.
-    pub states: Vec<(String, bool)>,
+    pub states: Vec<State>,
     /// The agent's password was changed.
     pub password_changed: bool,
 }
@@ -85,17 +86,6 @@ fn tells_of_a_new_password(channel: &str, data: &RawValue) -> bool {
             .ok()
             .and_then(|notice| notice.notification_type)
             .is_some_and(|kind| kind.eq_ignore_ascii_case("PasswordChangeSuccessful"))
-}
-
-/// The device or channel that an agent state is of, and whether the agent is logged in there.
-fn state_of(candidate: &Candidate) -> Option<(String, bool)> {
-    if candidate.event.medium != medium::AGENT {
-        return None;
-    }
-    let data: AgentStateData = serde_json::from_str(candidate.event.data.get()).ok()?;
-    let state = data.user_state?.state?;
-    let place = data.device_id.or(data.channel).unwrap_or_default();
-    Some((place, !state.eq_ignore_ascii_case("LoggedOut")))
 }
 
 /// Too large to keep: published as what it was, and then acknowledged like the rest.

@@ -8,7 +8,6 @@ use crate::inbound::dedup::{NotStored, Stored};
 use crate::inbound::ledger::Aside;
 use crate::inbound::normalise::Kinds;
 use crate::inbound::notes;
-use crate::inbound::presence::Presence;
 use crate::inbound::session::bayeux::{self, Hold, Message, Meta, Request};
 use crate::inbound::session::machine::Machine;
 use crate::inbound::session::pending::Pending;
@@ -53,8 +52,6 @@ pub struct Held {
     pub other_user: bool,
     /// The secret whose login was answered in a way that is of no use: the same one fares no better.
     pub useless: Option<SecretString>,
-    /// Where the agent is logged in, as far as notifications told.
-    pub(super) presence: Presence,
     /// The login under way starts from nothing: no cookies, and the base URL in use.
     pub fresh_login: bool,
     /// Seen during a wait, and the next connect has to know.
@@ -100,7 +97,6 @@ impl Held {
             aside: None,
             other_user: false,
             useless: None,
-            presence: Presence::default(),
             fresh_login: false,
             logged_out: false,
             marked: tokio::time::Instant::now(),
@@ -147,7 +143,8 @@ impl Held {
                 Action::Login { fresh } => {
                     self.upkeep.pause();
                     self.logged_out = false;
-                    Box::pin(self.login(fresh)).await
+                    let covered = self.covered(machine);
+                    Box::pin(self.login(fresh, covered)).await
                 }
                 Action::AwaitPardon => {
                     self.upkeep.pause();

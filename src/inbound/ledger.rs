@@ -57,6 +57,7 @@ impl Held {
                 self.upkeep.hears(false);
                 if matches!(reason, "session-unknown" | "restart") {
                     self.session.accounts.touched(&self.session.agent.key);
+                    self.upkeep.presence.forget_old(self.covered(machine), now);
                 }
             }
             Note::Unreadable { step } => self.put_aside(now, step),
@@ -113,7 +114,7 @@ impl Held {
     }
 
     /// What is known of this session's resources now.
-    fn known(&self) -> impl Future<Output = Vec<Known>> + Send + 'static {
+    pub(super) fn known(&self) -> impl Future<Output = Vec<Known>> + Send + 'static {
         let (journal, name) = (self.session.journal.clone(), self.session.name());
         async move {
             journal.known(&name).await.unwrap_or_else(|error| {
@@ -129,6 +130,13 @@ impl Held {
         if self.gap.is_some() {
             self.before = self.known().await;
         }
+    }
+
+    /// Until when a change of the agent's states would have been told.
+    pub(super) fn covered(&self, machine: &Machine) -> Option<Millis> {
+        let channels = &self.session.site.config.channels;
+        let told = channels.iter().any(|name| ["/v2/me/devices", "/v2/me/channels"].contains(&name.as_str()));
+        machine.covered(false).filter(|_| told)
     }
 
     async fn close(&mut self, now: Millis, to: Millis, certainty: Certainty, machine: &Machine) {

@@ -2,11 +2,18 @@
 //!
 //! Deliberately absent: what an answer of the server means (`session::login`), and who may log in when (`accounts`).
 
+use crate::base::time::Millis;
+use crate::inbound::Session;
 use crate::inbound::accounts::{Credentials, Judged, Leave, Tried};
 use crate::inbound::carry::Held;
+use crate::inbound::normalise::Context;
 use crate::inbound::notes;
+use crate::inbound::presence::{State, recent, state_known, state_of};
+use crate::inbound::reconcile::lists;
 use crate::inbound::session::login::{authorize, login};
 use crate::inbound::session::protocol::{Failure, FailureKind, Input, LoginFailure};
+use crate::inbound::session::transport::Transport;
+use crate::inbound::site::Errand;
 use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,11 +24,15 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// A secret read longer ago than this is read again before it is used.
 const STALE_SECRET: Duration = Duration::from_secs(60);
 
+/// The agent's devices and channels, as the vendor's own desktop asks for them.
+const STATES: &str = "/api/v2/me?subresources=devices,channels";
+
 /// A login under way may end so long after a stop.
 const LAST_WORD: Duration = Duration::from_secs(3);
 
 impl Held {
-    pub(super) async fn login(&mut self, fresh: bool) -> Input {
+    /// `covered`: until when the session before would have been told of the agent's states.
+    pub(super) async fn login(&mut self, fresh: bool, covered: Option<Millis>) -> Input {
         self.fresh_login = fresh;
         self.epoch += 1;
         self.other_user = false;
@@ -57,10 +68,30 @@ impl Held {
         self.other_user = matches!(result, Err(LoginFailure::OtherUser(_)));
         match result {
             Ok(()) => {
+                tokio::select! {
+                    () = self.look_before(covered) => {}
+                    () = stop.cancelled() => return Input::Stop,
+                    () = leaving.cancelled() => return Input::Leave,
+                }
                 self.upkeep.resume();
                 Input::LoggedIn
             }
             Err(failure) => Input::LoginFailed(failure),
+        }
+    }
+
+    /// How the agent stood before our session begins, so that the first reading can tell whether that threw it out: as
+    /// it is known, or, where nothing was told lately, as REST shows it now. One that can not be read is not counted.
+    async fn look_before(&mut self, covered: Option<Millis>) {
+        let presence = Arc::clone(&self.upkeep.presence);
+        presence.forget_old(covered, self.session.clock.now());
+        if presence.is_empty() && recent(covered, self.session.clock.now()) {
+            let rows = self.known().await;
+            presence.shown_out(rows.iter().filter_map(state_known).collect(), true);
+        }
+        if presence.is_empty() {
+            let (states, whole) = states_now(&self.session, &self.transport).await;
+            presence.shown_out(states, whole);
         }
     }
 
@@ -156,6 +187,19 @@ impl Held {
     }
 }
 
+/// What REST shows of devices and channels, asked for once; and whether that is all of them.
+async fn states_now(session: &Session, transport: &Transport) -> (Vec<State>, bool) {
+    let (site, agent) = (&session.site, &session.agent);
+    site.admit_at(Errand::Open, &transport.base()).await;
+    let answer = transport.get(STATES, site.config.network_delay).await;
+    let body = answer.ok().and_then(|answer| lists::good(answer.status, &answer.body, STATES, true).ok());
+    let Some(me) = body.map(|body| lists::me(&body)).filter(|me| me.is(&agent.username)) else {
+        return (Vec::new(), false);
+    };
+    let cx = Context { site: &site.config, agent: &agent.key, received: session.clock.now() };
+    (me.agent_states(&cx).iter().filter_map(state_of).collect(), me.whole())
+}
+
 async fn last_word(stop: &CancellationToken) {
     stop.cancelled().await;
     tokio::time::sleep(LAST_WORD).await;
@@ -168,3 +212,6 @@ fn same(one: &SecretString, other: &SecretString) -> bool {
 fn passing(text: String) -> LoginFailure {
     LoginFailure::Passing(Failure { kind: FailureKind::Network, text, retry_after: None })
 }
+
+#[cfg(test)]
+mod tests;

@@ -111,14 +111,13 @@ fn say_of_session(session: &Session, note: &Note) {
             }
         }
         // It comes with every reply as long as it lasts.
-        Note::MultipleClients => match by_name(session, Kind::MultipleClients) {
-            true => tracing::warn!(
-                site,
-                agent,
-                "the server sees several CometD clients behind one cookie and slows this one down: another program uses this session, or a proxy mixes cookies"
-            ),
-            false => tracing::debug!(site, agent, "the server sees several CometD clients behind one cookie"),
-        },
+        Note::MultipleClients { times } => {
+            const WORDS: &str = "the server sees several CometD clients behind one cookie and slows this one down: another program uses this session, or a proxy mixes cookies";
+            match times.is_power_of_two() && by_name(session, Kind::MultipleClients) {
+                true => tracing::warn!(site, agent, times, "{WORDS}"),
+                false => tracing::debug!(site, agent, times, "{WORDS}"),
+            }
+        }
         other => say_of_coverage(session, other),
     }
 }

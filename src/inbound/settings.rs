@@ -64,7 +64,7 @@ pub struct SiteConfig {
     pub max_handshakes: u32,
     /// After an outage of the whole site: how long logins wait so that people get in first.
     pub settle_after_outage: Duration,
-    /// More agents than this seen logged out within 30 s of our own login or expiry: logins stop.
+    /// More agents than this seen logged out right after our own login or expiry: logins stop.
     pub max_disturbed: u32,
     /// Pinning, by the roster's `group`.
     pub groups: BTreeMap<String, GroupConfig>,

@@ -28,7 +28,7 @@ impl Held {
         let batch = Batch { candidates: received.candidates, checkpoint: Some(checkpoint), ..empty };
         let (intake, accounts) = (self.session.intake.clone(), Arc::clone(&self.session.accounts));
         let agent = self.session.agent.key.clone();
-        let logged_out = self.presence.left_all(received.states);
+        let logged_out = self.upkeep.presence.left_all(received.states);
         let password_changed = received.password_changed;
         self.storing = Some(Box::pin(async move {
             if password_changed {

@@ -9,6 +9,7 @@ use crate::base::time::Millis;
 use crate::inbound::Session;
 use crate::inbound::dedup::Hole;
 use crate::inbound::notes;
+use crate::inbound::presence::Presence;
 use crate::inbound::reconcile::{Finding, Occasion, Reader, give_up, reconcile};
 use crate::inbound::session::login::{ME, judge};
 use crate::inbound::session::protocol::LoginFailure;
@@ -43,6 +44,8 @@ pub struct Upkeep {
     /// When the present Bayeux session began, and when its last notification came.
     since: Millis,
     heard: Option<Millis>,
+    /// Where the agent is logged in, as far as notifications told and readings showed.
+    pub(super) presence: Arc<Presence>,
 }
 
 /// How long a reading that came to nothing waits for its next try.
@@ -96,6 +99,7 @@ impl Upkeep {
             routine_at: (!routine.is_zero()).then(|| now + routine.mul_f64(fastrand::f64())),
             since: session.clock.now(),
             heard: None,
+            presence: Arc::default(),
         }
     }
 
@@ -215,7 +219,7 @@ impl Upkeep {
     }
 
     fn read(&mut self, session: &Session, transport: &Arc<Transport>, epoch: u64, wanted: Wanted) {
-        let (reader, occasion) = (reader(session, transport, epoch), wanted.occasion.clone());
+        let (reader, occasion) = (self.reader(session, transport, epoch), wanted.occasion.clone());
         self.reading = Some(wanted);
         self.running = Some(Box::pin(async move { reconcile(&reader, occasion).await }));
     }
@@ -225,7 +229,7 @@ impl Upkeep {
         if self.telling.is_some() || self.queue.lost.is_empty() {
             return;
         }
-        let (reader, lost) = (reader(session, transport, epoch), self.queue.lost.clone());
+        let (reader, lost) = (self.reader(session, transport, epoch), self.queue.lost.clone());
         self.telling = Some(Box::pin(async move {
             match give_up(&reader, &lost).await {
                 Ok(()) => lost.len(),
@@ -239,6 +243,24 @@ impl Upkeep {
                 }
             }
         }));
+    }
+
+    fn reader(&self, session: &Session, transport: &Arc<Transport>, epoch: u64) -> Reader {
+        Reader {
+            site: Arc::clone(&session.site),
+            site_name: session.site.config.name.as_str().into(),
+            agent: session.agent.key.clone(),
+            username: session.agent.username.clone(),
+            transport: Arc::clone(transport),
+            intake: session.intake.clone(),
+            journal: session.journal.clone(),
+            view: Arc::clone(&session.view),
+            accounts: Arc::clone(&session.accounts),
+            presence: Arc::clone(&self.presence),
+            clock: session.clock.clone(),
+            metrics: session.metrics.clone(),
+            epoch,
+        }
     }
 
     fn told(&mut self, told: usize) -> Event {
@@ -350,22 +372,6 @@ async fn until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
-    }
-}
-
-fn reader(session: &Session, transport: &Arc<Transport>, epoch: u64) -> Reader {
-    Reader {
-        site: Arc::clone(&session.site),
-        site_name: session.site.config.name.as_str().into(),
-        agent: session.agent.key.clone(),
-        username: session.agent.username.clone(),
-        transport: Arc::clone(transport),
-        intake: session.intake.clone(),
-        journal: session.journal.clone(),
-        view: Arc::clone(&session.view),
-        clock: session.clock.clone(),
-        metrics: session.metrics.clone(),
-        epoch,
     }
 }
 

@@ -3,7 +3,7 @@
 //! Deliberately absent: HTTP (see `http`) and the waiting of a connect (see `connect`).
 
 use super::connect;
-use super::faults::On;
+use super::faults::{Coming, On};
 use super::hub::{Hub, State, random_id};
 use super::ledger::Label;
 use super::options::Options;
@@ -126,6 +126,7 @@ fn handshake(
     session.node = asker.node;
     session.end_connect(options.max_interval);
     state.add(id.clone(), session);
+    state.came(asker.user, Coming::Handshake);
     let advised = !state.faults.switches.handshake_without_advice;
     Reply {
         client_id: Some(id),

@@ -2,7 +2,7 @@
 //!
 //! Deliberately absent: single sign-on, expiry (only a fault ends a login).
 
-use super::faults::LoginMode;
+use super::faults::{Coming, LoginMode};
 use super::hub::{Hub, State, random_id};
 use base64::Engine;
 use http::HeaderMap;
@@ -105,7 +105,7 @@ pub fn login(state: &mut State, hub: &Hub, headers: &HeaderMap, node: usize) -> 
         return refuse(state, LoginMode::Forbidden);
     }
     let known_as = match state.faults.login(&name) {
-        LoginMode::Ok | LoginMode::Slow => name.clone(),
+        LoginMode::Ok | LoginMode::Slow | LoginMode::Nameless => name.clone(),
         LoginMode::OtherUser => format!("other-{name}"),
         mode => {
             state.peaks.refused(
@@ -122,6 +122,7 @@ pub fn login(state: &mut State, hub: &Hub, headers: &HeaderMap, node: usize) -> 
     }
     state.stats.logins += 1;
     let (id, login) = state.logins.add(&known_as, node, hub.options.nodes);
+    state.came(&known_as, Coming::Login);
     Outcome::Welcome { login, cookie: Some(id) }
 }
 

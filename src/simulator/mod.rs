@@ -91,7 +91,7 @@ mod world;
 #[cfg(test)]
 mod tests;
 
-pub use faults::{CookieLoss, Fault, LoginMode, On};
+pub use faults::{Coming, CookieLoss, Fault, LoginMode, On};
 pub use hub::{Stats, UserSessions};
 pub use ledger::{Damaged, Destroyed, Published, Struck, Uncovered};
 pub use options::{Options, Script, User, demo_users, numbered_users};

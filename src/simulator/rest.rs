@@ -93,7 +93,9 @@ fn me_body(hub: &Hub, login: &Login, subresources: Option<&String>) -> Value {
     let id = hub.user(&login.user).map_or("unknown", |user| user.agent.as_str());
     let mut user = Map::new();
     user.insert("id".to_owned(), format!("00000000-0000-4000-8000-{id:0>12}").into());
-    user.insert("userName".to_owned(), login.user.clone().into());
+    if hub.state().faults.login(&login.user) != LoginMode::Nameless {
+        user.insert("userName".to_owned(), login.user.clone().into());
+    }
     user.insert("contactCenterId".to_owned(), "c0ffee00-0000-4000-8000-000000000001".into());
     let asked = subresources.map(String::as_str).unwrap_or_default();
     let hidden = |name: &str| !hub.options.sessions_in_me && SESSIONS.contains(&name);

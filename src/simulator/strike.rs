@@ -2,7 +2,7 @@
 //!
 //! Deliberately absent: the damage to a single request or reply (see `http` and `connect`).
 
-use super::faults::{CookieLoss, Fault};
+use super::faults::{Coming, CookieLoss, Fault};
 use super::hub::{Hub, State, now, random_id};
 use super::ledger::Label;
 use super::world::odd;
@@ -76,7 +76,7 @@ impl Hub {
             Fault::HugeItem { user, bytes } => {
                 state.in_world(|world, at| world.burst(user, 1, (*bytes).min(MAX_HUGE), at))
             }
-            Fault::Logout { user } => state.in_world(|world, at| world.log_out(user, at)),
+            Fault::Logout { user, on: None } => state.in_world(|world, at| world.log_out(user, at)),
             _ => return None,
         })
     }
@@ -93,6 +93,14 @@ impl State {
         let count = notes.len();
         self.publish_notes(notes);
         count
+    }
+
+    /// A client comes, and throws the agent out where a fault says so.
+    pub fn came(&mut self, user: &str, coming: Coming) {
+        if self.faults.logs_out(user, coming) {
+            self.note_struck();
+            self.in_world(|world, at| world.log_out(user, at));
+        }
     }
 
     /// Publishes what an act of the contact centre brought about.

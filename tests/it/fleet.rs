@@ -4,9 +4,12 @@
 //! the wall clock: what is counted decides, and times are printed beside what they should be.
 
 mod brake;
+mod clients;
 mod directory;
+mod disturbed;
 mod hosts;
 mod passwords;
+mod redirects;
 mod silence;
 mod stage;
 mod storm;

@@ -9,17 +9,28 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 impl Accounts {
-    /// An agent was seen logged out (a device or channel went to `LoggedOut`).
+    /// A notification told that an agent was logged out of the last place where it was logged in.
     pub async fn logged_out(&self, agent: &str) {
+        let disturbed = self.lock().brake.logged_out(agent, Instant::now());
+        self.disturbed(disturbed).await;
+    }
+
+    /// An agent was read over REST. `out`: it was logged in before, and is nowhere now.
+    pub async fn read(&self, agent: &str, out: bool) {
+        let disturbed = self.lock().brake.read(agent, out, Instant::now());
+        self.disturbed(disturbed).await;
+    }
+
+    /// So many agents were disturbed, where that is news.
+    async fn disturbed(&self, agents: Option<usize>) {
         let pause = {
-            let mut state = self.lock();
-            let disturbed = state.brake.logged_out(agent, Instant::now());
-            let Some(count) = disturbed.filter(|count| *count > self.max_disturbed) else { return };
+            let state = self.lock();
+            let Some(count) = agents.filter(|count| *count > self.max_disturbed) else { return };
             if state.pause.is_some() {
                 return;
             }
             let reason = format!(
-                "{count} agents were seen logged out within 30 s of our own login or of the end of our session (max_disturbed is {}): find out why, then resume",
+                "{count} agents were seen logged out right after our own login or the end of our session (max_disturbed is {}): find out why, then resume",
                 self.max_disturbed
             );
             Pause { by: By::Disturbed, reason, since: self.clock.now() }

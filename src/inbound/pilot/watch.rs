@@ -192,7 +192,7 @@ fn noted(note: &Note, sheet: &mut Sheet) {
             sheet.refused.insert(channel.clone(), error_words(error));
         }
         Note::Lost { reason } => *sheet.lost.entry((*reason).to_owned()).or_default() += 1,
-        Note::MultipleClients => sheet.multiple_clients = true,
+        Note::MultipleClients { .. } => sheet.multiple_clients = true,
         Note::Trouble { step, text, .. } => {
             sheet.troubles.insert(format!("{step}: {text}"));
         }

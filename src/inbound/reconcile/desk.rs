@@ -9,8 +9,10 @@ use super::paging::{Had, Paging};
 use crate::base::envelope::id_segment;
 use crate::base::metrics::Metrics;
 use crate::base::time::{Clock, Millis};
+use crate::inbound::accounts::Accounts;
 use crate::inbound::dedup::{Batch, Intake, Stored, Taken};
 use crate::inbound::normalise::{Candidate, Context, snapshot};
+use crate::inbound::presence::{Presence, state_of};
 use crate::inbound::session::transport::Transport;
 use crate::inbound::site::Site;
 use crate::journal::{Journal, Known};
@@ -34,6 +36,8 @@ pub(super) struct Desk<'a> {
     pub(super) intake: &'a Intake,
     pub(super) journal: &'a Journal,
     pub(super) clock: &'a Clock,
+    pub(super) accounts: &'a Accounts,
+    pub(super) presence: &'a Presence,
     pub(super) metrics: &'a Metrics,
     pub(super) epoch: u64,
     /// How long a notification may be under way after REST shows its change.
@@ -89,7 +93,12 @@ impl Desk<'_> {
         let (taken, body) = self.get("/api/v2/me?subresources=*", "GET /api/v2/me", true).await?;
         let me = lists::me(&body);
         match me.user_name {
-            Some(_) if me.is(self.username) => Ok((taken, me)),
+            Some(_) if me.is(self.username) => {
+                let states = self.agent_states(&me).iter().filter_map(state_of).collect();
+                let out = self.presence.shown_out(states, me.whole());
+                self.accounts.read(self.agent, out).await;
+                Ok((taken, me))
+            }
             Some(_) => {
                 tracing::warn!(
                     agent = self.agent,
@@ -103,10 +112,7 @@ impl Desk<'_> {
 
     /// Devices and channels out of the user's resource.
     pub(super) fn agent_states(&self, me: &Me) -> Vec<Candidate> {
-        let cx = self.context();
-        let devices = me.devices.iter().flatten().filter_map(|json| snapshot::device(&cx, json));
-        let channels = me.channels.iter().flatten().filter_map(|json| snapshot::channel(&cx, json));
-        devices.chain(channels).collect()
+        me.agent_states(&self.context())
     }
 
     /// A medium's list: by its plural, else by its singular, else as it stands in the user's own resource.

@@ -6,6 +6,7 @@
 use crate::base::encode::Members;
 use crate::inbound::normalise::fields::{Fields, integer, items};
 use crate::inbound::normalise::keys;
+use crate::inbound::normalise::{Candidate, Context, snapshot};
 use http::StatusCode;
 use serde_json::value::RawValue;
 
@@ -91,6 +92,18 @@ impl Me {
     /// A medium's conversations, where they stand in the user's own resource.
     pub(in crate::inbound) fn embedded(&self, medium: &str) -> Option<Vec<Box<RawValue>>> {
         list(self.user.as_deref()?, medium)
+    }
+
+    /// Devices and channels.
+    pub(in crate::inbound) fn agent_states(&self, cx: &Context<'_>) -> Vec<Candidate> {
+        let devices = self.devices.iter().flatten().filter_map(|json| snapshot::device(cx, json));
+        let channels = self.channels.iter().flatten().filter_map(|json| snapshot::channel(cx, json));
+        devices.chain(channels).collect()
+    }
+
+    /// Whether it shows every device and channel.
+    pub(in crate::inbound) fn whole(&self) -> bool {
+        self.devices.is_some() && self.channels.is_some()
     }
 
     /// Whether the reply is for this user, as the login checks it.

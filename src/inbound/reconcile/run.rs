@@ -14,9 +14,11 @@ use crate::base::envelope::medium;
 use crate::base::metrics::Metrics;
 use crate::base::time::Clock;
 use crate::base::time::Millis;
+use crate::inbound::accounts::Accounts;
 use crate::inbound::dedup::{Hole, Intake, Taken};
 use crate::inbound::fleet::View;
 use crate::inbound::normalise::{Candidate, Kinds, Says};
+use crate::inbound::presence::Presence;
 use crate::inbound::session::transport::Transport;
 use crate::inbound::site::Site;
 use crate::journal::{Gap, Journal, Known};
@@ -37,6 +39,9 @@ pub struct Reader {
     pub intake: Intake,
     pub journal: Journal,
     pub view: Arc<View>,
+    /// Who has to know when the agent is found logged out.
+    pub accounts: Arc<Accounts>,
+    pub presence: Arc<Presence>,
     pub clock: Clock,
     pub metrics: Metrics,
     /// Number of the HTTP session.
@@ -98,6 +103,8 @@ impl Reader {
             intake: &self.intake,
             journal: &self.journal,
             clock: &self.clock,
+            accounts: &self.accounts,
+            presence: &self.presence,
             metrics: &self.metrics,
             epoch: self.epoch,
             grace: GRACE,

@@ -5,8 +5,10 @@ use super::*;
 use crate::base::health::Health;
 use crate::base::metrics::Metrics;
 use crate::base::time::Clock;
+use crate::inbound::accounts::Accounts;
 use crate::inbound::dedup::{self, Batch, Intake};
 use crate::inbound::normalise::{Context, normalise};
+use crate::inbound::presence::Presence;
 use crate::inbound::session::transport::{Pin, Transport};
 use crate::inbound::settings::testing::site as plain_site;
 use crate::inbound::site::Site;
@@ -75,6 +77,8 @@ struct Bench {
     journal: Journal,
     clock: Clock,
     metrics: Metrics,
+    accounts: Accounts,
+    presence: Presence,
     _folder: TempDir,
     _paused: watch::Sender<bool>,
 }
@@ -118,6 +122,8 @@ impl Bench {
             journal,
             clock,
             metrics,
+            accounts: Accounts::default(),
+            presence: Presence::default(),
             _folder: folder,
             _paused: paused,
         };
@@ -150,6 +156,8 @@ impl Bench {
             intake: &self.intake,
             journal: &self.journal,
             clock: &self.clock,
+            accounts: &self.accounts,
+            presence: &self.presence,
             metrics: &self.metrics,
             epoch: 1,
             grace: Duration::ZERO,

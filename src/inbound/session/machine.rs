@@ -76,6 +76,8 @@ pub struct Machine {
     pub(super) failures: u32,
     /// Replies in a row.
     pub(super) unreadable: u32,
+    /// Replies that told of other clients behind the same cookie.
+    pub(super) crowded: u32,
     pub(super) logins_failed: u32,
     pub(super) lost_in_a_row: u32,
     pub(super) ids: u64,
@@ -117,6 +119,7 @@ impl Machine {
             interval: Duration::ZERO,
             failures: 0,
             unreadable: 0,
+            crowded: 0,
             logins_failed: 0,
             lost_in_a_row: 0,
             ids: 0,
@@ -307,7 +310,8 @@ impl Machine {
         };
         self.advise(reply.advice.as_ref());
         if reply.advice.as_ref().and_then(|advice| advice.multiple_clients) == Some(true) {
-            out.push(Action::Say(Note::MultipleClients));
+            self.crowded = self.crowded.saturating_add(1);
+            out.push(Action::Say(Note::MultipleClients { times: self.crowded }));
         }
         if !reply.successful {
             return self.connect_refused(at, reply, data, out);

@@ -110,6 +110,7 @@ impl Machine {
             Ack::Enabled => (true, Some(0)),
             Ack::Batch(batch) => (true, Some(batch)),
         };
+        self.crowded = 0;
         out.push(Action::Say(Note::HandshakeOk { ack: acks }));
         self.store_then(at, data, first, Next::Subscribe, out);
     }

@@ -273,7 +273,9 @@ pub enum Note {
         channel: String,
         error: String,
     },
-    MultipleClients,
+    MultipleClients {
+        times: u32,
+    },
     /// So many replies in a row to this request could not be read that the last is put aside.
     Unreadable {
         step: &'static str,

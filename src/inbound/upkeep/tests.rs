@@ -51,6 +51,7 @@ fn upkeep(wanted: Vec<Occasion>, reading: Option<Occasion>) -> Upkeep {
         routine_at: None,
         since: 0,
         heard: None,
+        presence: Arc::default(),
     };
     wanted.into_iter().for_each(|occasion| upkeep.want(occasion));
     upkeep

@@ -202,8 +202,8 @@ pub enum Fault {
     Batch { user: String, messages: usize },
     /// One item of an open conversation whose text is this long.
     HugeItem { user: String, bytes: usize },
-    /// The agent is logged out of devices and channels.
-    Logout { user: String },
+    /// The agent is logged out of devices and channels: now, or by the next login or handshake of another client.
+    Logout { user: String, on: Option<Coming> },
     /// Everything not yet spent is taken back, and what was switched on is off.
     Clear,
 }
@@ -221,6 +221,9 @@ pub enum LoginMode {
     /// The reply names another user, `other-` and the name.
     #[serde(rename = "other", alias = "other-user")]
     OtherUser,
+    /// The reply names nobody.
+    #[serde(rename = "nameless")]
+    Nameless,
     /// The right password, which has to be changed first: statusCode 8.
     #[serde(rename = "new-password")]
     NewPassword,
@@ -245,6 +248,16 @@ pub enum On {
     Subscribe,
     /// `GET /api/v2/me` and below; only where it is named.
     Rest,
+}
+
+/// What of a client's coming throws the agent out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Coming {
+    /// A Basic login that begins an HTTP session.
+    Login,
+    /// A handshake that went well.
+    Handshake,
 }
 
 /// How a session loses its cookie.

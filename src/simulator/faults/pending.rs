@@ -2,7 +2,7 @@
 //!
 //! Deliberately absent: the damage itself.
 
-use super::{CookieLoss, Fault, LoginMode, On};
+use super::{Coming, CookieLoss, Fault, LoginMode, On};
 use serde_json::Value;
 use std::collections::HashMap;
 use tokio::time::Instant;
@@ -78,6 +78,7 @@ pub struct Faults {
     pending: HashMap<String, Vec<Pending>>,
     waiting: usize,
     logins: HashMap<String, LoginMode>,
+    logouts: HashMap<String, Coming>,
     pub switches: Switches,
     pub outage: Option<(Instant, u16)>,
     pub silence: Option<Instant>,
@@ -99,6 +100,9 @@ impl Faults {
             Fault::Login { user, mode } => {
                 self.logins.insert(user, mode);
             }
+            Fault::Logout { user, on: Some(on) } => {
+                self.logouts.insert(user, on);
+            }
             Fault::NoAck { enabled } => self.switches.no_ack = enabled,
             Fault::DataAnywhere { enabled } => self.switches.data_anywhere = enabled,
             Fault::HandshakeWithoutAdvice { enabled } => self.switches.handshake_without_advice = enabled,
@@ -119,6 +123,16 @@ impl Faults {
 
     pub fn login(&self, user: &str) -> LoginMode {
         self.logins.get(user).copied().unwrap_or(LoginMode::Ok)
+    }
+
+    /// Whether this coming of a client throws the user out.
+    pub fn logs_out(&mut self, user: &str, coming: Coming) -> bool {
+        let strikes = self.logouts.get(user) == Some(&coming) && self.logouts.remove(user).is_some();
+        if strikes {
+            self.struck += 1;
+            self.fresh.push(("logout".to_owned(), user.to_owned()));
+        }
+        strikes
     }
 
     /// The status that Basic logins get while the directory is out.

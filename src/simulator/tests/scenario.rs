@@ -87,7 +87,7 @@ async fn a_huge_item_an_odd_one_and_a_logout_arrive_as_notifications() {
     client.subscribe(json!("/v2/me/*")).await;
     simulator.fault(Fault::HugeItem { user: "agent-1".into(), bytes: 2_000_000 }).unwrap();
     assert_eq!(simulator.fault(Fault::Odd { user: "agent-1".into(), variant: 1 }).unwrap(), 1);
-    assert_eq!(simulator.fault(Fault::Logout { user: "agent-1".into() }).unwrap(), 2);
+    assert_eq!(simulator.fault(Fault::Logout { user: "agent-1".into(), on: None }).unwrap(), 2);
     let (_, body) = client.connect(Some(1), Some(0)).await;
     let text = |message: &Value| message["data"]["messages"][0]["text"].as_str().map(str::len);
     assert!(body.iter().any(|message| text(message) == Some(2_000_000)));

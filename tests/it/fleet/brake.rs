@@ -7,12 +7,12 @@ use crate::harness::daemon::Home;
 use crate::harness::eventually;
 use serde_json::{Value, json};
 
-const AGENTS: usize = 8;
+pub const AGENTS: usize = 8;
 const SITE: &str =
     "requests_per_second = 2000\nlogins_per_second = 500\nmax_disturbed = 2\nsettle_after_outage = \"1s\"";
 const SCENARIO: &str = "seed = 1\nagents = 8\n[server]\ntimeout = \"5s\"\n[day]\nconversations_per_hour = 0.0\nstates_per_hour = 0.0\n";
 
-fn stage(home: &Home) -> Server {
+pub fn stage(home: &Home) -> Server {
     let scenario = home.write("scenario.toml", SCENARIO);
     let server = Server::start(home, &["--scenario", scenario.to_str().unwrap()]);
     configure(home, &format!("\"{}\"", server.url), SITE, "");

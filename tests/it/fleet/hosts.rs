@@ -107,3 +107,48 @@ async fn agents_are_pinned_by_their_groups_base_url_and_cookie_and_by_their_own_
         );
     }
 }
+
+/// A host asks everybody to stay away for as long as a test may take, and longer.
+async fn pause(server: &Server) {
+    let away = json!({"fault": "status", "status": 429, "retry_after": 600, "on": "rest", "count": 1});
+    server.fault(away).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pinned_agents_login_waits_for_its_own_hosts_pause_and_for_no_other() {
+    let home = Home::new();
+    let (site, own) = (Server::quiet(&home, 6), Server::quiet(&home, 6));
+    configure(&home, &format!("\"{}\"", site.url), SITE, "");
+    let tried = async |server: &Server| server.attempts().await.len();
+    let roster = |more: &str| {
+        let new = home.write("agents.csv.new", &format!("agent,username,base_url\n1,agent-1,\n{more}"));
+        std::fs::rename(new, home.path("agents.csv")).unwrap();
+    };
+    roster("");
+    pause(&site).await;
+    let bridge = Bridge::start(&home);
+    home.logged(&["the host asked for a pause (Retry-After)"]).await;
+    // The site's host is left alone, and the pinned agent comes in.
+    roster(&format!("2,agent-2,{}\n", own.url));
+    bridge.command(&["roster", "reload"]);
+    bridge.connected(1).await;
+    assert_eq!((own.live().await, site.live().await), (1, 0));
+    bridge.daemon.kill();
+
+    // The other way round: its own host is left alone, and the site's agent comes in.
+    own.expire([2]).await;
+    own.reset_peaks().await;
+    pause(&own).await;
+    let bridge = Bridge::start(&home);
+    eventually("both hosts were asked", LIMIT, || async {
+        let paused = home.log_lines(&["the host asked for a pause (Retry-After)"]).len() == 2;
+        (paused && site.live().await == 1).then_some(())
+    })
+    .await;
+    roster(&format!("2,agent-2,{0}\n3,agent-3,{0}\n4,agent-4,\n", own.url));
+    bridge.command(&["roster", "reload"]);
+    bridge.connected(2).await;
+    let waiting = "cometbridge_sessions{site=\"main\",state=\"login\"}";
+    bridge.until(waiting, LIMIT, |n| n >= 1.0).await;
+    assert_eq!((site.live().await, tried(&own).await), (2, 0), "nobody asks the host that is in a pause");
+}

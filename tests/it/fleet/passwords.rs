@@ -88,3 +88,25 @@ async fn a_new_password_that_is_demanded_of_a_session_is_known_without_a_try() {
     assert!(said.contains("demands a new password (statusCode 8)"), "{said}");
     assert_eq!(attempts(&server).await, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_names_nobody_is_said_once_and_not_tried_again_until_asked_to() {
+    let home = Home::new();
+    let server = Server::quiet(&home, AGENTS);
+    configure(&home, &format!("\"{}\"", server.url), SITE, "");
+    server.fault(json!({"fault": "login", "user": user(ONE), "mode": "nameless"})).await;
+    let bridge = Bridge::start(&home);
+    bridge.connected(AGENTS - 1).await;
+    bridge.in_state("refused", 1).await;
+    let said = bridge.command(&["agents", "--standing", "refused"]);
+    assert!(said.contains("names no user (user.userName)"), "{said}");
+    assert_eq!(attempts(&server).await, 1);
+    bridge.command(&["retry", &ONE.to_string()]);
+    eventually("it is tried once more", LIMIT, || async { (attempts(&server).await == 2).then_some(()) })
+        .await;
+    bridge.in_state("refused", 1).await;
+    server.fault(json!({"fault": "login", "user": user(ONE), "mode": "ok"})).await;
+    bridge.command(&["retry", &ONE.to_string()]);
+    bridge.connected(AGENTS).await;
+    assert_eq!(attempts(&server).await, 3);
+}

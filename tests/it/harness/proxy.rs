@@ -43,6 +43,8 @@ struct Shared {
     faults: Mutex<Vec<(String, Fault)>>,
     struck: Mutex<usize>,
     passed: Mutex<Vec<Passed>>,
+    /// Set with every reply.
+    cookie: Mutex<Option<String>>,
 }
 
 pub struct Proxy {
@@ -77,6 +79,11 @@ impl Proxy {
     /// One more reply to a connect is spoilt: the next one that holds this text.
     pub fn spoil(&self, holding: &str, fault: Fault) {
         self.shared.faults.lock().unwrap().push((holding.to_owned(), fault));
+    }
+
+    /// From now on every reply sets this cookie, as a balancer's does that routes a session.
+    pub fn route(&self, cookie: &str) {
+        *self.shared.cookie.lock().unwrap() = Some(cookie.to_owned());
     }
 
     /// How many faults have struck.
@@ -126,6 +133,15 @@ impl Whole {
         String::from_utf8_lossy(&self.bytes[..self.body]).into_owned()
     }
 
+    fn route(&mut self, cookie: Option<&str>) {
+        let Some(cookie) = cookie else { return };
+        let line = format!("Set-Cookie: {cookie}; Path=/\r\n");
+        // Before the empty line that ends the head.
+        let end = self.body - 2;
+        self.bytes.splice(end..end, line.bytes());
+        self.body += line.len();
+    }
+
     fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes[self.body..]).into_owned()
     }
@@ -155,7 +171,8 @@ async fn serve(
             // The bridge sends no second request before the reply: it has hung up.
             _ = client.read(&mut unasked) => return Ok(()),
         };
-        let Some(reply) = reply else { return Ok(()) };
+        let Some(mut reply) = reply else { return Ok(()) };
+        reply.route(shared.cookie.lock().unwrap().as_deref());
         hushed(&mut client, &mut silent).await?;
         shared.passed.lock().unwrap()[number].answered = Some(Instant::now());
         match fault_for(shared, &request, &reply) {

@@ -119,3 +119,27 @@ async fn what_an_agent_left_open_that_stands_in_no_roster_at_a_start_is_closed_t
         .await;
     stage.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hole_that_is_still_to_be_read_is_told_when_its_agent_is_taken_off_the_roster() {
+    let stage = Stage::start(Like::default(), 2, &KEYS, "").await;
+    let talk = talk(&stage.users, 1);
+    stage.begin(0, &talk, 1).await;
+    stage.rest(0, &[(&talk, 4)]).await;
+    let unread =
+        json!({"fault": "status", "user": stage.users[0], "status": 503, "on": "rest", "count": 1000});
+    stage.server.fault(unread).await;
+    stage.say(0, &talk, 4, 4).await;
+    stage.event("what came after the hole", |event| event["id"] == *talk.message_id(4)).await;
+    stage.roster(&[(1, "")]);
+    stage.daemon.signal("HUP");
+    let told = stage.closed(0, &talk).await;
+    let told =
+        ["cause", "recovered", "certainty", "lastIndexBefore", "firstIndexAfter"].map(|name| &told[name]);
+    assert_eq!(told, [&json!("hole"), &json!("no"), &json!("possible"), &json!(1), &json!(4)]);
+    stage.home.logged(&["held no longer", "agent=\"1001\""]).await;
+    assert_eq!(stage.daemon.metric("cometbridge_interaction_gaps_total{recovered=\"no\"").await, 1.0);
+    assert_eq!(stage.story(&talk), ["status_change", "1", "4", "closed 1001"]);
+    stage.nothing_twice();
+    stage.end().await;
+}

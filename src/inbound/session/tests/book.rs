@@ -129,7 +129,7 @@ fn multiple_clients_are_said_and_their_interval_is_kept() {
     let several = Advice { interval: Some(2_000), multiple_clients: Some(true), ..Advice::default() };
     let reply = Meta { advice: Some(several), ..connect_ok(&connect_id(driver.sent()), Some(1)) };
     driver.put(Input::Replied { metas: vec![reply], data: 0 });
-    assert!(driver.notes().contains(&&Note::MultipleClients));
+    assert!(driver.notes().contains(&&Note::MultipleClients { times: 1 }));
     assert_eq!(driver.waits(), Duration::from_secs(2));
 }
 
