@@ -74,7 +74,7 @@ pub async fn start(settings: Settings, only: &[String]) -> Result<Service, Fault
     let lanes = fanout::start(
         settings.sinks.clone(),
         journal.clone(),
-        recovery.birth,
+        (recovery.birth, &recovery.uuid),
         metrics.clone(),
         health.clone(),
         stop_lanes.clone(),

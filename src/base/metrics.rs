@@ -67,6 +67,7 @@ pub struct Families {
     pub sink_lag_seconds: prometheus::GaugeVec,
     pub sink_up: IntGaugeVec,
     pub sink_circuit_open: IntGaugeVec,
+    pub sink_rebuilds_total: IntCounterVec,
     pub sink_parked_keys: IntGaugeVec,
     pub sink_parked_events: IntGaugeVec,
     pub sink_parked_bytes: IntGaugeVec,
@@ -288,6 +289,12 @@ impl Metrics {
                 &r,
                 "sink_circuit_open",
                 "1 while the destination fails as a whole and is probed by one delivery at a time",
+                &["sink"],
+            )?,
+            sink_rebuilds_total: counters(
+                &r,
+                "sink_rebuilds_total",
+                "Times the sink's client was built anew; deliveries under way may then come twice",
                 &["sink"],
             )?,
             sink_parked_keys: gauges(

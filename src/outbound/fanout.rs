@@ -53,24 +53,24 @@ impl Drop for Entered {
     }
 }
 
-/// Starts a lane for each sink. `birth` is the journal's, in Unix seconds. Cancelling `stop` makes the lanes
+/// Starts a lane for each sink. The journal is known by its birth, in Unix seconds, and its name. Cancelling `stop` makes the lanes
 /// read no more and finish what is in hand; then [`Lanes::finished`] is to be called.
 pub fn start<S: Source>(
     sinks: Vec<SinkConfig>,
     source: S,
-    birth: i64,
+    (birth, uuid): (i64, &str),
     metrics: Metrics,
     health: Health,
     stop: CancellationToken,
 ) -> Lanes {
     let sinks = sinks.into_iter().map(|config| (config, Maker::Settings)).collect();
-    start_with(sinks, &source, birth, Clock::system(), (metrics, health), &stop)
+    start_with(sinks, &source, (birth, uuid), Clock::system(), (metrics, health), &stop)
 }
 
 pub(crate) fn start_with<S: Source>(
     sinks: Vec<(SinkConfig, Maker)>,
     source: &S,
-    birth: i64,
+    (birth, uuid): (i64, &str),
     clock: Clock,
     (metrics, health): (Metrics, Health),
     stop: &CancellationToken,
@@ -79,10 +79,12 @@ pub(crate) fn start_with<S: Source>(
     let abort = CancellationToken::new();
     let intake = Intake::new();
     let running = Running::default();
+    let journal: Arc<str> = Arc::from(uuid);
     for (config, maker) in sinks {
         let entered = running.enter(&config.name);
         let wiring = Wiring {
             birth,
+            journal: Arc::clone(&journal),
             clock: clock.clone(),
             metrics: metrics.clone(),
             health: health.clone(),

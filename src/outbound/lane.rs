@@ -14,6 +14,7 @@ mod fill;
 mod keep;
 mod land;
 mod park;
+mod place;
 
 use crate::base::health::Health;
 use crate::base::metrics::Metrics;
@@ -53,6 +54,8 @@ const MAX_UNSTORED: usize = 1_000;
 #[derive(Clone)]
 pub struct Wiring {
     pub birth: i64,
+    /// The journal's name.
+    pub journal: Arc<str>,
     pub clock: Clock,
     pub metrics: Metrics,
     pub health: Health,
@@ -72,9 +75,9 @@ pub enum Maker {
 }
 
 impl Maker {
-    async fn build(&self, config: &SinkConfig) -> Result<Sink, BuildError> {
+    async fn build(&self, config: &SinkConfig, journal: &str) -> Result<Sink, BuildError> {
         match self {
-            Maker::Settings => Sink::build(config).await,
+            Maker::Settings => Sink::build(config, journal).await,
             #[cfg(test)]
             Maker::Scripted(script) => Ok(Sink::Scripted(script.sink())),
         }
@@ -106,6 +109,12 @@ pub struct Lane<S> {
     /// Nothing more is read, as what is parked has reached its limit.
     crowded: bool,
     last_good: Option<Instant>,
+    /// The destination's own position: the stored one follows it.
+    committed: Option<Sequence>,
+    /// When it was last told to move over what it does not want.
+    last_empty: Option<Instant>,
+    /// Whether the journal notes that the destination keeps the position.
+    noted: bool,
     /// Times the sink was built since something last got through.
     builds: u32,
 }
@@ -161,6 +170,9 @@ impl<S: Source> Lane<S> {
             parks: false,
             crowded: false,
             last_good: None,
+            committed: None,
+            last_empty: None,
+            noted: false,
             builds: 0,
             config,
             maker,
@@ -190,6 +202,10 @@ impl<S: Source> Lane<S> {
         loop {
             let Some(sink) = self.build().await? else { return self.last_settle().await.map(|()| None) };
             let sink = Arc::new(sink);
+            if let Err(cause) = self.take_place(&sink).await? {
+                sink.close(Duration::ZERO).await;
+                return Ok(Some(cause));
+            }
             let end = self.serve(&sink).await;
             self.window.recall();
             if matches!(end, Ok(End::Stopped)) {
@@ -202,7 +218,7 @@ impl<S: Source> Lane<S> {
             }
             match end? {
                 End::Stopped => return self.last_settle().await.map(|()| None),
-                End::Rebuild(cause) => self.report.failing(&cause),
+                End::Rebuild(cause) => self.report.rebuilds(&cause),
                 End::Released => self.builds = 0,
                 End::Disabled(cause) => return self.last_settle().await.map(|()| Some(cause)),
             }
@@ -244,7 +260,7 @@ impl<S: Source> Lane<S> {
                 return Ok(None);
             }
             self.builds = self.builds.saturating_add(1);
-            match self.maker.build(&self.config).await {
+            match self.maker.build(&self.config, &self.wiring.journal).await {
                 Ok(sink) => {
                     let shape = sink.shape();
                     self.window.limit(shape.window_events, shape.window_bytes);
@@ -304,6 +320,7 @@ impl<S: Source> Lane<S> {
                 () = at(due), if due.is_some() => self.window.wake(Instant::now()),
                 Some(landed) = calls.next(), if !calls.is_empty() => {
                     progress = Instant::now();
+                    self.moved(sink.committed()).await?;
                     if let Some(end) = self.land(landed, &shape) && leaving.is_none() {
                         leaving = Some((end, progress + DRAIN));
                     }

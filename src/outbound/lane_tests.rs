@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
+mod exact;
 mod parking;
 
 struct Run {
@@ -28,7 +29,14 @@ fn run(memory: &Memory, sinks: Vec<(SinkConfig, &Arc<Script>)>) -> Run {
     let (metrics, health, stop) = (Metrics::new().unwrap(), Health::default(), CancellationToken::new());
     let sinks =
         sinks.into_iter().map(|(config, script)| (config, Maker::Scripted(Arc::clone(script)))).collect();
-    let lanes = start_with(sinks, memory, 7, memory.clock.clone(), (metrics.clone(), health.clone()), &stop);
+    let lanes = start_with(
+        sinks,
+        memory,
+        (7, "journal"),
+        memory.clock.clone(),
+        (metrics.clone(), health.clone()),
+        &stop,
+    );
     Run { lanes, stop, metrics, health }
 }
 
@@ -279,7 +287,7 @@ async fn a_lane_runs_on_the_real_journal_over_a_restart() {
         });
         let (metrics, health, stop) = (Metrics::new().unwrap(), Health::default(), CancellationToken::new());
         let sinks = vec![(config("s", 3), Maker::Scripted(Arc::clone(&script)))];
-        let lanes = start_with(sinks, &journal, 7, Clock::system(), (metrics, health), &stop);
+        let lanes = start_with(sinks, &journal, (7, "journal"), Clock::system(), (metrics, health), &stop);
         add(&journal, first + 5..=first + 9).await;
         while journal.position("s").await != Some(first + 9) {
             tokio::task::yield_now().await;

@@ -129,6 +129,12 @@ impl Report {
         }
     }
 
+    /// The sink is built anew: what was on its way may arrive twice.
+    pub fn rebuilds(&mut self, cause: &Cause) {
+        self.metrics.sink_rebuilds_total.with_label_values(&[&self.sink]).inc();
+        self.failing(cause);
+    }
+
     /// The sink as a whole does not work.
     pub fn failing(&mut self, cause: &Cause) {
         self.metrics.sink_up.with_label_values(&[&self.sink]).set(0);

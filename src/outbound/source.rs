@@ -53,6 +53,11 @@ pub trait Source: Clone + Send + Sync + 'static {
         position: Sequence,
     ) -> impl Future<Output = Result<Vec<Sequence>, Error>> + Send;
 
+    /// A small fact kept by name.
+    fn note(&self, name: &str) -> impl Future<Output = Result<Option<String>, Error>> + Send;
+
+    fn set_note(&self, name: &str, value: &str) -> impl Future<Output = Result<(), Arc<Error>>> + Send;
+
     /// Parks dead letters whose redrive is due, at most so many.
     fn take_up(
         &self,
@@ -102,6 +107,15 @@ impl Source for Journal {
 
     async fn aside_after(&self, sink: &str, position: Sequence) -> Result<Vec<Sequence>, Error> {
         Journal::aside_after(self, sink, position).await
+    }
+
+    async fn note(&self, name: &str) -> Result<Option<String>, Error> {
+        let found = Journal::notes(self, name).await?;
+        Ok(found.into_iter().find(|(known, _)| known == name).map(|(_, value)| value))
+    }
+
+    async fn set_note(&self, name: &str, value: &str) -> Result<(), Arc<Error>> {
+        Journal::set_note(self, name, Some(value)).await
     }
 
     async fn take_up(&self, sink: &str, limit: usize) -> Result<Vec<ParkedKey>, Arc<Error>> {

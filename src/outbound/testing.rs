@@ -7,7 +7,7 @@ use crate::journal::{
     Sequence, Settle, Stored, Tried,
 };
 use crate::outbound::settings::*;
-use crate::outbound::sink::{Cause, Delivery, Outcome, Shape};
+use crate::outbound::sink::{Cause, Delivery, Local, Outcome, Place, Shape};
 use crate::outbound::source::Source;
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -58,7 +58,7 @@ pub fn stored(sequence: Sequence, key: &str) -> Stored {
 
 pub fn delivery(sequence: Sequence, key: &str) -> Delivery {
     let sequence_text = crate::journal::sequence_text(1, sequence);
-    Delivery { sequence, sequence_text, event: Arc::new(event(key, sequence)), attempt: 1 }
+    Delivery { sequence, sequence_text, event: Arc::new(event(key, sequence)), attempt: 1, beside: false }
 }
 
 /// A sink's settings with tight, regular waits: 1 s, 2 s, 4 s, … 8 s, and `max_attempts` tries.
@@ -96,6 +96,7 @@ pub struct Inner {
     pub dead: Vec<NewDeadLetter>,
     /// By sink and sequence.
     pub parked: BTreeMap<(String, Sequence), NewParked>,
+    pub notes: HashMap<String, String>,
     /// Committed right after the next reading of the lag.
     pub after_lag: Option<&'static str>,
 }
@@ -228,6 +229,15 @@ impl Source for Memory {
         Ok(all.filter(|sequence| *sequence > position).collect())
     }
 
+    async fn note(&self, name: &str) -> Result<Option<String>, Error> {
+        Ok(self.inner.lock().unwrap().notes.get(name).cloned())
+    }
+
+    async fn set_note(&self, name: &str, value: &str) -> Result<(), Arc<Error>> {
+        self.inner.lock().unwrap().notes.insert(name.to_owned(), value.to_owned());
+        Ok(())
+    }
+
     async fn take_up(&self, _sink: &str, _limit: usize) -> Result<Vec<ParkedKey>, Arc<Error>> {
         Ok(Vec::new())
     }
@@ -277,6 +287,8 @@ pub struct Script {
     pub seen: Mutex<Vec<Seen>>,
     pub built: Mutex<u32>,
     pub shape: Shape,
+    /// What a destination with a position of its own holds: the position and the ids of one whole call each.
+    pub kept: Mutex<Option<Place>>,
 }
 
 /// Four calls of at most four keys and eight events over a window of sixteen.
@@ -291,6 +303,7 @@ pub fn shape() -> Shape {
         max_retry_after: Duration::from_secs(30),
         frozen: false,
         parks: true,
+        exact: false,
     }
 }
 
@@ -306,7 +319,13 @@ impl Script {
 
     pub fn shaped(shape: Shape, respond: impl FnMut(&Delivery) -> Reply + Send + 'static) -> Arc<Script> {
         let respond = Mutex::new(Box::new(respond) as Respond);
-        Arc::new(Script { respond, seen: Mutex::default(), built: Mutex::default(), shape })
+        Arc::new(Script {
+            respond,
+            seen: Mutex::default(),
+            built: Mutex::default(),
+            shape,
+            kept: Mutex::default(),
+        })
     }
 
     pub fn sink(self: &Arc<Self>) -> Scripted {
@@ -331,7 +350,18 @@ pub struct Scripted {
 }
 
 impl Scripted {
-    pub async fn deliver(&self, batch: &[Delivery]) -> Vec<Outcome> {
+    /// As a destination says it: its own place, else the journal's.
+    pub fn place(&self, local: &Local) -> Option<Place> {
+        let position = local.position.unwrap_or(0);
+        let kept = self.script.kept.lock().unwrap().clone();
+        self.script.shape.exact.then(|| kept.unwrap_or(Place { position, beside: Vec::new() }))
+    }
+
+    pub fn committed(&self) -> Option<Sequence> {
+        self.script.kept.lock().unwrap().as_ref().map(|place| place.position)
+    }
+
+    pub async fn deliver(&self, batch: &[Delivery], upto: Sequence) -> Vec<Outcome> {
         if *self.closed.lock().unwrap() {
             return crate::outbound::sink::closed(batch);
         }
@@ -356,6 +386,10 @@ impl Scripted {
                 outcome: outcome.clone(),
             });
             outcomes.push(outcome);
+        }
+        if self.script.shape.exact && outcomes.iter().all(|outcome| *outcome == Outcome::Done) {
+            let beside = batch.iter().filter(|one| one.beside).map(|one| one.sequence).collect();
+            *self.script.kept.lock().unwrap() = Some(Place { position: upto, beside });
         }
         outcomes
     }

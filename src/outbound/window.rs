@@ -75,6 +75,13 @@ impl Window {
         self.open.first_key_value().map_or(self.through, |(&lowest, _)| lowest.saturating_sub(1))
     }
 
+    /// The position once these are settled, too.
+    pub fn position_after(&self, call: &[Item]) -> Sequence {
+        let over: BTreeSet<Sequence> = call.iter().map(|item| item.stored.sequence).collect();
+        let open = self.open.keys().find(|at| !over.contains(at));
+        open.map_or(self.through, |lowest| lowest.saturating_sub(1))
+    }
+
     pub fn through(&self) -> Sequence {
         self.through
     }

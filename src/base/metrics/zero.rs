@@ -101,6 +101,7 @@ impl Metrics {
         self.sink_lag_bytes.with_label_values(&[sink]);
         self.sink_lag_seconds.with_label_values(&[sink]);
         self.sink_up.with_label_values(&[sink]);
+        self.sink_rebuilds_total.with_label_values(&[sink]);
         self.sink_circuit_open.with_label_values(&[sink]);
         self.sink_parked_keys.with_label_values(&[sink]);
         self.sink_parked_events.with_label_values(&[sink]);

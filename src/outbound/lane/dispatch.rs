@@ -2,7 +2,7 @@
 //!
 //! Deliberately absent: what becomes of a call (see `land`).
 
-use super::{Calls, Landed, Lane};
+use super::{Calls, Landed, Lane, TICK};
 use crate::journal::sequence_text;
 use crate::outbound::sink::{Delivery, Shape, Sink};
 use crate::outbound::source::Source;
@@ -16,21 +16,42 @@ impl<S: Source> Lane<S> {
         let take = Take { items: shape.items, keys: shape.keys, per_key: shape.per_key };
         loop {
             let now = Instant::now();
-            if calls.len() >= self.allowed(shape, now) || !self.window.has_ready(now) {
+            if calls.len() >= self.allowed(shape, now) || !self.may_leave(shape, now) {
                 return;
             }
             let items = self.window.take(take, now);
+            let upto = self.window.position_after(&items);
             if items.is_empty() {
-                continue;
+                if !shape.exact {
+                    continue;
+                }
+                self.last_empty = Some(now);
             }
             let batch: Vec<Delivery> = items.into_iter().map(|item| self.delivery(item)).collect();
             let sink = Arc::clone(sink);
             calls.push(Box::pin(async move {
                 let began = Instant::now();
-                let outcomes = sink.deliver(&batch).await;
+                let outcomes = sink.deliver(&batch, upto).await;
                 Landed { batch, outcomes, took: began.elapsed() }
             }));
         }
+    }
+
+    /// Whether there is something to call the sink with.
+    ///
+    /// A sink with a position of its own gets everything that is open in one call, so that nothing is ever delivered
+    /// beyond its position; and not before what was put aside is stored, as its position passes that. It is called
+    /// with nothing, too, where its position is to move over what it does not want.
+    fn may_leave(&self, shape: &Shape, now: Instant) -> bool {
+        let ready = self.window.has_ready(now);
+        if !shape.exact {
+            return ready;
+        }
+        if self.settling.is_some() || !self.nothing_aside() {
+            return false;
+        }
+        let moved = self.window.len() == 0 && self.committed < Some(self.window.position());
+        ready || (moved && self.last_empty.is_none_or(|at| now.duration_since(at) >= TICK))
     }
 
     /// Calls that may be out now.
@@ -54,6 +75,7 @@ impl<S: Source> Lane<S> {
             sequence_text: sequence_text(self.wiring.birth, item.stored.sequence),
             event: item.masked,
             attempt: item.failures.saturating_add(1),
+            beside: item.parked,
         }
     }
 }

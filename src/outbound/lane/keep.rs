@@ -13,7 +13,7 @@ impl<S: Source> Lane<S> {
     /// Asks the journal to store position and dead letters, one request at a time: what comes meanwhile goes
     /// with the next.
     pub(super) fn settle(&mut self) {
-        let position = self.window.position();
+        let position = self.to_settle();
         if self.settling.is_some() || (self.settled == Some(position) && self.nothing_aside()) {
             return;
         }
@@ -25,7 +25,7 @@ impl<S: Source> Lane<S> {
         self.settled = Some(position);
     }
 
-    fn nothing_aside(&self) -> bool {
+    pub(super) fn nothing_aside(&self) -> bool {
         let Settle { dead, park, tried, unpark, .. } = &self.next;
         dead.is_empty() && park.is_empty() && tried.is_empty() && unpark.is_empty()
     }

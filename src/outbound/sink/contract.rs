@@ -28,11 +28,11 @@ fn of_key(ids: &[String], key: &str) -> Vec<String> {
 /// The contract of a destination that works.
 pub async fn holds(bench: Bench) {
     let Bench { sink, received } = bench;
-    assert!(sink.deliver(&[]).await.is_empty(), "no item, no outcome");
+    assert!(sink.deliver(&[], 0).await.is_empty(), "no item, no outcome");
     sink.probe().await.unwrap();
     let keys = ["a", "b", "a", "c", "a", "b"];
     let batch = batch(&keys);
-    assert_eq!(sink.deliver(&batch).await, vec![Outcome::Done; keys.len()], "one outcome an item");
+    assert_eq!(sink.deliver(&batch, 0).await, vec![Outcome::Done; keys.len()], "one outcome an item");
     let got = received().await;
     assert_eq!(got.len(), keys.len(), "each once: {got:?}");
     for key in ["a", "b", "c"] {
@@ -44,13 +44,13 @@ pub async fn holds(bench: Bench) {
         assert_eq!(of_key(&got, key), sent, "order within a key");
     }
     let (one, two) = ([delivery(11, "x")], [delivery(12, "y")]);
-    let (first, second) = tokio::join!(sink.deliver(&one), sink.deliver(&two));
+    let (first, second) = tokio::join!(sink.deliver(&one, 0), sink.deliver(&two, 0));
     assert_eq!((first, second), (vec![Outcome::Done], vec![Outcome::Done]), "two calls at once");
     let shape = sink.shape();
     assert!(shape.calls > 0 && shape.items > 0 && shape.keys > 0 && shape.per_key > 0);
     assert!(shape.window_events >= shape.items && shape.window_bytes > 0);
     sink.close(Duration::from_secs(5)).await;
-    let after = sink.deliver(&[delivery(13, "z")]).await;
+    let after = sink.deliver(&[delivery(13, "z")], 0).await;
     assert!(matches!(&after[..], [Outcome::Retry { .. }]), "a closed sink delivers nothing: {after:?}");
     assert_eq!(received().await.len(), keys.len() + 2);
     sink.close(Duration::ZERO).await;

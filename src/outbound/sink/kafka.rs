@@ -36,6 +36,7 @@ pub const SHAPE: Shape = Shape {
     max_retry_after: Duration::ZERO,
     frozen: false,
     parks: true,
+    exact: false,
 };
 
 /// How long `probe` waits for a broker.

@@ -10,18 +10,21 @@ pub mod webhook;
 mod contract;
 
 use crate::base::envelope::Event;
+use crate::journal::Sequence;
 use crate::outbound::settings::{SinkConfig, Target};
 use std::time::Duration;
 
 /// One event on its way to one sink, masked already.
 #[derive(Clone, Debug)]
 pub struct Delivery {
-    pub sequence: crate::journal::Sequence,
+    pub sequence: Sequence,
     /// The `sequence` attribute.
     pub sequence_text: String,
     pub event: std::sync::Arc<Event>,
     /// 1 at the first try.
     pub attempt: u32,
+    /// It is parked: no position tells that it was delivered.
+    pub beside: bool,
 }
 
 /// What became of one delivery.
@@ -52,6 +55,27 @@ pub enum Outcome {
     Disable {
         cause: Cause,
     },
+}
+
+/// What the journal knows, for a sink that keeps its own position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Local {
+    /// The position stored here; none for a sink that is new to the journal.
+    pub position: Option<Sequence>,
+    /// The last event in the journal.
+    pub last: Sequence,
+    /// The destination has kept a position for this journal before.
+    pub kept: bool,
+    /// Somebody decided that it goes on after this one, whatever it says.
+    pub decided: Option<Sequence>,
+}
+
+/// Where a destination stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    pub position: Sequence,
+    /// Parked events that went with the last commit.
+    pub beside: Vec<Sequence>,
 }
 
 /// Why a delivery failed: a word of a closed set for metrics, and a sentence for people, free of personal data.
@@ -98,6 +122,9 @@ pub struct Shape {
     pub frozen: bool,
     /// A key that fails may be parked while others go on.
     pub parks: bool,
+    /// The sink keeps a position of its own, in one with what it delivers ([`Sink::place`]): one call at a time, all
+    /// that is open, in order; nothing overtakes.
+    pub exact: bool,
 }
 
 /// Why a sink can not be built: the settings or what they point at. Names the sink, never a secret.
@@ -119,7 +146,9 @@ pub enum Sink {
 
 impl Sink {
     /// Builds the sink; reads secrets and files, but does not call the destination.
-    pub async fn build(config: &SinkConfig) -> Result<Sink, BuildError> {
+    /// `journal` is its name: what a sink with a position of its own calls it by.
+    pub async fn build(config: &SinkConfig, journal: &str) -> Result<Sink, BuildError> {
+        let _ = journal;
         let built = match &config.target {
             Target::Kafka(target) => kafka::KafkaSink::build(target).await.map(Sink::Kafka),
             Target::Webhook(target) => webhook::WebhookSink::build(target).await.map(Sink::Webhook),
@@ -128,15 +157,36 @@ impl Sink {
         built.map_err(|reason| BuildError { sink: config.name.clone(), reason })
     }
 
+    /// Where the destination says that it stands; none where it keeps no position. To be asked of each new sink
+    /// before its first delivery. The error ends the lane: somebody has to decide.
+    pub async fn place(&self, local: Local) -> Result<Option<Place>, Cause> {
+        match self {
+            #[cfg(test)]
+            Sink::Scripted(sink) => Ok(sink.place(&local)),
+            Sink::Kafka(_) | Sink::Webhook(_) | Sink::Stdout(_) => Ok(None),
+        }
+    }
+
+    /// The position that the destination holds by now, of a sink with one.
+    pub fn committed(&self) -> Option<Sequence> {
+        match self {
+            #[cfg(test)]
+            Sink::Scripted(sink) => sink.committed(),
+            Sink::Kafka(_) | Sink::Webhook(_) | Sink::Stdout(_) => None,
+        }
+    }
+
     /// Delivers; one outcome per item, in their order. Of one key nothing overtakes: once an item is not done,
     /// the later ones of its key are `Held`. Safe to drop while it runs; what is on its way may still arrive.
-    pub async fn deliver(&self, batch: &[Delivery]) -> Vec<Outcome> {
+    /// Once all of the batch is over, everything up to `upto` is: what a sink with a position of its own keeps.
+    pub async fn deliver(&self, batch: &[Delivery], upto: Sequence) -> Vec<Outcome> {
+        let _ = upto;
         match self {
             Sink::Kafka(sink) => sink.deliver(batch).await,
             Sink::Webhook(sink) => sink.deliver(batch).await,
             Sink::Stdout(sink) => sink.deliver(batch).await,
             #[cfg(test)]
-            Sink::Scripted(sink) => sink.deliver(batch).await,
+            Sink::Scripted(sink) => sink.deliver(batch, upto).await,
         }
     }
 
@@ -194,7 +244,7 @@ pub fn reasons(target: &Target) -> &'static [&'static str] {
 
 /// Builds and drops the sink without calling its destination: properties, secrets, certificates (`check`).
 pub async fn probe_offline(config: &SinkConfig) -> Result<(), String> {
-    let sink = Sink::build(config).await.map_err(|error| error.to_string())?;
+    let sink = Sink::build(config, "check").await.map_err(|error| error.to_string())?;
     sink.close(Duration::ZERO).await;
     Ok(())
 }

@@ -21,6 +21,7 @@ pub const SHAPE: Shape = Shape {
     max_retry_after: Duration::ZERO,
     frozen: false,
     parks: false,
+    exact: false,
 };
 
 /// Every word that stands in a cause of this sink.

@@ -69,6 +69,7 @@ impl WebhookSink {
             max_retry_after: self.max_retry_after,
             frozen: false,
             parks: true,
+            exact: false,
         }
     }
 

@@ -1,0 +1,72 @@
+//! Sinks that keep their own position: the destination's one counts, the stored one follows it.
+//!
+//! Deliberately absent: how a destination keeps it.
+
+use super::{Fault, Lane};
+use crate::journal::Sequence;
+use crate::outbound::lane::aside::Aside;
+use crate::outbound::sink::{Cause, Local, Place, Sink};
+use crate::outbound::source::Source;
+use crate::outbound::window::Window;
+use tokio::time::Instant;
+
+/// The journal's note on a sink that keeps its own position: [`KEPT`], or the sequence that somebody decided on.
+const NOTE: &str = "exactly-once ";
+const KEPT: &str = "kept";
+
+/// The name of the note on a sink.
+pub fn note(sink: &str) -> String {
+    format!("{NOTE}{sink}")
+}
+
+impl<S: Source> Lane<S> {
+    /// Before a sink's first delivery: goes on where the destination stands. The inner error ends the lane.
+    pub(super) async fn take_place(&mut self, sink: &Sink) -> Result<Result<(), Cause>, Fault> {
+        let shape = sink.shape();
+        if !shape.exact {
+            return Ok(Ok(()));
+        }
+        let note = self.source.note(&note(&self.config.name)).await?;
+        let local = Local {
+            position: self.settled,
+            last: self.head.borrow().last,
+            kept: note.is_some(),
+            decided: note.as_deref().and_then(|text| text.parse().ok()),
+        };
+        self.noted = note.as_deref() == Some(KEPT);
+        let place = match sink.place(local).await {
+            Ok(place) => place,
+            Err(cause) => return Ok(Err(cause)),
+        };
+        let Some(Place { position, beside }) = place else { return Ok(Ok(())) };
+        tracing::info!(sink = self.config.name, position, "the destination stands after this sequence");
+        self.committed = Some(position);
+        self.window = Window::new(position, shape.window_events, shape.window_bytes);
+        self.next.unpark.extend(beside);
+        self.last_settle().await?;
+        self.aside = Aside::new(self.config.park);
+        let parked = self.source.parked_keys(&self.config.name).await?;
+        self.aside.found(parked, self.wiring.clock.now(), Instant::now());
+        self.skip = self.source.aside_after(&self.config.name, position).await?.into_iter().collect();
+        Ok(Ok(()))
+    }
+
+    /// After a call: what the destination keeps now.
+    pub(super) async fn moved(&mut self, committed: Option<Sequence>) -> Result<(), Fault> {
+        if committed == self.committed {
+            return Ok(());
+        }
+        self.committed = committed;
+        if !self.noted {
+            let kept = self.source.set_note(&note(&self.config.name), KEPT).await;
+            kept.map_err(|error| Fault::Journal(error.to_string()))?;
+            self.noted = true;
+        }
+        Ok(())
+    }
+
+    /// The position that may be stored: never beyond the destination's own.
+    pub(super) fn to_settle(&self) -> Sequence {
+        self.committed.map_or(self.window.position(), |committed| committed.min(self.window.position()))
+    }
+}
