@@ -42,6 +42,10 @@ build: ## The program for debugging: target/debug/cometbridge
 release: ## The program for others: OpenSSL and zlib linked in, target/release/cometbridge
 	$(CARGO) build --release --locked --features portable
 
+.PHONY: gssapi
+gssapi: ## Whether it builds with Kerberos for Kafka; needs libsasl2-dev
+	$(CARGO) check --locked --features gssapi
+
 .PHONY: fmt
 fmt: ## Formats the sources
 	$(CARGO) fmt --all

@@ -1,8 +1,9 @@
-//! `cometbridge check`: finds before start what start would fail on, without touching a server.
+//! `cometbridge check`: finds before start what start would fail on, without touching a server; with `--live` it asks
+//! the sinks' destinations as well.
 //!
-//! Deliberately absent: the network (whether a password is right or a broker answers shows only in a run).
+//! Deliberately absent: the sites (`pilot` tries one agent there), and delivering anything.
 
-use crate::app::cli::Configured;
+use crate::app::cli;
 use crate::app::run::settings;
 use crate::app::service::state_key;
 use crate::app::{Fault, print};
@@ -17,8 +18,8 @@ use std::fmt::Write;
 use std::io::ErrorKind;
 use std::path::Path;
 
-pub async fn check(arguments: Configured) -> Result<(), Fault> {
-    let settings = settings(&arguments)?;
+pub async fn check(arguments: cli::Check) -> Result<(), Fault> {
+    let settings = settings(&arguments.configured)?;
     let mut faults = Vec::new();
     let (mut report, mut notes) = (String::new(), Vec::new());
     secrets(&settings, &mut faults).await;
@@ -41,6 +42,9 @@ pub async fn check(arguments: Configured) -> Result<(), Fault> {
         match outbound::probe_offline(sink).await {
             Ok(()) => {
                 let _ = writeln!(report, "sink {}: {kind}, ready to be tried", sink.name);
+                notes.extend(
+                    outbound::notes(sink).iter().map(|note| format!("sink.{kind}.{}: {note}", sink.name)),
+                );
             }
             Err(error) => faults.push(format!("sink.{kind}.{}: {error}", sink.name)),
         }
@@ -57,7 +61,37 @@ pub async fn check(arguments: Configured) -> Result<(), Fault> {
     for note in notes.into_iter().chain(held) {
         let _ = writeln!(report, "note: {note}");
     }
-    print(&format!("{report}the configuration is good\n"))
+    if !arguments.live {
+        return print(&format!("{report}the configuration is good\n"));
+    }
+    let lived = live(&settings).await;
+    print(&format!(
+        "{report}the configuration is good\n{}",
+        lived.as_ref().unwrap_or_else(|(found, _)| found)
+    ))?;
+    lived.map(drop).map_err(|(_, faults)| Fault::Failed(anyhow::anyhow!("{faults}")))
+}
+
+/// Asks every sink's destination: what was found, and the faults, if there are any.
+async fn live(settings: &Settings) -> Result<String, (String, String)> {
+    let sites: Vec<&str> = settings.sites.iter().map(|site| site.name.as_str()).collect();
+    let asked = settings.sinks.iter().map(|sink| outbound::probe_live(sink, &sites));
+    let answers = futures_util::future::join_all(asked).await;
+    let (mut found, mut faults) = (String::new(), Vec::new());
+    for (sink, answer) in settings.sinks.iter().zip(answers) {
+        let at = format!("sink.{}.{}", sink.target.kind(), sink.name);
+        match answer {
+            Ok(line) => {
+                let _ = writeln!(found, "{at}: {line}");
+            }
+            Err(list) => faults.extend(list.into_iter().map(|fault| format!("{at}: {fault}"))),
+        }
+    }
+    if faults.is_empty() {
+        return Ok(found);
+    }
+    let (count, plural) = (faults.len(), if faults.len() == 1 { "problem" } else { "problems" });
+    Err((found, format!("{}\n{count} {plural} with destinations", faults.join("\n"))))
 }
 
 /// Every secret can be read, but for those of agents, which have their own message.

@@ -21,8 +21,13 @@ pub enum Command {
     )]
     Run(Run),
     /// Find before start what start would fail on: configuration, roster, secrets, sinks, state directory.
-    #[command(after_help = "Example:\n  cometbridge check --config /etc/cometbridge/cometbridge.toml")]
-    Check(Configured),
+    #[command(after_help = "Example:\n  cometbridge check --config /etc/cometbridge/cometbridge.toml --live")]
+    Check(Check),
+    /// Print every Kafka topic that the configuration can produce, with key, settings and the ACLs needed.
+    #[command(
+        after_help = "Example:\n  cometbridge topics --config /etc/cometbridge/cometbridge.toml --json"
+    )]
+    Topics(Topics),
     /// Print the effective configuration, secrets as references.
     #[command(after_help = "Example:\n  cometbridge print-config --config /etc/cometbridge/cometbridge.toml")]
     PrintConfig(Configured),
@@ -68,6 +73,27 @@ pub enum Command {
     /// The agents to hold: what a file would change, how the roster is, read it again, accept a held change.
     #[command(subcommand)]
     Roster(Roster),
+}
+
+#[derive(Args)]
+pub struct Check {
+    #[command(flatten)]
+    pub configured: Configured,
+    /// Ask the sinks' destinations too: connection, login, topics and rights. Delivers nothing.
+    #[arg(long)]
+    pub live: bool,
+}
+
+#[derive(Args)]
+pub struct Topics {
+    #[command(flatten)]
+    pub configured: Configured,
+    /// Of this sink only.
+    #[arg(long)]
+    pub sink: Option<String>,
+    /// One JSON object a line, one for each topic.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Args)]

@@ -25,6 +25,7 @@ mod status;
 mod stop;
 mod systemd;
 mod telemetry;
+mod topics;
 
 use clap::Parser;
 use cli::{Cli, Command};
@@ -59,6 +60,7 @@ pub fn main() -> ExitCode {
         match cli.command {
             Command::Run(arguments) => run::run(arguments).await,
             Command::Check(arguments) => check::check(arguments).await,
+            Command::Topics(arguments) => topics::topics(&arguments),
             Command::PrintConfig(arguments) => print_config::print(&arguments),
             Command::Pilot(arguments) => pilot::pilot(arguments).await,
             Command::Demo(arguments) => demo::demo(arguments).await,

@@ -21,7 +21,7 @@ use crate::inbound::session::protocol::{GAPS, LOST, Phase};
 use crate::inbound::settings::SiteConfig;
 use crate::journal::{Journal, Recovery, StartAt, State};
 use crate::outbound::fanout::{self, Lanes};
-use crate::outbound::settings::Start;
+use crate::outbound::settings::{Figures, SinkConfig, Start, Target};
 use crate::outbound::sink::reasons;
 use anyhow::Context;
 use secrecy::{ExposeSecret, SecretString};
@@ -72,7 +72,7 @@ pub async fn start(settings: Settings, only: &[String]) -> Result<Service, Fault
     let (journal, recovery) = open(&settings, &clock, &metrics, &health).await?;
     let stop_lanes = CancellationToken::new();
     let lanes = fanout::start(
-        settings.sinks.clone(),
+        sinks(&settings, &metrics),
         journal.clone(),
         (recovery.birth, &recovery.uuid),
         metrics.clone(),
@@ -114,6 +114,17 @@ pub async fn start(settings: Settings, only: &[String]) -> Result<Service, Fault
         stop_admin,
         status_line: String::new(),
     })
+}
+
+/// The sinks, each knowing where its client's own figures go.
+fn sinks(settings: &Settings, metrics: &Metrics) -> Vec<SinkConfig> {
+    let mut sinks = settings.sinks.clone();
+    for sink in &mut sinks {
+        if let Target::Kafka(kafka) = &mut sink.target {
+            kafka.figures = Some(Figures { sink: sink.name.clone(), metrics: metrics.clone() });
+        }
+    }
+    sinks
 }
 
 /// What every session is given, and what earlier processes noted.

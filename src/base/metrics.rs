@@ -4,10 +4,12 @@
 //! URL: the number of series does not grow with the fleet. Names are a contract (design section 8).
 
 mod fleet;
+mod kafka;
 mod make;
 mod zero;
 
 pub use fleet::FleetFamilies;
+pub use kafka::KafkaFamilies;
 pub use zero::SessionWords;
 
 use make::{
@@ -85,7 +87,7 @@ impl std::ops::Deref for Metrics {
     }
 }
 
-/// One flat list for those who count; it stands in two files only because it is long.
+/// One flat list for those who count; it stands in three files only because it is long.
 impl std::ops::Deref for Families {
     type Target = FleetFamilies;
     fn deref(&self) -> &FleetFamilies {
@@ -332,7 +334,7 @@ impl Metrics {
                 "process_cpu_seconds_total",
                 "User and system time used",
             )?,
-            fleet: FleetFamilies::new(r.clone())?,
+            fleet: FleetFamilies::new(r.clone(), KafkaFamilies::new(r.clone())?)?,
             registry: r,
         };
         families.build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);

@@ -174,9 +174,43 @@ pub(super) struct Kafka {
     #[serde(default)]
     pub brokers: Vec<String>,
     pub topic: Option<String>,
+    pub key: String,
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
     pub mode: KafkaMode,
+    pub oauth2: Option<Oauth>,
     #[serde(default)]
     pub librdkafka: BTreeMap<String, TextOrSecret>,
+}
+
+/// Where id and secret stand in a request for a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum SecretIn {
+    Header,
+    Body,
+}
+
+/// A table in which nothing stands is none, so that a printed configuration can be read again.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Oauth {
+    pub token_url: Option<String>,
+    pub client_id: Option<String>,
+    pub client_secret: Option<Secret>,
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    pub audience: Option<String>,
+    pub client_auth: Option<SecretIn>,
+    pub ca: Option<String>,
+}
+
+impl Oauth {
+    pub(super) fn is_given(&self) -> bool {
+        let Oauth { token_url, client_id, client_secret, scopes, audience, client_auth, ca } = self;
+        let texts = [token_url, client_id, audience, ca].into_iter().any(Option::is_some);
+        texts || client_secret.is_some() || client_auth.is_some() || !scopes.is_empty()
+    }
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

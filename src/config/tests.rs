@@ -111,7 +111,8 @@ fn every_key(kind: &Kind, path: &str, out: &mut Vec<String>) {
 fn with_examples() -> String {
     let is_key = |rest: &str| {
         let key = rest.split(" = ").next().unwrap_or_default();
-        rest.contains(" = ") && key.chars().all(|at| at.is_ascii_lowercase() || at == '_')
+        rest.contains(" = ")
+            && key.chars().all(|at| at.is_ascii_lowercase() || at.is_ascii_digit() || at == '_')
     };
     let line = |line: &str| match line.strip_prefix("# ") {
         Some(rest) if is_key(rest) => format!("{rest}\n"),

@@ -140,6 +140,58 @@ DIR/c.toml:9:24: sink.kafka.events.librdkafka."message.timeout.ms": expected a t
 }
 
 #[test]
+fn keys_and_headers_have_placeholders_and_tokens_a_table() {
+    let text = r#"[sink.kafka.events]
+privacy = "full"
+brokers = ["k:9092"]
+topic = "t"
+key = "{agnt}"
+headers = { "ce_id" = "x", "x-a" = "{agent" }
+oauth2 = { token_url = "http://login.example/token", client_id = "c" }
+[sink.kafka.events.librdkafka]
+"sasl.mechanism" = "SCRAM-SHA-512"
+"sasl.oauthbearer.client.id" = "c"
+"#;
+    refused(
+        &format!("{text}{SITE}"),
+        r#"
+DIR/c.toml:5:7: sink.kafka.events.key: {agnt} is no placeholder
+    5 | key = "{agnt}"
+      |       ^^^^^^^^
+      allowed: {partitionkey}, {interaction}, {agent}, {site}, {medium}, {event}, {class}
+      did you mean {agent}?
+
+DIR/c.toml:6:23: sink.kafka.events.headers.ce_id: ce_id is set by the sink itself, from the event
+    6 | headers = { "ce_id" = "…", "x-a" = "…" }
+      |                       ^^^
+
+DIR/c.toml:6:36: sink.kafka.events.headers.x-a: a brace is not closed, or not opened
+    6 | headers = { "ce_id" = "x", "x-a" = "{agent" }
+      |                                    ^^^^^^^^
+      allowed: {partitionkey}, {interaction}, {agent}, {site}, {medium}, {event}, {class}
+
+DIR/c.toml:7:10: sink.kafka.events.oauth2.client_secret: client_secret is missing: a reference to the client's secret
+    7 | oauth2 = { token_url = "…", client_id = "…" }
+      |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+DIR/c.toml:7:24: sink.kafka.events.oauth2.token_url: the client's secret is sent there: only https, or http on this machine
+    7 | oauth2 = { token_url = "…", client_id = "…" }
+      |                        ^^^
+      allowed: https://host/path
+
+DIR/c.toml:9:20: sink.kafka.events.librdkafka."sasl.mechanism": the table oauth2 sets it: take one of the two out
+    9 | "sasl.mechanism" = "…"
+      |                    ^^^
+
+DIR/c.toml:10:32: sink.kafka.events.librdkafka."sasl.oauthbearer.client.id": sasl.oauthbearer.client.id is set by the sink itself: use the sink's table oauth2
+   10 | "sasl.oauthbearer.client.id" = "…"
+      |                                ^^^
+
+7 problems in the configuration; nothing was started"#,
+    );
+}
+
+#[test]
 fn a_webhook_is_signed_or_says_that_it_is_not() {
     let text = r#"[sink.webhook.a]
 privacy = "full"

@@ -2,13 +2,15 @@
 //!
 //! Each sink has a lane that reads the journal at its own pace from its own durable position. `fanout` starts
 //! the lanes, `lane` is one of them (with `window`, what it holds in hand, `lag`, how far behind it may fall, and
-//! `report`, what it says of itself), `route` and `mask` say what a sink wants and may see, `sink` delivers.
+//! `report`, what it says of itself), `route` and `mask` say what a sink wants and may see, `sink` delivers, `oauth`
+//! fetches tokens for it.
 //! Deliberately absent: any knowledge of CometD or of where an event came from.
 
 pub mod fanout;
 mod lag;
 mod lane;
 pub mod mask;
+mod oauth;
 mod report;
 pub mod route;
 pub mod settings;
@@ -17,7 +19,7 @@ pub mod source;
 mod window;
 
 pub use fanout::{Lanes, start};
-pub use sink::probe_offline;
+pub use sink::{notes, probe_live, probe_offline};
 
 #[cfg(test)]
 mod lane_tests;

@@ -1,5 +1,6 @@
 //! The checked settings of sinks, as `config` hands them over.
 
+use crate::base::metrics::Metrics;
 use crate::base::retry::Backoff;
 use crate::base::secret::SecretRef;
 use std::path::PathBuf;
@@ -97,10 +98,39 @@ pub struct KafkaConfig {
     pub brokers: Vec<String>,
     /// May hold `{site}`, `{medium}`, `{class}`.
     pub topic: String,
+    /// A template; see `sink::kafka::template`.
+    pub key: String,
+    /// Headers of the operator's own: names and templates.
+    pub headers: Vec<(String, String)>,
     pub mode: KafkaMode,
+    /// Where tokens for SASL OAUTHBEARER come from.
+    pub oauth2: Option<OauthConfig>,
     /// Passed through to librdkafka; the values of `librdkafka_secrets` are read by reference.
     pub librdkafka: Vec<(String, String)>,
     pub librdkafka_secrets: Vec<(String, SecretRef)>,
+    /// Where the client's own figures go; none where nobody looks (`check`).
+    pub figures: Option<Figures>,
+}
+
+/// The metrics of one sink's client.
+#[derive(Clone, Debug)]
+pub struct Figures {
+    pub sink: String,
+    pub metrics: Metrics,
+}
+
+/// OAuth 2.0, client credentials.
+#[derive(Clone, Debug)]
+pub struct OauthConfig {
+    pub token_url: Url,
+    pub client_id: String,
+    pub client_secret: SecretRef,
+    pub scopes: Vec<String>,
+    pub audience: Option<String>,
+    /// Whether id and secret stand in the request's body and not in a header.
+    pub in_body: bool,
+    /// The authorities to trust instead of the system's.
+    pub ca: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,6 +15,7 @@ mod crash;
 mod data_path;
 mod fleet;
 mod harness;
+mod kafka_access;
 mod keep_alive;
 mod live;
 mod operations;

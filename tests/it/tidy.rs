@@ -115,13 +115,14 @@ fn only_the_metrics_module_names_metrics() {
     }
 }
 
-/// Every metric's full name, from the two files that name them.
+/// Every metric's full name, from the three files that name them.
 fn metrics() -> BTreeSet<String> {
     let text = fs::read_to_string(root().join("src/base/metrics.rs")).unwrap();
     let registered =
         text.split("let families = Families {").nth(1).unwrap().split("registry: r,").next().unwrap();
     let fleet = fs::read_to_string(root().join("src/base/metrics/fleet.rs")).unwrap();
-    let registered = format!("{registered}{fleet}");
+    let kafka = fs::read_to_string(root().join("src/base/metrics/kafka.rs")).unwrap();
+    let registered = format!("{registered}{fleet}{kafka}");
     let compact: String = registered.split_whitespace().collect::<Vec<_>>().join(" ");
     compact
         .split("(&r,")

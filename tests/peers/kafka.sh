@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
 # Becomes a one-node Apache Kafka broker (KRaft, broker and controller in one process) on loopback:
-#   kafka.sh start DIR PORT CONTROLLER_PORT
-# An empty DIR is formatted first; with data in it the broker goes on from there. The process that runs this script
-# turns into the broker, so its pid is the broker's. Everything it says goes to DIR/broker.log.
+#   kafka.sh start DIR PORT CONTROLLER_PORT [MORE [FORMAT_OPTION...]]
+# An empty DIR is formatted first, with the options given; with data in it the broker goes on from there. MORE is a file
+# of settings that stand above those here. The process that runs this script turns into the broker, so its pid is the
+# broker's. Everything it says goes to DIR/broker.log.
 set -euo pipefail
 
 cache=${COMETBRIDGE_PEERS:-${XDG_CACHE_HOME:-$HOME/.cache}/cometbridge/peers}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-if [[ $# != 4 || $1 != start ]]; then
-    echo "usage: kafka.sh start DIR PORT CONTROLLER_PORT" >&2
+if [[ $# -lt 4 || $1 != start ]]; then
+    echo "usage: kafka.sh start DIR PORT CONTROLLER_PORT [MORE [FORMAT_OPTION...]]" >&2
     exit 2
 fi
-dir=$2 port=$3 controller=$4
+dir=$2 port=$3 controller=$4 more=${5:-/dev/null}
 
 mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
@@ -46,11 +47,12 @@ num.network.threads=2
 num.io.threads=4
 log.cleaner.dedupe.buffer.size=16777216
 END
+cat "$more" >>"$dir/server.properties"
 
 java=(java -Xms64m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1
     "-Dlog4j2.configurationFile=$here/kafka/log4j2.properties" -cp "$cache/kafka/lib/*")
 if [[ ! -e $dir/data/meta.properties ]]; then
     # The cluster id is the text "cometbridge-peer" in base64.
-    "${java[@]}" kafka.tools.StorageTool format -t Y29tZXRicmlkZ2UtcGVlcg -c "$dir/server.properties"
+    "${java[@]}" kafka.tools.StorageTool format -t Y29tZXRicmlkZ2UtcGVlcg -c "$dir/server.properties" "${@:6}"
 fi
 exec "${java[@]}" kafka.Kafka "$dir/server.properties"

@@ -1,13 +1,14 @@
-//! The metrics of sites as a whole and of what the fleet of sessions knows of itself: the second half of the one
+//! The metrics of sites as a whole and of what the fleet of sessions knows of itself: the second part of the one
 //! list that begins in `metrics.rs`.
 //!
 //! Deliberately absent: the rest of the list; its parent hands these fields on as its own.
 
-use super::{Registered, counters, float_gauges, gauges};
+use super::{KafkaFamilies, Registered, counters, float_gauges, gauges};
 use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec, Registry};
 
 /// Fields are named as the metrics are, without the prefix.
 pub struct FleetFamilies {
+    kafka: KafkaFamilies,
     pub site_requests_total: IntCounterVec,
     pub site_logins_per_second: GaugeVec,
     pub site_breaker_open: IntGaugeVec,
@@ -38,10 +39,18 @@ pub(super) const RESUMED: &[&str] = &["resumed", "unknown", "too-old"];
 pub(super) const RECOVERED: &[&str] = &["yes", "partly", "no"];
 pub(super) const CHANGES: &[&str] = &["added", "removed", "changed"];
 
+impl std::ops::Deref for FleetFamilies {
+    type Target = KafkaFamilies;
+    fn deref(&self) -> &KafkaFamilies {
+        &self.kafka
+    }
+}
+
 impl FleetFamilies {
     #[expect(clippy::too_many_lines, reason = "one entry a metric: the list is the point")]
-    pub(super) fn new(r: Registry) -> Registered<FleetFamilies> {
+    pub(super) fn new(r: Registry, kafka: KafkaFamilies) -> Registered<FleetFamilies> {
         Ok(FleetFamilies {
+            kafka,
             site_requests_total: counters(
                 &r,
                 "site_requests_total",

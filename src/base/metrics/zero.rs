@@ -107,6 +107,9 @@ impl Metrics {
         self.sink_parked_events.with_label_values(&[sink]);
         self.sink_parked_bytes.with_label_values(&[sink]);
         self.sink_delivery_seconds.with_label_values(&[sink]);
+        if kind == "kafka" {
+            self.zero_kafka(sink);
+        }
     }
 }
 
@@ -119,12 +122,13 @@ mod tests {
         let metrics = Metrics::new().unwrap();
         let words = SessionWords { states: &["connected"], lost: &["x"], gaps: &[("x", "certain")] };
         metrics.zero_site("main", words);
-        metrics.zero_sink("crm", "webhook", &["timeout"]);
+        metrics.zero_sink("events", "kafka", &["timeout"]);
         metrics.zero_journal();
         let text = metrics.render();
         let declared = include_str!("../metrics.rs").split("pub build_info").nth(1).unwrap();
         let second = include_str!("fleet.rs").split("pub struct FleetFamilies").nth(1).unwrap();
-        let fields = [declared, second].map(|text| text.split("\n}").next().unwrap());
+        let third = include_str!("kafka.rs").split("pub struct KafkaFamilies").nth(1).unwrap();
+        let fields = [declared, second, third].map(|text| text.split("\n}").next().unwrap());
         let fields = fields.iter().flat_map(|text| text.lines()).skip(1);
         for name in fields.filter_map(|line| line.trim().strip_prefix("pub ")?.split(':').next()) {
             assert!(text.contains(&format!("# HELP cometbridge_{name} ")), "{name} has no series");

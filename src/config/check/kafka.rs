@@ -6,10 +6,14 @@
 use super::Check;
 use crate::config::raw::{self, TextOrSecret};
 use crate::config::tree::Path;
-use crate::outbound::settings::{KafkaConfig, KafkaMode};
+use crate::inbound::settings::is_loopback;
+use crate::outbound::settings::{KafkaConfig, KafkaMode, OauthConfig};
+use crate::outbound::sink::kafka::template::{Fault, PLACEHOLDERS as OF_EVENTS, Template};
+use std::collections::BTreeMap;
+use url::Url;
 
 /// Properties that the sink sets itself, and what to do instead.
-const OWNED: [(&str, &str); 27] = [
+const OWNED: &[(&str, &str)] = &[
     ("bootstrap.servers", "use the sink's key brokers"),
     ("metadata.broker.list", "use the sink's key brokers"),
     ("acks", "it is always all: an event counts as delivered only then"),
@@ -37,7 +41,13 @@ const OWNED: [(&str, &str); 27] = [
     ("queuing.strategy", "the lane needs first in, first out"),
     ("plugin.library.paths", "no code is loaded from here"),
     ("log_level", "use log.level"),
+    (
+        "enable.sasl.oauthbearer.unsecure.jwt",
+        "a token that nobody signed is no login; use the sink's table oauth2",
+    ),
 ];
+/// Tokens are fetched by the bridge.
+const TOKENS: &str = "sasl.oauthbearer.";
 
 /// Parts of a property's name that say its value is a secret.
 const CONFIDENTIAL: [&str; 6] =
@@ -58,7 +68,7 @@ impl Check<'_> {
         let (mut librdkafka, mut librdkafka_secrets) = (Vec::new(), Vec::new());
         for (name, value) in &raw.librdkafka {
             let at = at.key("librdkafka").key(name);
-            if let Some((_, instead)) = OWNED.iter().find(|(owned, _)| owned == name) {
+            if let Some(instead) = instead_of(name) {
                 self.fault(&at, format!("{name} is set by the sink itself: {instead}")).hidden();
                 continue;
             }
@@ -74,9 +84,18 @@ impl Check<'_> {
                 TextOrSecret::Text(text) => librdkafka.push((name.clone(), text.clone())),
             }
         }
+        self.template(&at.key("key"), &raw.key);
+        let headers = self.own_headers(&at.key("headers"), &raw.headers);
+        let given = raw.oauth2.as_ref().filter(|oauth| oauth.is_given());
+        let oauth2 = given.and_then(|oauth| self.oauth(&at.key("oauth2"), oauth));
+        self.mechanism(&at.key("librdkafka"), &librdkafka, given.is_some());
         Some(KafkaConfig {
             brokers: raw.brokers.clone(),
             topic: raw.topic.clone()?,
+            key: raw.key.clone(),
+            headers,
+            oauth2,
+            figures: None,
             mode: match raw.mode {
                 raw::KafkaMode::Binary => KafkaMode::Binary,
                 raw::KafkaMode::Structured => KafkaMode::Structured,
@@ -84,6 +103,105 @@ impl Check<'_> {
             librdkafka,
             librdkafka_secrets,
         })
+    }
+
+    fn template(&mut self, at: &Path, text: &str) {
+        match Template::parse(text) {
+            Ok(_) => {}
+            Err(Fault::Unknown(name)) => {
+                self.fault(at, format!("{name} is no placeholder")).one_of(&name, OF_EVENTS);
+            }
+            Err(Fault::Brace) => {
+                self.fault(at, "a brace is not closed, or not opened").allowed(OF_EVENTS);
+            }
+            Err(Fault::Empty) => {
+                self.fault(at, "a text is expected, with or without placeholders").allowed(OF_EVENTS);
+            }
+        }
+    }
+
+    fn own_headers(&mut self, at: &Path, raw: &BTreeMap<String, String>) -> Vec<(String, String)> {
+        for (name, text) in raw {
+            let at = at.key(name);
+            let lower = name.to_ascii_lowercase();
+            if lower == "content-type" || lower.starts_with("ce_") {
+                self.fault(&at, format!("{name} is set by the sink itself, from the event")).hidden();
+            } else if name.is_empty() || name.len() > 255 || name.contains('\0') {
+                self.fault(&at, "a header's name has 1 to 255 bytes").hidden();
+            }
+            self.template(&at, text);
+        }
+        raw.iter().map(|(name, text)| (name.clone(), text.clone())).collect()
+    }
+
+    fn oauth(&mut self, at: &Path, raw: &raw::Oauth) -> Option<OauthConfig> {
+        let key = at.key("token_url");
+        let token_url = match &raw.token_url {
+            Some(text) => self.token_url(&key, text),
+            None => {
+                self.missing(&key, "token_url is missing: where tokens are given out, e.g. \"https://login.example.com/oauth2/token\"");
+                None
+            }
+        };
+        let key = at.key("client_id");
+        if raw.client_id.as_ref().is_none_or(String::is_empty) {
+            self.missing(&key, "client_id is missing: the name that the token server knows the bridge by");
+        }
+        let key = at.key("client_secret");
+        let client_secret = match &raw.client_secret {
+            Some(place) => self.secret(&key, place, false),
+            None => {
+                self.missing(&key, "client_secret is missing: a reference to the client's secret");
+                None
+            }
+        };
+        for (index, scope) in raw.scopes.iter().enumerate() {
+            if scope.is_empty() || !scope.bytes().all(in_scope) {
+                let what = format!("{scope:?} is not one scope: no blanks, quotes or backslashes");
+                self.fault(&at.key("scopes").index(index), what);
+            }
+        }
+        let ca = self.authorities(&at.key("ca"), raw.ca.as_ref());
+        Some(OauthConfig {
+            token_url: token_url?,
+            client_id: raw.client_id.clone()?,
+            client_secret: client_secret?,
+            scopes: raw.scopes.clone(),
+            audience: raw.audience.clone(),
+            in_body: raw.client_auth == Some(raw::SecretIn::Body),
+            ca,
+        })
+    }
+
+    /// The client's secret goes there: never in the clear beyond this machine.
+    fn token_url(&mut self, at: &Path, text: &str) -> Option<Url> {
+        let fault = match Url::parse(text) {
+            Err(error) => format!("this is not a URL: {error}"),
+            Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+                "user name and password do not belong into a URL: they end up in logs".to_owned()
+            }
+            Ok(url) if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)) => {
+                return Some(url);
+            }
+            Ok(_) => "the client's secret is sent there: only https, or http on this machine".to_owned(),
+        };
+        self.fault(at, fault).allowed(["https://host/path"]);
+        None
+    }
+
+    /// How the client logs in: tokens need the table `oauth2`, and nothing else goes with it.
+    fn mechanism(&mut self, at: &Path, properties: &[(String, String)], oauth: bool) {
+        for (name, value) in properties.iter().filter(|(name, _)| name.starts_with("sasl.mechanism")) {
+            let tokens = value.eq_ignore_ascii_case("OAUTHBEARER");
+            let what = match (tokens, oauth) {
+                (_, true) => "the table oauth2 sets it: take one of the two out",
+                (true, false) => {
+                    "OAUTHBEARER needs the sink's table oauth2, which says where tokens come from and sets this"
+                }
+                (false, false) => continue,
+            };
+            self.fault(&at.key(name), what).hidden();
+        }
     }
 
     fn brokers(&mut self, at: &Path, brokers: &[String]) {
@@ -118,6 +236,17 @@ impl Check<'_> {
             self.fault(at, what).allowed([allowed]);
         }
     }
+}
+
+/// RFC 6749, section 3.3.
+fn in_scope(at: u8) -> bool {
+    at.is_ascii_graphic() && !matches!(at, b'"' | b'\\')
+}
+
+/// What to use instead of a property that is the sink's own.
+fn instead_of(name: &str) -> Option<&'static str> {
+    let owned = OWNED.iter().find(|(owned, _)| *owned == name).map(|(_, instead)| *instead);
+    owned.or_else(|| name.starts_with(TOKENS).then_some("use the sink's table oauth2"))
 }
 
 fn is_confidential(name: &str) -> bool {

@@ -1,24 +1,33 @@
 //! The Kafka sink: an idempotent producer that keeps order per key over outages.
 //!
-//! `properties` makes the client's settings, `topic` names, `record` bytes, `flight` what is on its way, `cause` the
-//! meaning of errors. Records wait in librdkafka's queue as long as brokers are away: a call comes back when all its
+//! `properties` makes the client's settings, `topic` names, `record` bytes (with `template`), `flight` what is on its
+//! way, `context` hears librdkafka, `cause` and `trouble` say what errors mean, `live` asks beforehand. Records wait in librdkafka's queue as long as brokers are away: a call comes back when all its
 //! reports are in, and `trouble` says meanwhile what is wrong. Limits of our own stand below librdkafka's, so a full
-//! queue is the exception; then the same record waits its turn. Deliberately absent: transactions, OAuth tokens.
+//! queue is the exception; then the same record waits its turn. Deliberately absent: transactions.
 
 mod cause;
+mod context;
 mod flight;
+pub mod live;
+pub mod needs;
 pub mod properties;
 mod record;
+mod statistics;
+pub mod template;
 pub mod topic;
+mod trouble;
 
 pub use cause::REASONS;
 
 use super::{Cause, Delivery, Outcome, Shape, closed};
 use crate::journal::Sequence;
-use crate::outbound::settings::{KafkaConfig, KafkaMode};
-use flight::{Context, Flight, Report};
+use crate::outbound::oauth::Tokens;
+use crate::outbound::settings::KafkaConfig;
+use context::Context;
+use flight::{Flight, Report};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
+use record::Form;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -39,8 +48,6 @@ pub const SHAPE: Shape = Shape {
     exact: false,
 };
 
-/// How long `probe` waits for a broker.
-const PROBE: Duration = Duration::from_secs(10);
 /// Bound of the set below; beyond it, it is simply forgotten and built up again.
 const MAX_ALONE: usize = 10_000;
 
@@ -48,7 +55,7 @@ pub struct KafkaSink {
     producer: Mutex<Option<ThreadedProducer<Context>>>,
     flight: Arc<Flight>,
     topic: Topic,
-    mode: KafkaMode,
+    form: Form,
     max_bytes: usize,
     /// Records that a broker refused for their size as part of a batch: tried alone, so that a small one is not
     /// taken for the large one beside it.
@@ -60,17 +67,16 @@ impl KafkaSink {
     /// Reads the secrets and makes the client, which checks every property; no broker is called for it.
     pub async fn build(config: &KafkaConfig) -> Result<KafkaSink, String> {
         let topic = Topic::parse(&config.topic)?;
-        let (client, max_bytes) = properties::client(config).await?;
+        let form = Form::new(config)?;
+        let properties = properties::read(config).await?;
         let flight = Arc::new(Flight::default());
-        let context = Context(Arc::clone(&flight));
-        let producer: ThreadedProducer<Context> =
-            client.create_with_context(context).map_err(|error| properties::explain(&error))?;
+        let producer = producer(config, &properties, &flight)?;
         Ok(KafkaSink {
             producer: Mutex::new(Some(producer)),
             flight,
             topic,
-            mode: config.mode,
-            max_bytes: max_bytes.min(flight::MAX_BYTES),
+            form,
+            max_bytes: properties.max_bytes.min(flight::MAX_BYTES),
             alone: Mutex::default(),
             gate: RwLock::new(()),
         })
@@ -121,16 +127,19 @@ impl KafkaSink {
         tell: &mpsc::UnboundedSender<(usize, Report)>,
     ) -> Result<(), Outcome> {
         let name = self.topic.of(&delivery.event);
-        let (headers, value) = record::encode(delivery, self.mode)?;
-        let key = delivery.event.partitionkey.as_str();
-        let size = record::size(key, &headers, &value);
+        let (headers, value) = self.form.encode(delivery)?;
+        let key = self.form.key(&delivery.event);
+        let size = record::size(&key, &headers, &value);
         if size > self.max_bytes {
-            let detail = format!("{size} bytes are more than message.max.bytes ({})", self.max_bytes);
+            let detail = format!(
+                "{size} bytes are more than message.max.bytes ({}): raise it in librdkafka, and max.message.bytes of topic \"{name}\"",
+                self.max_bytes
+            );
             return Err(Outcome::Reject { cause: Cause::new("too-large", detail) });
         }
         let slot = self.flight.reserve(size, nth, tell.clone()).await;
         let mut record: BaseRecord<'_, str, [u8], usize> = BaseRecord::with_opaque_to(&name, slot.token())
-            .key(key)
+            .key(key.as_ref())
             .payload(value.as_slice())
             .headers(record::headers(&headers));
         loop {
@@ -147,19 +156,19 @@ impl KafkaSink {
                     return Ok(());
                 }
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), same)) => record = same,
-                Err((error, _)) => return Err(self.local(&error)),
+                Err((error, _)) => return Err(self.local(&error, &name)),
             }
             space.await;
         }
     }
 
     /// librdkafka took the record not at all.
-    fn local(&self, error: &KafkaError) -> Outcome {
+    fn local(&self, error: &KafkaError, topic: &str) -> Outcome {
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
                 Outcome::Reject { cause: Cause::new("too-large", "larger than message.max.bytes") }
             }
-            Some(code) => cause::of(code, self.flight.fatal()),
+            Some(code) => cause::of(code, topic, self.fatal()),
             None => Outcome::Reject { cause: Cause::new("not-encodable", "topic or key holds a NUL") },
         }
     }
@@ -173,11 +182,12 @@ impl KafkaSink {
 
     fn hear(&self, call: &mut Call<'_>, nth: usize, report: Report, alone: bool) {
         call.out = call.out.saturating_sub(1);
-        let Some(sequence) = call.batch.get(nth).map(|delivery| delivery.sequence) else { return };
+        let Some(delivery) = call.batch.get(nth) else { return };
+        let sequence = delivery.sequence;
         let outcome = match report {
             Ok(()) => Outcome::Done,
             Err(code) if cause::is_size(code) => self.too_large(sequence, code, alone),
-            Err(code) => cause::of(code, self.flight.fatal()),
+            Err(code) => cause::of(code, &self.topic.of(&delivery.event), self.fatal()),
         };
         if alone {
             self.alone().remove(&sequence);
@@ -186,7 +196,8 @@ impl KafkaSink {
     }
 
     fn too_large(&self, sequence: Sequence, code: RDKafkaErrorCode, alone: bool) -> Outcome {
-        let cause = Cause::new("too-large", format!("a broker refused it: {code}"));
+        let detail = format!("a broker refused it ({code}): raise max.message.bytes of its topic");
+        let cause = Cause::new("too-large", detail);
         if alone {
             return Outcome::Reject { cause };
         }
@@ -198,32 +209,27 @@ impl KafkaSink {
         Outcome::Retry { cause, after: None }
     }
 
+    /// What ended the producer: reports can come before the event that says so.
+    fn fatal(&self) -> Option<Cause> {
+        let asked = || {
+            let (code, _) = self.producer().as_ref()?.client().fatal_error()?;
+            Some(cause::told(code, ""))
+        };
+        self.flight.fatal().or_else(asked)
+    }
+
     pub fn trouble(&self) -> Option<Cause> {
         self.flight.trouble()
     }
 
-    /// Asks a broker for the topic, or for the cluster where the topic's name depends on the event.
+    /// Asks a broker for the cluster; `live` asks for more.
     pub async fn probe(&self) -> Result<(), Cause> {
         let Some(producer) = self.producer().as_ref().cloned() else {
             return Err(Cause::new("closed", "the sink is closed"));
         };
-        let topic = self.topic.fixed().map(str::to_owned);
-        let asked = tokio::task::spawn_blocking(move || {
-            let metadata = producer.client().fetch_metadata(topic.as_deref(), PROBE);
-            let found = metadata.map(|found| {
-                let error = found.topics().iter().find_map(rdkafka::metadata::MetadataTopic::error);
-                error.map(RDKafkaErrorCode::from)
-            });
-            drop(producer);
-            found
-        });
-        let failed = match asked.await {
-            Ok(Ok(None)) => return Ok(()),
-            Ok(Ok(Some(code))) => code,
-            Ok(Err(error)) => error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown),
-            Err(_) => RDKafkaErrorCode::Unknown,
-        };
-        Err(self.flight.trouble().unwrap_or_else(|| Cause::new(cause::reason(failed), failed.to_string())))
+        let flight = Arc::clone(&self.flight);
+        let asked = tokio::task::spawn_blocking(move || live::brokers(&producer, &flight).map(drop));
+        asked.await.unwrap_or_else(|_| Err(Cause::new("closed", "the bridge is stopping")))
     }
 
     /// Gives what is queued at most `grace`; the rest is purged. Done only when nothing more can leave.
@@ -245,6 +251,22 @@ impl KafkaSink {
     fn alone(&self) -> MutexGuard<'_, HashSet<Sequence>> {
         self.alone.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The client; making it checks every property.
+fn producer(
+    config: &KafkaConfig,
+    properties: &properties::Properties,
+    flight: &Arc<Flight>,
+) -> Result<ThreadedProducer<Context>, String> {
+    let context = Context {
+        flight: Arc::clone(flight),
+        access: properties.access.clone(),
+        tokens: config.oauth2.as_ref().map(Tokens::new).transpose()?,
+        figures: config.figures.clone(),
+        sums: Mutex::default(),
+    };
+    properties.client.create_with_context(context).map_err(|error| properties::explain(&error))
 }
 
 impl Drop for KafkaSink {

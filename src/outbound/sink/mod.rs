@@ -249,6 +249,26 @@ pub async fn probe_offline(config: &SinkConfig) -> Result<(), String> {
     Ok(())
 }
 
+/// Asks the destination all that can be asked without delivering anything (`check --live`): a line of what was
+/// found, or every fault. `sites` are the names of all.
+pub async fn probe_live(config: &SinkConfig, sites: &[&str]) -> Result<String, Vec<String>> {
+    if let Target::Kafka(target) = &config.target {
+        return kafka::live::look(target, &config.matching, sites).await;
+    }
+    let sink = Sink::build(config).await.map_err(|error| vec![error.reason])?;
+    let probed = sink.probe().await;
+    sink.close(Duration::ZERO).await;
+    probed.map(|()| "answers".to_owned()).map_err(|cause| vec![cause.to_string()])
+}
+
+/// What is allowed, and may surprise (`check`).
+pub fn notes(config: &SinkConfig) -> Vec<String> {
+    match &config.target {
+        Target::Kafka(target) => kafka::properties::notes(target),
+        Target::Webhook(_) | Target::Stdout(_) => Vec::new(),
+    }
+}
+
 /// The outcome of everything that is asked of a closed sink.
 pub(crate) fn closed(batch: &[Delivery]) -> Vec<Outcome> {
     let cause = Cause::new("closed", "the sink is closed");

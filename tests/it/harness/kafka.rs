@@ -13,11 +13,14 @@ pub struct Kafka {
     dir: tempfile::TempDir,
     port: u16,
     controller: u16,
+    /// Settings above those of `kafka.sh`, and options of the format.
+    more: Option<(PathBuf, Vec<String>)>,
 }
 
 /// One record as the independent client read it.
 #[derive(Clone, Debug)]
 pub struct Record {
+    pub partition: i64,
     pub key: String,
     pub headers: Value,
     pub value: String,
@@ -27,9 +30,56 @@ impl Kafka {
     /// Starts a broker with nothing in it and waits until it answers.
     pub async fn start() -> Kafka {
         let dir = tempfile::tempdir().unwrap();
-        let mut kafka = Kafka { child: None, dir, port: free_port(), controller: free_port() };
+        let mut kafka = Kafka { child: None, dir, port: free_port(), controller: free_port(), more: None };
         kafka.up().await;
         kafka
+    }
+
+    /// The same with more settings, made of its port and its controller's, and with options of the format.
+    pub async fn start_with(settings: impl Fn(u16, u16) -> String, options: &[&str]) -> Kafka {
+        let dir = tempfile::tempdir().unwrap();
+        let (port, controller) = (free_port(), free_port());
+        let file = dir.path().join("more.properties");
+        std::fs::write(&file, settings(port, controller)).unwrap();
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        let mut kafka = Kafka { child: None, dir, port, controller, more: Some((file, options)) };
+        kafka.up().await;
+        kafka
+    }
+
+    /// Makes topics, and gives rights as (principal, operation, topic).
+    pub async fn prepare(&self, topics: &[&str], rights: &[(&str, &str, &str)]) {
+        let mut command = tokio::process::Command::new(python());
+        command.arg(root().join("tests/peers/kafka_admin.py")).args(["--brokers", &self.brokers()]);
+        for topic in topics {
+            command.args(["--topic", topic]);
+        }
+        for (principal, operation, topic) in rights {
+            command.args(["--allow", principal, operation, topic]);
+        }
+        let output = command.output().await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Which partitions of a topic the Java client gives these keys; it writes a record for each.
+    pub async fn partitions_by_java(&self, topic: &str, keys: &[Vec<u8>]) -> Vec<i64> {
+        use tokio::io::AsyncWriteExt;
+        let mut child = tokio::process::Command::new("java")
+            .arg("-cp")
+            .arg(super::peers_cache().join("kafka/lib/*"))
+            .arg(root().join("tests/peers/kafka/Partitions.java"))
+            .args([&self.brokers(), topic])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let hex = |key: &Vec<u8>| key.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + "\n";
+        let lines: String = keys.iter().map(hex).collect();
+        child.stdin.take().unwrap().write_all(lines.as_bytes()).await.unwrap();
+        let output = child.wait_with_output().await.unwrap();
+        assert!(output.status.success());
+        String::from_utf8_lossy(&output.stdout).lines().map(|line| line.parse().unwrap()).collect()
     }
 
     /// One broker for all tests that run at the same time and only need a topic of their own.
@@ -54,6 +104,8 @@ impl Kafka {
             .arg("start")
             .arg(self.data())
             .args([self.port.to_string(), self.controller.to_string()])
+            .args(self.more.iter().map(|(file, _)| file))
+            .args(self.more.iter().flat_map(|(_, options)| options))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
@@ -101,6 +153,7 @@ impl Kafka {
             .map(|line| {
                 let record: Value = serde_json::from_str(line).unwrap();
                 Record {
+                    partition: record["partition"].as_i64().unwrap(),
                     key: text_of(&record["key"]),
                     headers: record["headers"].clone(),
                     value: text_of(&record["value"]),

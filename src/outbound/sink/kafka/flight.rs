@@ -1,15 +1,13 @@
 //! What librdkafka holds of ours: limits on messages and bytes, who waits for which report, and its own troubles.
 //!
 //! A record's opaque is a plain number, so a report costs no allocation. A caller that has gone away leaves its
-//! records on their way; their reports only free the room. Deliberately absent: what an error means (`cause`).
+//! records on their way; their reports only free the room. Deliberately absent: what an error means (`cause`,
+//! `trouble`).
 
 use super::super::Cause;
 use super::cause;
-use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::DeliveryResult;
-use rdkafka::producer::ProducerContext;
+use super::trouble::Trouble;
+use rdkafka::error::RDKafkaErrorCode;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::futures::Notified;
@@ -33,9 +31,11 @@ pub struct Flight {
 struct Inner {
     next: usize,
     waiting: HashMap<usize, Waiting>,
-    /// The last global error since something was delivered.
-    trouble: Option<RDKafkaErrorCode>,
-    fatal: bool,
+    /// What is wrong with the connections since something was delivered.
+    trouble: Option<Trouble>,
+    /// What ended the producer.
+    fatal: Option<Cause>,
+    may_produce: bool,
 }
 
 struct Waiting {
@@ -83,12 +83,26 @@ impl Flight {
         self.space.notified()
     }
 
-    pub fn fatal(&self) -> bool {
-        self.inner().fatal
+    pub fn fatal(&self) -> Option<Cause> {
+        self.inner().fatal.clone()
     }
 
     pub fn trouble(&self) -> Option<Cause> {
-        self.inner().trouble.map(|code| Cause::new(cause::reason(code), code.to_string()))
+        self.inner().trouble.as_ref().map(|trouble| trouble.cause.clone())
+    }
+
+    /// Whether there is trouble that does not pass by itself.
+    pub fn is_definite(&self) -> bool {
+        self.inner().trouble.as_ref().is_some_and(Trouble::is_definite)
+    }
+
+    /// Whether the brokers have let the producer in.
+    pub fn may_produce(&self) -> bool {
+        self.inner().may_produce
+    }
+
+    pub fn is_let_in(&self, may_produce: bool) {
+        self.inner().may_produce = may_produce;
     }
 
     /// Whether librdkafka holds nothing of ours.
@@ -97,22 +111,29 @@ impl Flight {
         self.inner().waiting.is_empty()
     }
 
-    fn report(&self, token: usize, report: Report) {
-        if let Err(code) = report {
-            self.trouble_is(code);
-        } else {
-            self.inner().trouble = None;
+    pub fn report(&self, token: usize, report: Report) {
+        match report {
+            Ok(()) => self.inner().trouble = None,
+            Err(code) if cause::is_fatal(code) => {
+                let ended = Cause::new(cause::reason(code), format!("the producer can not go on: {code}"));
+                self.inner().fatal.get_or_insert(ended);
+            }
+            Err(_) => {}
         }
         self.free(token, Some(report));
         self.space.notify_waiters();
     }
 
-    fn trouble_is(&self, code: RDKafkaErrorCode) {
+    pub fn trouble_is(&self, trouble: Trouble) {
         let mut inner = self.inner();
-        inner.fatal |= cause::is_fatal(code);
-        if !matches!(code, RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight) {
-            inner.trouble = Some(code);
+        if trouble.replaces(inner.trouble.as_ref()) {
+            inner.trouble = Some(trouble);
         }
+    }
+
+    /// The producer is at its end. What is known first says most.
+    pub fn ended(&self, why: Cause) {
+        self.inner().fatal.get_or_insert(why);
     }
 
     fn free(&self, token: usize, report: Option<Report>) {
@@ -155,39 +176,9 @@ impl Drop for Slot {
     }
 }
 
-/// What librdkafka calls back, on the producer's own thread.
-pub struct Context(pub Arc<Flight>);
-
-impl ClientContext for Context {
-    /// librdkafka repeats itself for as long as an outage lasts; the lane says it once.
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        tracing::debug!(level = ?level, facility, "librdkafka: {text}");
-    }
-
-    fn stats_raw(&self, _statistics: &[u8]) {}
-
-    fn error(&self, error: KafkaError, _reason: &str) {
-        if let Some(code) = error.rdkafka_error_code() {
-            tracing::debug!("librdkafka: {code}");
-            self.0.trouble_is(code);
-        }
-    }
-}
-
-impl ProducerContext for Context {
-    type DeliveryOpaque = usize;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, token: usize) {
-        let report = match result {
-            Ok(_) => Ok(()),
-            Err((error, _)) => Err(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown)),
-        };
-        self.0.report(token, report);
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::trouble::Access;
     use super::*;
 
     #[tokio::test]
@@ -208,7 +199,8 @@ mod tests {
     #[tokio::test]
     async fn a_delivery_ends_the_trouble() {
         let flight = Arc::new(Flight::default());
-        flight.trouble_is(RDKafkaErrorCode::AllBrokersDown);
+        let down = RDKafkaErrorCode::AllBrokersDown;
+        flight.trouble_is(Trouble::new(down, "1/1 brokers are down", &Access::default()));
         assert_eq!(flight.trouble().unwrap().reason, "brokers-down");
         flight.report(1, Ok(()));
         assert!(flight.trouble().is_none());

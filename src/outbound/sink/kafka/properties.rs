@@ -3,8 +3,10 @@
 //! What delivery and order stand on is not up to the configuration ([`OWNED`]). Deliberately absent: a list of
 //! librdkafka's properties; the client knows them and its refusal names the property.
 
+use super::trouble::Access;
 use crate::outbound::settings::KafkaConfig;
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use secrecy::ExposeSecret;
 
@@ -40,6 +42,8 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("compression.type", "lz4"),
     ("linger.ms", "5"),
     ("socket.keepalive.enable", "true"),
+    // A right that was given or a topic that was made is seen within a minute.
+    ("topic.metadata.refresh.interval.ms", "60000"),
 ];
 
 /// Set by us for good. The order of a key needs an infinite message timeout: after a finite one the records
@@ -51,20 +55,35 @@ const FIXED: &[(&str, &str)] = &[
     ("partitioner", "murmur2_random"),
     ("queue.buffering.max.messages", "20000"),
     ("queue.buffering.max.kbytes", "65536"),
+    ("statistics.interval.ms", "15000"),
 ];
+
+/// What the table `oauth2` takes care of.
+const OAUTH: &[&str] = &["sasl.mechanism", "sasl.mechanisms"];
 
 const MAX_BYTES: &str = "message.max.bytes";
 /// librdkafka's default.
 const DEFAULT_MAX_BYTES: usize = 1_000_000;
 
-/// The client's settings, and the largest record they allow.
-pub async fn client(config: &KafkaConfig) -> Result<(ClientConfig, usize), String> {
+/// The client's settings, the largest record they allow, and how it comes in.
+pub struct Properties {
+    pub client: ClientConfig,
+    pub max_bytes: usize,
+    pub access: Access,
+}
+
+pub async fn read(config: &KafkaConfig) -> Result<Properties, String> {
     if config.brokers.is_empty() {
         return Err("brokers: at least one is needed, as host:port".to_owned());
     }
     let mut client = ClientConfig::new();
+    // Whatever our own log shows: some failures are told of in librdkafka's alone.
+    client.set_log_level(RDKafkaLogLevel::Info);
     for (name, value) in DEFAULTS {
         client.set(*name, *value);
+    }
+    if config.oauth2.is_some() {
+        client.set("security.protocol", "sasl_ssl");
     }
     for (name, value) in &config.librdkafka {
         refuse_owned(name)?;
@@ -79,13 +98,40 @@ pub async fn client(config: &KafkaConfig) -> Result<(ClientConfig, usize), Strin
         client.set(*name, *value);
     }
     client.set("bootstrap.servers", config.brokers.join(","));
+    if config.oauth2.is_some() {
+        oauth(&mut client)?;
+    }
     let max_bytes = match client.get(MAX_BYTES) {
         None => DEFAULT_MAX_BYTES,
         Some(text) => {
             text.parse().map_err(|_| format!("librdkafka.\"{MAX_BYTES}\": a number of bytes is expected"))?
         }
     };
-    Ok((client, max_bytes))
+    let access = access(&client);
+    Ok(Properties { client, max_bytes, access })
+}
+
+fn oauth(client: &mut ClientConfig) -> Result<(), String> {
+    if let Some(name) = OAUTH.iter().find(|name| client.get(name).is_some()) {
+        return Err(format!(
+            "librdkafka.\"{name}\": the table oauth2 sets it (OAUTHBEARER); take one of the two out"
+        ));
+    }
+    client.set("sasl.mechanism", "OAUTHBEARER");
+    Ok(())
+}
+
+fn access(client: &ClientConfig) -> Access {
+    let sasl =
+        client.get("security.protocol").is_some_and(|text| text.to_ascii_lowercase().starts_with("sasl"));
+    let named = client.get("sasl.mechanism").or_else(|| client.get("sasl.mechanisms"));
+    Access {
+        // What librdkafka takes where nothing is said.
+        mechanism: sasl.then(|| named.unwrap_or("GSSAPI").to_ascii_uppercase()),
+        certificate: ["ssl.certificate.location", "ssl.certificate.pem", "ssl.keystore.location"]
+            .iter()
+            .any(|name| client.get(name).is_some()),
+    }
 }
 
 fn refuse_owned(name: &str) -> Result<(), String> {
@@ -107,7 +153,33 @@ pub fn explain(error: &KafkaError) -> String {
             let text = if value.is_empty() { text.clone() } else { text.replace(value.as_str(), "…") };
             format!("librdkafka.\"{name}\": {text}")
         }
+        KafkaError::ClientCreation(text) if text.contains("No provider for SASL mechanism GSSAPI") => {
+            "sasl.mechanism: this build has no Kerberos (GSSAPI, which is also meant where nothing is said): set PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512, use the table oauth2, or build with --features gssapi".to_owned()
+        }
         KafkaError::ClientCreation(text) => format!("the Kafka client can not be made: {text}"),
         other => format!("the Kafka client can not be made: {other}"),
     }
+}
+
+/// What `check` points out: allowed, but weaker than it may seem.
+pub fn notes(config: &KafkaConfig) -> Vec<String> {
+    let get = |name: &str| {
+        let found = config.librdkafka.iter().find(|(given, _)| given == name);
+        found.map(|(_, value)| value.to_ascii_lowercase()).unwrap_or_default()
+    };
+    let mut notes = Vec::new();
+    if get("security.protocol") == "sasl_plaintext" {
+        notes
+            .push("security.protocol sasl_plaintext: everybody on the way can read the login and all events");
+    }
+    if get("enable.ssl.certificate.verification") == "false" {
+        notes.push("enable.ssl.certificate.verification is off: anybody on the way can be the broker");
+    }
+    if get("ssl.endpoint.identification.algorithm") == "none" {
+        notes.push("ssl.endpoint.identification.algorithm is none: any certificate of the authority passes for the broker's");
+    }
+    if super::template::Template::parse(&config.key).is_ok_and(|key| !key.is_one_per_partition_key()) {
+        notes.push("key: events of one interaction can get different keys and so go to different partitions, where their order is lost; {partitionkey} and {interaction} keep it");
+    }
+    notes.into_iter().map(str::to_owned).collect()
 }

@@ -1,6 +1,9 @@
 //! The Kafka sink against librdkafka's own mock cluster.
 
+mod forms;
+
 use super::*;
+use crate::outbound::settings::KafkaMode;
 use crate::outbound::sink::Sink;
 use crate::outbound::sink::contract::{Bench, Ids, holds};
 use crate::outbound::testing::{delivery, event, raw};
@@ -27,7 +30,11 @@ fn config(cluster: &Cluster, mode: KafkaMode) -> KafkaConfig {
     KafkaConfig {
         brokers: vec![cluster.bootstrap_servers()],
         topic: "t".to_owned(),
+        key: "{partitionkey}".to_owned(),
+        headers: Vec::new(),
         mode,
+        oauth2: None,
+        figures: None,
         librdkafka: vec![
             ("reconnect.backoff.ms".to_owned(), "10".to_owned()),
             ("retry.backoff.ms".to_owned(), "5".to_owned()),
@@ -129,26 +136,6 @@ async fn structured_mode_has_the_envelope_as_value() {
     assert_eq!(record.value["data"]["message"]["text"], "Hello");
 }
 
-/// Murmur2 of these keys, from Kafka's own Java tests (`UtilsTest`).
-const MURMUR2: [(&str, i32); 4] = [
-    ("21", -973_932_308),
-    ("foobar", -790_332_482),
-    ("a-little-bit-long-string", -985_981_536),
-    ("a-little-bit-longer-string", -1_486_304_829),
-];
-
-#[tokio::test]
-async fn keys_go_to_the_partitions_that_java_clients_choose() {
-    let cluster = cluster();
-    let sink = KafkaSink::build(&config(&cluster, KafkaMode::Binary)).await.unwrap();
-    let batch: Vec<_> = MURMUR2.iter().zip(1..).map(|((key, _), number)| delivery(number, key)).collect();
-    assert_eq!(sink.deliver(&batch).await, vec![Outcome::Done; batch.len()]);
-    for record in read_back(&cluster).await {
-        let (_, hash) = MURMUR2.iter().find(|(key, _)| *key == record.key).unwrap();
-        assert_eq!(record.partition, (hash & 0x7fff_ffff) % PARTITIONS, "{}", record.key);
-    }
-}
-
 #[tokio::test]
 async fn an_event_larger_than_the_limit_is_rejected_and_the_next_of_its_key_goes() {
     let cluster = cluster();
@@ -238,7 +225,11 @@ async fn refused(properties: &[(&str, &str)]) -> String {
     let config = KafkaConfig {
         brokers: vec!["localhost:1".to_owned()],
         topic: "t".to_owned(),
+        key: "{partitionkey}".to_owned(),
+        headers: Vec::new(),
         mode: KafkaMode::Binary,
+        oauth2: None,
+        figures: None,
         librdkafka: properties
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))

@@ -2,7 +2,8 @@
 //!
 //! Deliberately absent: creating topics.
 
-use crate::base::envelope::{Class, Event, medium};
+use crate::base::envelope::{Class, Event, event, medium};
+use crate::outbound::settings::Match;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
@@ -73,12 +74,12 @@ impl Topic {
         }
     }
 
-    /// Every name it can give for these sites, sorted (`cometbridge topics`).
-    pub fn all(&self, sites: &[&str]) -> Vec<String> {
+    /// Every name it can give for what a sink takes of these sites, sorted (`cometbridge topics`).
+    pub fn all(&self, sites: &[&str], matching: &Match) -> Vec<String> {
         let mut names = BTreeSet::new();
-        for &medium in medium::ALL {
+        for &medium in medium::ALL.iter().filter(|medium| takes(&matching.medium, medium)) {
             for class in Class::ALL {
-                if !occurs(medium, class) {
+                if !of(medium, class).iter().any(|event| takes(&matching.event, event)) {
                     continue;
                 }
                 // Events of the bridge that belong to no site have "bridge" in its place.
@@ -103,13 +104,29 @@ impl Topic {
     }
 }
 
-/// Whether events of that medium can have that class.
-fn occurs(medium: &str, class: Class) -> bool {
+fn takes(wanted: &[String], word: &str) -> bool {
+    wanted.is_empty() || wanted.iter().any(|one| one == word)
+}
+
+/// The events of that medium that have that class.
+fn of(medium: &str, class: Class) -> &'static [&'static str] {
+    let talk = medium::CONVERSATIONS.contains(&medium);
     match class {
-        Class::Bridge => medium == medium::BRIDGE,
-        Class::AgentState => medium == medium::AGENT,
-        Class::Content => medium::CONVERSATIONS.contains(&medium) || medium == medium::UNKNOWN,
-        Class::Lifecycle => medium::CONVERSATIONS.contains(&medium),
+        Class::Bridge if medium == medium::BRIDGE => {
+            &[event::GAP_OPENED, event::GAP_CLOSED, event::SILENT, event::SINK_LOST, event::ITEM_REJECTED]
+        }
+        Class::AgentState if medium == medium::AGENT => &[event::STATE_CHANGE],
+        Class::Content if talk => &[event::MESSAGE],
+        Class::Content if medium == medium::UNKNOWN => &[event::UNKNOWN],
+        Class::Lifecycle if talk => &[
+            event::STATUS_CHANGE,
+            event::PARTICIPANTS_UPDATED,
+            event::PROPERTIES_UPDATED,
+            event::ERROR,
+            event::GAP,
+            event::ENDED_UNSEEN,
+        ],
+        _ => &[],
     }
 }
 
@@ -120,12 +137,12 @@ fn is_legal(one: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outbound::testing::event;
+    use crate::outbound::testing::event as message;
 
     #[test]
     fn placeholders_are_filled_from_the_event() {
         let topic = Topic::parse("gws.{site}.{medium}.{class}").unwrap();
-        assert_eq!(topic.of(&event("k", 1)), "gws.main.chat.content");
+        assert_eq!(topic.of(&message("k", 1)), "gws.main.chat.content");
         assert_eq!(topic.fixed(), None);
         assert_eq!(Topic::parse("gws.events").unwrap().fixed(), Some("gws.events"));
     }
@@ -141,7 +158,10 @@ mod tests {
     #[test]
     fn every_name_a_template_can_give_is_listed() {
         let topic = Topic::parse("{site}-{class}").unwrap();
-        let names = topic.all(&["a"]);
+        let names = topic.all(&["a"], &Match::default());
         assert_eq!(names, ["a-agent-state", "a-bridge", "a-content", "a-lifecycle", "bridge-bridge"]);
+        let matching =
+            Match { medium: vec!["chat".to_owned(), "agent".to_owned()], event: vec!["message".to_owned()] };
+        assert_eq!(topic.all(&["a"], &matching), ["a-content"], "only what the sink takes");
     }
 }
