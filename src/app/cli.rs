@@ -50,6 +50,12 @@ pub enum Command {
     /// Events that a sink could not deliver.
     #[command(subcommand)]
     DeadLetters(DeadLetters),
+    /// Where a sink goes on that delivers exactly once, when its control topic and the journal disagree. Only while no
+    /// daemon runs.
+    #[command(
+        after_help = "Example:\n  cometbridge accept-position --config FILE --sink events --from topic\n\nThe log of the start that was refused says what disagrees. `topic`: after what the control topic says. `journal`:\nafter what the journal noted. `latest`: only what comes from now on. `earliest`: all that the journal still holds."
+    )]
+    AcceptPosition(AcceptPosition),
     /// How each agent's session stands, or one agent with its timeline; asks the running daemon.
     #[command(
         after_help = "Example:\n  cometbridge agents --config FILE --standing silent\n  cometbridge agents 1001 --config FILE --json\n\n\
@@ -296,6 +302,24 @@ fn rate(text: &str) -> Result<f64, String> {
 pub struct Schema {
     /// E.g. chat.message; without it all names are listed.
     pub name: Option<String>,
+}
+
+#[derive(Args)]
+pub struct AcceptPosition {
+    #[command(flatten)]
+    pub configured: Configured,
+    #[arg(long)]
+    pub sink: String,
+    #[arg(long, value_enum)]
+    pub from: From,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum From {
+    Topic,
+    Journal,
+    Latest,
+    Earliest,
 }
 
 #[derive(Subcommand)]

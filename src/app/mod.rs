@@ -12,6 +12,7 @@ mod dead_letters;
 mod demo;
 mod letters;
 mod pilot;
+mod positions;
 mod print_config;
 mod remote;
 mod roster;
@@ -67,6 +68,7 @@ pub fn main() -> ExitCode {
             Command::Simulate(arguments) => simulate::simulate(arguments).await,
             Command::Schema(arguments) => schema::print(&arguments),
             Command::DeadLetters(arguments) => dead_letters::run(arguments).await,
+            Command::AcceptPosition(arguments) => positions::accept(arguments).await,
             Command::Agents(arguments) => agents::agents(arguments).await,
             Command::Pause(arguments) => agents::pause(arguments).await,
             Command::Resume(arguments) => agents::resume(arguments).await,

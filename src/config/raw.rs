@@ -178,6 +178,8 @@ pub(super) struct Kafka {
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
     pub mode: KafkaMode,
+    pub delivery: KafkaDelivery,
+    pub control_topic: String,
     pub oauth2: Option<Oauth>,
     #[serde(default)]
     pub librdkafka: BTreeMap<String, TextOrSecret>,
@@ -302,6 +304,13 @@ pub(super) struct Retry {
 pub(super) struct Park {
     pub keys: u32,
     pub bytes: Size,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum KafkaDelivery {
+    Idempotent,
+    ExactlyOnce,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]

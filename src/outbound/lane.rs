@@ -23,9 +23,11 @@ use crate::journal::{Error, Head, Pending, Sequence, Settle};
 use crate::outbound::lag::Intake;
 use crate::outbound::report::Report;
 use crate::outbound::settings::{SinkConfig, Start};
-use crate::outbound::sink::{BuildError, Cause, Delivery, Outcome, Sink};
+use crate::outbound::sink::{BuildError, Cause, Delivery, NoPlace, Outcome, Sink};
 use crate::outbound::source::Source;
 use crate::outbound::window::Window;
+pub use place::{TOPIC, position_note};
+
 use aside::Aside;
 use breaker::Breaker;
 use futures_util::StreamExt;
@@ -202,9 +204,16 @@ impl<S: Source> Lane<S> {
         loop {
             let Some(sink) = self.build().await? else { return self.last_settle().await.map(|()| None) };
             let sink = Arc::new(sink);
-            if let Err(cause) = self.take_place(&sink).await? {
-                sink.close(Duration::ZERO).await;
-                return Ok(Some(cause));
+            match self.take_place(&sink).await? {
+                Ok(()) => {}
+                Err(none) => {
+                    sink.close(Duration::ZERO).await;
+                    match none {
+                        NoPlace::Undecided(cause) => return Ok(Some(cause)),
+                        NoPlace::Away(cause) => self.report.failing(&cause),
+                    }
+                    continue;
+                }
             }
             let end = self.serve(&sink).await;
             self.window.recall();

@@ -19,6 +19,7 @@ pub mod source;
 mod window;
 
 pub use fanout::{Lanes, start};
+pub use lane::{TOPIC, position_note};
 pub use sink::{notes, probe_live, probe_offline};
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ pub struct Token {
 }
 
 /// Fetches tokens; can be asked from any thread.
+#[derive(Clone)]
 pub struct Tokens {
     config: OauthConfig,
     http: reqwest::Client,

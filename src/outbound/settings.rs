@@ -103,6 +103,8 @@ pub struct KafkaConfig {
     /// Headers of the operator's own: names and templates.
     pub headers: Vec<(String, String)>,
     pub mode: KafkaMode,
+    /// Where the position is kept, in one transaction with the events; none where a restart may repeat some.
+    pub control_topic: Option<String>,
     /// Where tokens for SASL OAUTHBEARER come from.
     pub oauth2: Option<OauthConfig>,
     /// Passed through to librdkafka; the values of `librdkafka_secrets` are read by reference.

@@ -11,5 +11,5 @@ mod hosts;
 mod passwords;
 mod redirects;
 mod silence;
-mod stage;
+pub mod stage;
 mod storm;

@@ -13,6 +13,7 @@ mod config_errors;
 mod conformance;
 mod crash;
 mod data_path;
+mod exactly_once;
 mod fleet;
 mod harness;
 mod kafka_access;

@@ -26,8 +26,8 @@ const OWNED: &[(&str, &str)] = &[
     ("delivery.timeout.ms", "it is always infinite; use the sink's keys retry and max_lag"),
     ("retries", "use the sink's key retry"),
     ("message.send.max.retries", "use the sink's key retry"),
-    ("transactional.id", "transactions are not used"),
-    ("transaction.timeout.ms", "transactions are not used"),
+    ("transactional.id", "use the sink's key delivery; the id is made of the journal's name and the sink's"),
+    ("transaction.timeout.ms", "it is fixed where delivery = \"exactly-once\""),
     ("partitioner", "it is always murmur2_random, as Java's clients have it"),
     ("topic", "use the sink's key topic"),
     ("topics", "use the sink's key topic"),
@@ -100,9 +100,25 @@ impl Check<'_> {
                 raw::KafkaMode::Binary => KafkaMode::Binary,
                 raw::KafkaMode::Structured => KafkaMode::Structured,
             },
+            control_topic: self.control_topic(at, raw),
             librdkafka,
             librdkafka_secrets,
         })
+    }
+
+    /// The topic of positions, where the sink delivers exactly once.
+    fn control_topic(&mut self, at: &Path, raw: &raw::Kafka) -> Option<String> {
+        let key = at.key("control_topic");
+        let name = &raw.control_topic;
+        let legal = |one: char| one.is_ascii_alphanumeric() || matches!(one, '.' | '-' | '_');
+        if name.is_empty() || name.len() > 249 || !name.chars().all(legal) {
+            let what = format!("{name:?} can not be a topic's name");
+            self.fault(&key, what).allowed(["1 to 249 letters, digits, dots, dashes and underscores"]);
+        }
+        match raw.delivery {
+            raw::KafkaDelivery::Idempotent => None,
+            raw::KafkaDelivery::ExactlyOnce => Some(name.clone()),
+        }
     }
 
     fn template(&mut self, at: &Path, text: &str) {

@@ -21,7 +21,7 @@ fn sequences(found: &[Parked]) -> Vec<Sequence> {
 }
 
 #[tokio::test]
-async fn parked_events_are_on_disk_with_the_position_and_outlive_the_event_and_a_crash() {
+async fn parked_events_are_on_disk_with_the_position_and_outlive_the_event_and_a_restart() {
     let temp = tempfile::tempdir().unwrap();
     let bench = open(config(&temp)).unwrap();
     bench.journal.register_sinks(&[("crm".to_owned(), StartAt::Earliest)]).await.unwrap();
@@ -37,7 +37,7 @@ async fn parked_events_are_on_disk_with_the_position_and_outlive_the_event_and_a
         .unwrap();
     bench.journal.trim().await.unwrap();
     assert!(ids(&bench.journal, 0).await.is_empty());
-    drop(bench);
+    bench.journal.close().await;
 
     let bench = open(config(&temp)).unwrap();
     let keys = bench.journal.parked_keys("crm").await.unwrap();

@@ -5,38 +5,45 @@
 use super::{Fault, Lane};
 use crate::journal::Sequence;
 use crate::outbound::lane::aside::Aside;
-use crate::outbound::sink::{Cause, Local, Place, Sink};
+use crate::outbound::sink::{Decided, Local, NoPlace, Place, Sink};
 use crate::outbound::source::Source;
 use crate::outbound::window::Window;
 use tokio::time::Instant;
 
-/// The journal's note on a sink that keeps its own position: [`KEPT`], or the sequence that somebody decided on.
+/// The journal's note on a sink that keeps its own position: [`KEPT`], or what somebody decided on: a sequence or
+/// [`TOPIC`].
 const NOTE: &str = "exactly-once ";
 const KEPT: &str = "kept";
+/// The destination is right, whatever it says.
+pub const TOPIC: &str = "topic";
 
 /// The name of the note on a sink.
-pub fn note(sink: &str) -> String {
+pub fn position_note(sink: &str) -> String {
     format!("{NOTE}{sink}")
 }
 
+fn decided(note: &str) -> Option<Decided> {
+    if note == TOPIC { Some(Decided::There) } else { note.parse().ok().map(Decided::At) }
+}
+
 impl<S: Source> Lane<S> {
-    /// Before a sink's first delivery: goes on where the destination stands. The inner error ends the lane.
-    pub(super) async fn take_place(&mut self, sink: &Sink) -> Result<Result<(), Cause>, Fault> {
+    /// Before a sink's first delivery: goes on where the destination stands. The inner error says why it can not.
+    pub(super) async fn take_place(&mut self, sink: &Sink) -> Result<Result<(), NoPlace>, Fault> {
         let shape = sink.shape();
         if !shape.exact {
             return Ok(Ok(()));
         }
-        let note = self.source.note(&note(&self.config.name)).await?;
+        let note = self.source.note(&position_note(&self.config.name)).await?;
         let local = Local {
             position: self.settled,
             last: self.head.borrow().last,
             kept: note.is_some(),
-            decided: note.as_deref().and_then(|text| text.parse().ok()),
+            decided: note.as_deref().and_then(decided),
         };
         self.noted = note.as_deref() == Some(KEPT);
         let place = match sink.place(local).await {
             Ok(place) => place,
-            Err(cause) => return Ok(Err(cause)),
+            Err(none) => return Ok(Err(none)),
         };
         let Some(Place { position, beside }) = place else { return Ok(Ok(())) };
         tracing::info!(sink = self.config.name, position, "the destination stands after this sequence");
@@ -58,7 +65,7 @@ impl<S: Source> Lane<S> {
         }
         self.committed = committed;
         if !self.noted {
-            let kept = self.source.set_note(&note(&self.config.name), KEPT).await;
+            let kept = self.source.set_note(&position_note(&self.config.name), KEPT).await;
             kept.map_err(|error| Fault::Journal(error.to_string()))?;
             self.noted = true;
         }

@@ -3,10 +3,13 @@
 //! `properties` makes the client's settings, `topic` names, `record` bytes (with `template`), `flight` what is on its
 //! way, `context` hears librdkafka, `cause` and `trouble` say what errors mean, `live` asks beforehand. Records wait in librdkafka's queue as long as brokers are away: a call comes back when all its
 //! reports are in, and `trouble` says meanwhile what is wrong. Limits of our own stand below librdkafka's, so a full
-//! queue is the exception; then the same record waits its turn. Deliberately absent: transactions.
+//! queue is the exception; then the same record waits its turn. `exact` puts events and position into one transaction
+//! where `delivery` says so, with `control` for the topic that keeps it. Deliberately absent: creating topics.
 
 mod cause;
 mod context;
+mod control;
+mod exact;
 mod flight;
 pub mod live;
 pub mod needs;
@@ -18,12 +21,14 @@ pub mod topic;
 mod trouble;
 
 pub use cause::REASONS;
+pub use exact::transactional_id;
 
 use super::{Cause, Delivery, Outcome, Shape, closed};
 use crate::journal::Sequence;
 use crate::outbound::oauth::Tokens;
 use crate::outbound::settings::KafkaConfig;
 use context::Context;
+use exact::Exact;
 use flight::{Flight, Report};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
@@ -48,6 +53,17 @@ pub const SHAPE: Shape = Shape {
     exact: false,
 };
 
+/// One transaction at a time, of all that is open.
+const EXACT: Shape = Shape {
+    calls: 1,
+    items: usize::MAX,
+    keys: usize::MAX,
+    per_key: usize::MAX,
+    parks: false,
+    exact: true,
+    ..SHAPE
+};
+
 /// Bound of the set below; beyond it, it is simply forgotten and built up again.
 const MAX_ALONE: usize = 10_000;
 
@@ -61,14 +77,24 @@ pub struct KafkaSink {
     /// taken for the large one beside it.
     alone: Mutex<HashSet<Sequence>>,
     gate: RwLock<()>,
+    exact: Option<Exact>,
+    access: trouble::Access,
+    tokens: Option<Tokens>,
 }
 
 impl KafkaSink {
     /// Reads the secrets and makes the client, which checks every property; no broker is called for it.
-    pub async fn build(config: &KafkaConfig) -> Result<KafkaSink, String> {
+    ///
+    /// `journal` and `sink` name what a transaction stands for.
+    pub async fn build(config: &KafkaConfig, journal: &str, sink: &str) -> Result<KafkaSink, String> {
         let topic = Topic::parse(&config.topic)?;
         let form = Form::new(config)?;
-        let properties = properties::read(config).await?;
+        let mut properties = properties::read(config).await?;
+        let exact = config.control_topic.as_ref().map(|control| {
+            let client = properties.client.clone();
+            properties.exactly_once(&transactional_id(journal, sink));
+            Exact::new(control.clone(), journal, sink, client)
+        });
         let flight = Arc::new(Flight::default());
         let producer = producer(config, &properties, &flight)?;
         Ok(KafkaSink {
@@ -79,13 +105,33 @@ impl KafkaSink {
             max_bytes: properties.max_bytes.min(flight::MAX_BYTES),
             alone: Mutex::default(),
             gate: RwLock::new(()),
+            exact,
+            access: properties.access,
+            tokens: config.oauth2.as_ref().map(Tokens::new).transpose()?,
         })
     }
 
-    pub async fn deliver(&self, batch: &[Delivery]) -> Vec<Outcome> {
+    pub fn shape(&self) -> Shape {
+        if self.exact.is_some() { EXACT } else { SHAPE }
+    }
+
+    /// The position that the control topic holds by now.
+    pub fn committed(&self) -> Option<Sequence> {
+        self.exact.as_ref().and_then(Exact::committed)
+    }
+
+    pub async fn deliver(&self, batch: &[Delivery], upto: Sequence) -> Vec<Outcome> {
         if self.producer().is_none() {
             return closed(batch);
         }
+        match &self.exact {
+            Some(exact) => self.deliver_exactly(exact, batch, upto).await,
+            None => self.deliver_all(batch).await,
+        }
+    }
+
+    /// Whatever is between a call and its reports.
+    async fn deliver_all(&self, batch: &[Delivery]) -> Vec<Outcome> {
         let mut call = Call::new(batch);
         let alone: HashSet<Sequence> = self.alone().clone();
         for (nth, delivery) in batch.iter().enumerate() {
@@ -242,6 +288,17 @@ impl KafkaSink {
             drop(producer);
         })
         .await;
+    }
+
+    /// What the reader of the control topic calls back: its own troubles are not the producer's.
+    fn reader(&self) -> Context {
+        Context {
+            flight: Arc::default(),
+            access: self.access.clone(),
+            tokens: self.tokens.clone(),
+            figures: None,
+            sums: Mutex::default(),
+        }
     }
 
     fn producer(&self) -> MutexGuard<'_, Option<ThreadedProducer<Context>>> {

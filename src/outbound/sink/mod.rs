@@ -66,8 +66,26 @@ pub struct Local {
     pub last: Sequence,
     /// The destination has kept a position for this journal before.
     pub kept: bool,
-    /// Somebody decided that it goes on after this one, whatever it says.
-    pub decided: Option<Sequence>,
+    /// What somebody decided where the two disagreed.
+    pub decided: Option<Decided>,
+}
+
+/// Where a sink goes on although its destination and the journal disagree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decided {
+    /// Where the destination says.
+    There,
+    /// After this one.
+    At(Sequence),
+}
+
+/// Why nobody knows where a destination stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoPlace {
+    /// It can not be asked now.
+    Away(Cause),
+    /// What it says does not fit the journal: somebody has to decide.
+    Undecided(Cause),
 }
 
 /// Where a destination stands.
@@ -148,9 +166,10 @@ impl Sink {
     /// Builds the sink; reads secrets and files, but does not call the destination.
     /// `journal` is its name: what a sink with a position of its own calls it by.
     pub async fn build(config: &SinkConfig, journal: &str) -> Result<Sink, BuildError> {
-        let _ = journal;
         let built = match &config.target {
-            Target::Kafka(target) => kafka::KafkaSink::build(target).await.map(Sink::Kafka),
+            Target::Kafka(target) => {
+                kafka::KafkaSink::build(target, journal, &config.name).await.map(Sink::Kafka)
+            }
             Target::Webhook(target) => webhook::WebhookSink::build(target).await.map(Sink::Webhook),
             Target::Stdout(_) => stdout::StdoutSink::new(std::io::stdout()).map(Sink::Stdout),
         };
@@ -158,12 +177,13 @@ impl Sink {
     }
 
     /// Where the destination says that it stands; none where it keeps no position. To be asked of each new sink
-    /// before its first delivery. The error ends the lane: somebody has to decide.
-    pub async fn place(&self, local: Local) -> Result<Option<Place>, Cause> {
+    /// before its first delivery.
+    pub async fn place(&self, local: Local) -> Result<Option<Place>, NoPlace> {
         match self {
             #[cfg(test)]
             Sink::Scripted(sink) => Ok(sink.place(&local)),
-            Sink::Kafka(_) | Sink::Webhook(_) | Sink::Stdout(_) => Ok(None),
+            Sink::Kafka(sink) => sink.place(&local).await,
+            Sink::Webhook(_) | Sink::Stdout(_) => Ok(None),
         }
     }
 
@@ -172,7 +192,8 @@ impl Sink {
         match self {
             #[cfg(test)]
             Sink::Scripted(sink) => sink.committed(),
-            Sink::Kafka(_) | Sink::Webhook(_) | Sink::Stdout(_) => None,
+            Sink::Kafka(sink) => sink.committed(),
+            Sink::Webhook(_) | Sink::Stdout(_) => None,
         }
     }
 
@@ -180,9 +201,8 @@ impl Sink {
     /// the later ones of its key are `Held`. Safe to drop while it runs; what is on its way may still arrive.
     /// Once all of the batch is over, everything up to `upto` is: what a sink with a position of its own keeps.
     pub async fn deliver(&self, batch: &[Delivery], upto: Sequence) -> Vec<Outcome> {
-        let _ = upto;
         match self {
-            Sink::Kafka(sink) => sink.deliver(batch).await,
+            Sink::Kafka(sink) => sink.deliver(batch, upto).await,
             Sink::Webhook(sink) => sink.deliver(batch).await,
             Sink::Stdout(sink) => sink.deliver(batch).await,
             #[cfg(test)]
@@ -192,7 +212,7 @@ impl Sink {
 
     pub fn shape(&self) -> Shape {
         match self {
-            Sink::Kafka(_) => kafka::SHAPE,
+            Sink::Kafka(sink) => sink.shape(),
             Sink::Webhook(sink) => sink.shape(),
             Sink::Stdout(_) => stdout::SHAPE,
             #[cfg(test)]
@@ -255,7 +275,7 @@ pub async fn probe_live(config: &SinkConfig, sites: &[&str]) -> Result<String, V
     if let Target::Kafka(target) = &config.target {
         return kafka::live::look(target, &config.matching, sites).await;
     }
-    let sink = Sink::build(config).await.map_err(|error| vec![error.reason])?;
+    let sink = Sink::build(config, "check").await.map_err(|error| vec![error.reason])?;
     let probed = sink.probe().await;
     sink.close(Duration::ZERO).await;
     probed.map(|()| "answers".to_owned()).map_err(|cause| vec![cause.to_string()])

@@ -16,7 +16,7 @@ pub struct Scene {
     pub users: Vec<String>,
     pub talks: Vec<Conversation>,
     pub expected: Expected,
-    rounds: std::vec::IntoIter<Vec<Publish>>,
+    pub rounds: std::vec::IntoIter<Vec<Publish>>,
 }
 
 impl Scene {

@@ -24,17 +24,22 @@ async fn keys_go_where_the_java_client_sends_them() {
     let topic = "partitions";
     kafka.prepare(&[topic], &[]).await;
     let keys = keys();
-    let sink = KafkaSink::build(&KafkaConfig {
-        brokers: vec![kafka.brokers()],
-        topic: topic.to_owned(),
-        key: "{partitionkey}".to_owned(),
-        headers: Vec::new(),
-        mode: KafkaMode::Binary,
-        oauth2: None,
-        librdkafka: Vec::new(),
-        librdkafka_secrets: Vec::new(),
-        figures: None,
-    })
+    let sink = KafkaSink::build(
+        &KafkaConfig {
+            control_topic: None,
+            brokers: vec![kafka.brokers()],
+            topic: topic.to_owned(),
+            key: "{partitionkey}".to_owned(),
+            headers: Vec::new(),
+            mode: KafkaMode::Binary,
+            oauth2: None,
+            librdkafka: Vec::new(),
+            librdkafka_secrets: Vec::new(),
+            figures: None,
+        },
+        "journal",
+        "events",
+    )
     .await
     .unwrap();
     let batch: Vec<Delivery> = keys
@@ -44,10 +49,10 @@ async fn keys_go_where_the_java_client_sends_them() {
             let data = serde_json::value::RawValue::from_string("{}".to_owned()).unwrap();
             let event = Event { partitionkey: key.clone(), ..Event::bare(data) };
             let sequence_text = format!("1-{sequence:019}");
-            Delivery { sequence, sequence_text, event: Arc::new(event), attempt: 1 }
+            Delivery { sequence, sequence_text, event: Arc::new(event), attempt: 1, beside: false }
         })
         .collect();
-    assert!(sink.deliver(&batch).await.iter().all(|outcome| *outcome == Outcome::Done));
+    assert!(sink.deliver(&batch, 0).await.iter().all(|outcome| *outcome == Outcome::Done));
     let ours: BTreeMap<String, i64> = kafka
         .read(topic, keys.len(), Duration::from_secs(20))
         .await

@@ -65,7 +65,7 @@ pub fn is_fatal(code: Code) -> bool {
     ) || is_fenced(code)
 }
 
-fn is_fenced(code: Code) -> bool {
+pub fn is_fenced(code: Code) -> bool {
     matches!(code, Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch)
 }
 
@@ -87,12 +87,14 @@ pub const REASONS: &[&str] = &[
     "not-authorized",
     "not-encodable",
     "policy",
+    "position",
     "replicas",
     "resolve",
     "timeout",
     "tls",
     "token",
     "too-large",
+    "transaction",
     "unknown-topic",
 ];
 

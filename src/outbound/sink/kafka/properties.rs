@@ -72,6 +72,19 @@ pub struct Properties {
     pub access: Access,
 }
 
+/// A transaction that its process does not end is aborted by the brokers after this; until then readers of committed
+/// records wait behind it. No record of it may wait longer.
+const TRANSACTION: &str = "60000";
+
+impl Properties {
+    /// Transactions under this id.
+    pub fn exactly_once(&mut self, id: &str) {
+        self.client.set("transactional.id", id);
+        self.client.set("transaction.timeout.ms", TRANSACTION);
+        self.client.set("message.timeout.ms", TRANSACTION);
+    }
+}
+
 pub async fn read(config: &KafkaConfig) -> Result<Properties, String> {
     if config.brokers.is_empty() {
         return Err("brokers: at least one is needed, as host:port".to_owned());

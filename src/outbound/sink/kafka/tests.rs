@@ -28,6 +28,7 @@ fn cluster() -> Rc<Cluster> {
 
 fn config(cluster: &Cluster, mode: KafkaMode) -> KafkaConfig {
     KafkaConfig {
+        control_topic: None,
         brokers: vec![cluster.bootstrap_servers()],
         topic: "t".to_owned(),
         key: "{partitionkey}".to_owned(),
@@ -98,7 +99,8 @@ async fn read_back(cluster: &Cluster) -> Vec<Record> {
 #[tokio::test]
 async fn kafka_holds_the_contract() {
     let cluster = cluster();
-    let sink = Sink::Kafka(KafkaSink::build(&config(&cluster, KafkaMode::Binary)).await.unwrap());
+    let sink =
+        Sink::Kafka(KafkaSink::build(&config(&cluster, KafkaMode::Binary), "journal", "sink").await.unwrap());
     let received = Box::new(move || {
         let cluster = Rc::clone(&cluster);
         Box::pin(async move {
@@ -112,8 +114,8 @@ async fn kafka_holds_the_contract() {
 #[tokio::test]
 async fn binary_mode_has_attributes_in_headers_and_data_as_value() {
     let cluster = cluster();
-    let sink = KafkaSink::build(&config(&cluster, KafkaMode::Binary)).await.unwrap();
-    assert_eq!(sink.deliver(&[delivery(1, "main/k")]).await, [Outcome::Done]);
+    let sink = KafkaSink::build(&config(&cluster, KafkaMode::Binary), "journal", "sink").await.unwrap();
+    assert_eq!(sink.deliver(&[delivery(1, "main/k")], 0).await, [Outcome::Done]);
     let record = read_back(&cluster).await.remove(0);
     assert_eq!(record.key, "main/k");
     assert_eq!(record.headers["content-type"], "application/json");
@@ -127,8 +129,8 @@ async fn binary_mode_has_attributes_in_headers_and_data_as_value() {
 #[tokio::test]
 async fn structured_mode_has_the_envelope_as_value() {
     let cluster = cluster();
-    let sink = KafkaSink::build(&config(&cluster, KafkaMode::Structured)).await.unwrap();
-    assert_eq!(sink.deliver(&[delivery(1, "k")]).await, [Outcome::Done]);
+    let sink = KafkaSink::build(&config(&cluster, KafkaMode::Structured), "journal", "sink").await.unwrap();
+    assert_eq!(sink.deliver(&[delivery(1, "k")], 0).await, [Outcome::Done]);
     let record = read_back(&cluster).await.remove(0);
     assert_eq!(record.headers.len(), 1);
     assert_eq!(record.headers["content-type"], "application/cloudevents+json");
@@ -139,12 +141,12 @@ async fn structured_mode_has_the_envelope_as_value() {
 #[tokio::test]
 async fn an_event_larger_than_the_limit_is_rejected_and_the_next_of_its_key_goes() {
     let cluster = cluster();
-    let sink = KafkaSink::build(&config(&cluster, KafkaMode::Binary)).await.unwrap();
+    let sink = KafkaSink::build(&config(&cluster, KafkaMode::Binary), "journal", "sink").await.unwrap();
     let mut large = delivery(1, "k");
     let mut content = event("k", 1);
     content.data = raw(&format!(r#"{{"text":"{}"}}"#, "x".repeat(1_000_000)));
     large.event = Arc::new(content);
-    let outcomes = sink.deliver(&[large, delivery(2, "k")]).await;
+    let outcomes = sink.deliver(&[large, delivery(2, "k")], 0).await;
     let [Outcome::Reject { cause }, Outcome::Done] = &outcomes[..] else { panic!("{outcomes:?}") };
     assert_eq!(cause.reason, "too-large");
 }
@@ -152,30 +154,30 @@ async fn an_event_larger_than_the_limit_is_rejected_and_the_next_of_its_key_goes
 #[tokio::test]
 async fn a_batch_refused_for_its_size_is_tried_record_by_record() {
     let cluster = cluster();
-    let sink = KafkaSink::build(&config(&cluster, KafkaMode::Binary)).await.unwrap();
+    let sink = KafkaSink::build(&config(&cluster, KafkaMode::Binary), "journal", "sink").await.unwrap();
     let refuse = RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
     cluster.request_errors(RDKafkaApiKey::Produce, &[refuse]);
     let batch = [delivery(1, "k"), delivery(2, "k")];
-    let outcomes = sink.deliver(&batch).await;
+    let outcomes = sink.deliver(&batch, 0).await;
     assert!(
         matches!(&outcomes[0], Outcome::Retry { cause, .. } if cause.reason == "too-large"),
         "{outcomes:?}"
     );
     cluster.request_errors(RDKafkaApiKey::Produce, &[refuse]);
-    let outcomes = sink.deliver(&batch[..1]).await;
+    let outcomes = sink.deliver(&batch[..1], 0).await;
     assert!(matches!(&outcomes[..], [Outcome::Reject { .. }]), "alone, and still too large: {outcomes:?}");
-    assert_eq!(sink.deliver(&batch[1..]).await, [Outcome::Done]);
+    assert_eq!(sink.deliver(&batch[1..], 0).await, [Outcome::Done]);
 }
 
 #[tokio::test]
 async fn an_outage_is_seen_while_records_wait_and_their_order_holds_after_it() {
     let cluster = cluster();
-    let sink = KafkaSink::build(&config(&cluster, KafkaMode::Binary)).await.unwrap();
-    assert_eq!(sink.deliver(&[delivery(1, "k")]).await, [Outcome::Done]);
+    let sink = KafkaSink::build(&config(&cluster, KafkaMode::Binary), "journal", "sink").await.unwrap();
+    assert_eq!(sink.deliver(&[delivery(1, "k")], 0).await, [Outcome::Done]);
     cluster.broker_down(-1).unwrap();
     let batch: Vec<_> = (2..50).map(|number| delivery(number, "k")).collect();
     {
-        let call = sink.deliver(&batch);
+        let call = sink.deliver(&batch, 0);
         tokio::pin!(call);
         while sink.trouble().is_none() {
             tokio::select! {
@@ -197,11 +199,11 @@ async fn an_outage_is_seen_while_records_wait_and_their_order_holds_after_it() {
 #[tokio::test]
 async fn a_call_that_is_dropped_gives_its_room_back_and_close_does_not_hang() {
     let cluster = cluster();
-    let sink = KafkaSink::build(&config(&cluster, KafkaMode::Binary)).await.unwrap();
+    let sink = KafkaSink::build(&config(&cluster, KafkaMode::Binary), "journal", "sink").await.unwrap();
     cluster.broker_down(-1).unwrap();
     let batch = [delivery(1, "k")];
     {
-        let call = sink.deliver(&batch);
+        let call = sink.deliver(&batch, 0);
         tokio::pin!(call);
         assert!(futures_util::poll!(&mut call).is_pending());
     }
@@ -212,9 +214,9 @@ async fn a_call_that_is_dropped_gives_its_room_back_and_close_does_not_hang() {
 #[tokio::test]
 async fn a_topic_that_is_refused_is_tried_again_with_a_clear_reason() {
     let cluster = cluster();
-    let sink = KafkaSink::build(&config(&cluster, KafkaMode::Binary)).await.unwrap();
+    let sink = KafkaSink::build(&config(&cluster, KafkaMode::Binary), "journal", "sink").await.unwrap();
     cluster.topic_error("t", RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED).unwrap();
-    let outcomes = sink.deliver(&[delivery(1, "k")]).await;
+    let outcomes = sink.deliver(&[delivery(1, "k")], 0).await;
     assert!(
         matches!(&outcomes[..], [Outcome::Retry { cause, .. }] if cause.reason == "not-authorized"),
         "{outcomes:?}"
@@ -223,6 +225,7 @@ async fn a_topic_that_is_refused_is_tried_again_with_a_clear_reason() {
 
 async fn refused(properties: &[(&str, &str)]) -> String {
     let config = KafkaConfig {
+        control_topic: None,
         brokers: vec!["localhost:1".to_owned()],
         topic: "t".to_owned(),
         key: "{partitionkey}".to_owned(),
@@ -236,7 +239,7 @@ async fn refused(properties: &[(&str, &str)]) -> String {
             .collect(),
         librdkafka_secrets: Vec::new(),
     };
-    KafkaSink::build(&config).await.map(|_| ()).unwrap_err()
+    KafkaSink::build(&config, "journal", "sink").await.map(|_| ()).unwrap_err()
 }
 
 #[tokio::test]

@@ -13,9 +13,9 @@ const MURMUR2: [(&str, i32); 4] = [
 #[tokio::test]
 async fn keys_go_to_the_partitions_that_java_clients_choose() {
     let cluster = cluster();
-    let sink = KafkaSink::build(&config(&cluster, KafkaMode::Binary)).await.unwrap();
+    let sink = KafkaSink::build(&config(&cluster, KafkaMode::Binary), "journal", "sink").await.unwrap();
     let batch: Vec<_> = MURMUR2.iter().zip(1..).map(|((key, _), number)| delivery(number, key)).collect();
-    assert_eq!(sink.deliver(&batch).await, vec![Outcome::Done; batch.len()]);
+    assert_eq!(sink.deliver(&batch, 0).await, vec![Outcome::Done; batch.len()]);
     for record in read_back(&cluster).await {
         let (_, hash) = MURMUR2.iter().find(|(key, _)| *key == record.key).unwrap();
         assert_eq!(record.partition, (hash & 0x7fff_ffff) % PARTITIONS, "{}", record.key);
@@ -31,8 +31,8 @@ async fn key_and_headers_are_made_of_the_event_in_both_modes() {
         let header = |name: &str, text: &str| (name.to_owned(), text.to_owned());
         config.headers =
             vec![header("x-team", "crm"), header("x-class", "c-{class}"), header("x-agent", "{agent}")];
-        let sink = KafkaSink::build(&config).await.unwrap();
-        assert_eq!(sink.deliver(&[delivery(1, "k")]).await, [Outcome::Done]);
+        let sink = KafkaSink::build(&config, "journal", "sink").await.unwrap();
+        assert_eq!(sink.deliver(&[delivery(1, "k")], 0).await, [Outcome::Done]);
         let record = read_back(&cluster).await.remove(0);
         assert_eq!(record.key, "main/chat");
         assert_eq!(
@@ -49,8 +49,8 @@ async fn an_event_that_lacks_what_the_key_wants_has_its_partition_key() {
     let cluster = cluster();
     let mut config = config(&cluster, KafkaMode::Binary);
     config.key = "a/{agent}".to_owned();
-    let sink = KafkaSink::build(&config).await.unwrap();
-    assert_eq!(sink.deliver(&[delivery(1, "main/k")]).await, [Outcome::Done]);
+    let sink = KafkaSink::build(&config, "journal", "sink").await.unwrap();
+    assert_eq!(sink.deliver(&[delivery(1, "main/k")], 0).await, [Outcome::Done]);
     assert_eq!(read_back(&cluster).await.remove(0).key, "main/k");
 }
 
@@ -60,11 +60,11 @@ async fn a_topic_that_is_not_there_is_tried_once_more_and_then_its_events_are_pu
     cluster.topic_error("t", RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART).unwrap();
     let mut config = config(&cluster, KafkaMode::Binary);
     config.librdkafka.push(("topic.metadata.propagation.max.ms".to_owned(), "50".to_owned()));
-    let sink = KafkaSink::build(&config).await.unwrap();
+    let sink = KafkaSink::build(&config, "journal", "sink").await.unwrap();
     let mut tries = 0;
     let cause = loop {
         tries += 1;
-        match sink.deliver(&[delivery(1, "k")]).await.remove(0) {
+        match sink.deliver(&[delivery(1, "k")], 0).await.remove(0) {
             Outcome::Retry { cause, .. } if tries < 3 => assert_eq!(cause.reason, "unknown-topic"),
             Outcome::Reject { cause } => break cause,
             other => panic!("try {tries}: {other:?}"),
@@ -79,8 +79,8 @@ async fn a_producer_that_is_let_in_nowhere_is_built_anew_with_the_right_that_is_
     let cluster = cluster();
     let refuse = RDKafkaRespErr::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED;
     cluster.request_errors(RDKafkaApiKey::InitProducerId, &[refuse]);
-    let sink = KafkaSink::build(&config(&cluster, KafkaMode::Binary)).await.unwrap();
-    let outcome = sink.deliver(&[delivery(1, "k")]).await.remove(0);
+    let sink = KafkaSink::build(&config(&cluster, KafkaMode::Binary), "journal", "sink").await.unwrap();
+    let outcome = sink.deliver(&[delivery(1, "k")], 0).await.remove(0);
     let Outcome::Reconnect { cause } = outcome else { panic!("{outcome:?}") };
     assert_eq!(cause.reason, "not-authorized");
     assert!(cause.detail.contains("IdempotentWrite"), "{cause}");

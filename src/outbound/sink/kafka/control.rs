@@ -1,0 +1,110 @@
+//! The control topic of sinks that deliver exactly once: the position of each, under its name.
+//!
+//! Compacted, one partition is used. It is read to its end as of the beginning of the question: transactions of others
+//! that are still open there are waited for. Deliberately absent: creating it.
+
+use super::super::Cause;
+use super::cause;
+use super::context::Context;
+use crate::journal::Sequence;
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::Message;
+use rdkafka::{Offset, TopicPartitionList};
+use serde::{Deserialize, Serialize};
+use std::time::{Duration, Instant};
+
+/// All sinks use the first one: a topic that is given more partitions later holds each key in one place all the same.
+pub const PARTITION: i32 = 0;
+/// For one question to the brokers.
+const QUESTION: Duration = Duration::from_secs(10);
+/// An open transaction ends by itself after its timeout.
+const PATIENCE: Duration = Duration::from_secs(90);
+const POLL: Duration = Duration::from_millis(200);
+
+/// A sink's record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The journal's name.
+    pub journal: String,
+    /// Everything up to here is delivered.
+    pub position: Sequence,
+    /// Parked events that went with the same transaction.
+    #[serde(default)]
+    pub beside: Vec<Sequence>,
+}
+
+impl Record {
+    pub fn text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+impl ConsumerContext for Context {}
+
+/// The last committed record of this sink. Blocks.
+pub fn read(
+    client: &ClientConfig,
+    context: Context,
+    topic: &str,
+    sink: &str,
+) -> Result<Option<Record>, Cause> {
+    let told = |error: &KafkaError| told(error, topic);
+    let mut client = client.clone();
+    for (name, value) in [
+        ("isolation.level", "read_committed"),
+        ("enable.auto.commit", "false"),
+        ("enable.partition.eof", "true"),
+        ("allow.auto.create.topics", "false"),
+    ] {
+        client.set(name, value);
+    }
+    let reader: BaseConsumer<Context> = client.create_with_context(context).map_err(|error| told(&error))?;
+    let there = reader.fetch_metadata(Some(topic), QUESTION).map_err(|error| told(&error))?;
+    if let Some(error) = there.topics().iter().find_map(rdkafka::metadata::MetadataTopic::error) {
+        return Err(cause::told(Code::from(error), topic));
+    }
+    let mut place = TopicPartitionList::new();
+    place.add_partition_offset(topic, PARTITION, Offset::Beginning).map_err(|error| told(&error))?;
+    reader.assign(&place).map_err(|error| told(&error))?;
+    let began = Instant::now();
+    let mut last: Option<Record> = None;
+    loop {
+        match reader.poll(POLL) {
+            Some(Ok(message)) if message.key() == Some(sink.as_bytes()) => {
+                // A record that is none of ours under our key counts as of another journal.
+                let foreign = || Record { journal: "unreadable".to_owned(), position: 0, beside: Vec::new() };
+                last = message
+                    .payload()
+                    .map(|value| serde_json::from_slice(value).unwrap_or_else(|_| foreign()));
+            }
+            Some(Err(KafkaError::PartitionEOF(_))) => return Ok(last),
+            Some(Err(error)) if is_final(&error) => return Err(told(&error)),
+            Some(_) => {}
+            None if began.elapsed() > PATIENCE => {
+                let detail = format!("topic \"{topic}\" could not be read to its end");
+                return Err(Cause::new("timeout", detail));
+            }
+            None => {}
+        }
+    }
+}
+
+/// What waiting does not mend.
+fn is_final(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::TopicAuthorizationFailed
+                | Code::UnknownTopicOrPartition
+                | Code::UnknownTopic
+                | Code::UnknownPartition
+        )
+    )
+}
+
+fn told(error: &KafkaError, topic: &str) -> Cause {
+    let code = error.rdkafka_error_code().unwrap_or(Code::Unknown);
+    cause::told(code, topic)
+}
