@@ -23,7 +23,7 @@ pub struct SiteConfig {
     /// Channels, the named sets expanded.
     pub channels: Vec<String>,
     pub roster: RosterConfig,
-    /// Over all agents of the site; held polls do not count.
+    /// Over all agents of the site; polls that are held or bring news do not count.
     pub requests_per_second: u32,
     pub logins_per_second: u32,
     pub ca: Option<PathBuf>,

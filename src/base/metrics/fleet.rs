@@ -28,7 +28,7 @@ pub struct FleetFamilies {
     pub roster_changes_total: IntCounterVec,
 }
 
-pub(super) const ERRANDS: &[&str] = &["login", "open", "keep-alive", "read"];
+pub(super) const ERRANDS: &[&str] = &["login", "open", "poll", "keep-alive", "read"];
 pub(super) const PAUSES: &[&str] = &["operator", "disturbed", "directory"];
 pub(super) const STANDINGS: &[&str] =
     &["live", "quiet", "silent", "unverified", "refused", "stalled", "down"];
@@ -45,7 +45,7 @@ impl FleetFamilies {
             site_requests_total: counters(
                 &r,
                 "site_requests_total",
-                "Requests admitted, held polls not counted, by errand: login, open, keep-alive, read",
+                "Requests sent, by errand: login, open, keep-alive, read; poll: only those that were not held and brought no news",
                 &["site", "errand"],
             )?,
             site_logins_per_second: float_gauges(

@@ -1,12 +1,15 @@
-//! Why no answer came, in words an operator can act on: what broke, whose it is, and which key to look at.
+//! Why no answer or no reply came, in words an operator can act on: what broke, whose it is, and which key to look at.
 //!
-//! Never a path, a query, a user name or a secret. Deliberately absent: answers of GWS itself.
+//! Never a query, a user name or a secret. Deliberately absent: what a reply says.
 
 use super::Answer;
 use super::tls::{self, Party, fault};
+use crate::base::retry::retry_after;
 use crate::inbound::session::protocol::{Failure, FailureKind};
 use crate::inbound::settings::SiteConfig;
+use http::{HeaderMap, header};
 use std::error::Error;
+use std::time::Duration;
 use url::Url;
 
 /// `https://gws.example.com` of a URL: what may stand in a message.
@@ -120,6 +123,42 @@ pub fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (
 /// The last in the chain: the outer ones repeat the URL.
 pub fn innermost(error: &(dyn Error + 'static)) -> String {
     chain(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+pub fn network(text: String) -> Failure {
+    Failure { kind: FailureKind::Network, text, retry_after: None }
+}
+
+pub fn silent(url: &Url, timeout: Duration) -> Failure {
+    let text = format!("{}: no answer within {} s", host(url), timeout.as_secs());
+    Failure { kind: FailureKind::Timeout, text, retry_after: None }
+}
+
+/// A status that is no reply, in words that say what to look at.
+pub fn refused(answer: &Answer, what: &str, url: &Url) -> Failure {
+    let status = answer.status;
+    let at = format!("{}{}", host(url), url.path());
+    let (kind, hint) = match status.as_u16() {
+        401 | 403 if String::from_utf8_lossy(&answer.body).to_ascii_uppercase().contains("CSRF") => {
+            (FailureKind::Unauthorized, "the server wants another CSRF token; a new one is fetched")
+        }
+        401 | 403 => (FailureKind::Unauthorized, "the HTTP session is not (or no longer) logged in"),
+        404 => (FailureKind::Http, "nothing is there: check base_url and notifications_path"),
+        300..=399 => (
+            FailureKind::Http,
+            "a redirect that is not followed (only 307 and 308 within the same host are): set base_url to the final address",
+        ),
+        429 => (FailureKind::Http, "too many requests"),
+        _ => (FailureKind::Http, "no reply"),
+    };
+    let retry_after = asked_wait(&answer.headers);
+    Failure { kind, text: format!("{what}: {at} answered HTTP {status}: {hint}"), retry_after }
+}
+
+/// What the server asks for by `Retry-After`.
+pub fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+    retry_after(text, jiff::Timestamp::now().as_millisecond())
 }
 
 #[cfg(test)]
