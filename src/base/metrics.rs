@@ -70,6 +70,7 @@ pub struct Families {
     pub sink_parked_keys: IntGaugeVec,
     pub sink_parked_events: IntGaugeVec,
     pub sink_parked_bytes: IntGaugeVec,
+    pub sink_ended: IntGaugeVec,
     pub sink_delivery_seconds: HistogramVec,
     pub config_last_reload_success: IntGauge,
     pub process_resident_memory_bytes: IntGauge,
@@ -303,6 +304,12 @@ impl Metrics {
                 &["sink"],
             )?,
             sink_parked_bytes: gauges(&r, "sink_parked_bytes", "Bytes of parked events", &["sink"])?,
+            sink_ended: gauges(
+                &r,
+                "sink_ended",
+                "1 once the sink delivers no more until the next start, e.g. as its receiver is gone",
+                &["sink"],
+            )?,
             sink_delivery_seconds: histograms(
                 &r,
                 "sink_delivery_seconds",

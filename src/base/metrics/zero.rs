@@ -105,6 +105,7 @@ impl Metrics {
         self.sink_parked_keys.with_label_values(&[sink]);
         self.sink_parked_events.with_label_values(&[sink]);
         self.sink_parked_bytes.with_label_values(&[sink]);
+        self.sink_ended.with_label_values(&[sink]);
         self.sink_delivery_seconds.with_label_values(&[sink]);
     }
 }

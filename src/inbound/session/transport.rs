@@ -4,15 +4,15 @@
 //! Deliberately absent: the meaning of a body.
 
 mod cause;
-mod tls;
 
-pub use cause::{asked_wait, chain, host, innermost, kind, refused};
+pub use cause::{asked_wait, kind, refused};
 
+use crate::base::link::{host, sent_away};
 use crate::inbound::session::bayeux::{Hold, Request};
 use crate::inbound::session::login::ME;
 use crate::inbound::session::protocol::{Failure, FailureKind};
 use crate::inbound::site::{Errand, Heard, Site};
-use cause::{broken, network, sent_away, silent};
+use cause::{broken, network, silent};
 use cookie_store::CookieStore;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
@@ -331,7 +331,7 @@ impl Transport {
             headers: response.headers().clone(),
             body: std::mem::take(body),
         };
-        match sent_away(&answer, url, &self.site.config) {
+        match sent_away(answer.status, &answer.body, url, &self.site.config.way()) {
             Some(text) => Err(Failure { kind: FailureKind::Http, text, retry_after: None }),
             None => Ok(answer),
         }

@@ -19,12 +19,13 @@ pub mod tests;
 pub use asking::Answered;
 pub use node::node_of;
 
+use crate::base::link::host;
 use crate::base::metrics::Metrics;
 use crate::base::secret;
 use crate::inbound::notes::tally::Tally;
 use crate::inbound::passwords::Passwords;
 use crate::inbound::session::protocol::FailureKind;
-use crate::inbound::session::transport::{Pin, asked_wait, host, kind};
+use crate::inbound::session::transport::{Pin, asked_wait, kind};
 use crate::inbound::settings::SiteConfig;
 use breaker::{Change, Verdict, verdict};
 use gate::{Changed, Gate, To};
@@ -289,8 +290,7 @@ impl Site {
             None => {}
         }
         if let Some((from, to)) = changed.moved {
-            let at =
-                |place: usize| self.config.base_urls.get(place).map(crate::inbound::session::transport::host);
+            let at = |place: usize| self.config.base_urls.get(place).map(crate::base::link::host);
             let (from, to) = (at(from), at(to));
             tracing::warn!(site, from, to, "new logins use another base URL; sessions stay where they stand");
             if let Some(metrics) = &self.metrics {

@@ -105,6 +105,8 @@ impl<S: Source> Lane<S> {
                 Verdict::Closed
             }
             Outcome::Held => Verdict::Untried,
+            // No try, so it goes into no count, and no key is parked for it.
+            Outcome::Later { after } => Verdict::Again(Instant::now() + after),
             Outcome::Retry { cause, after } => {
                 sum.failed = Some(cause.clone());
                 self.again(at, cause, after, shape.max_retry_after, sum)

@@ -1,16 +1,18 @@
-//! The secrets of a webhook: signing keys and secret headers, read again so that rotation needs no restart.
+//! The secrets of a webhook: signing keys, secret headers and `auth`, read again so that rotation needs no restart.
 //!
-//! Deliberately absent: `Debug` on anything that holds a value.
+//! Deliberately absent: `Debug` on anything that holds a value, and OAuth2's (see `oauth`).
 
 use super::sign;
-use crate::outbound::settings::{HeaderSource, WebhookConfig};
+use crate::base::link;
+use crate::outbound::settings::{Auth, HeaderSource, WebhookConfig};
 use aws_lc_rs::hmac;
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 /// How old the secrets in use may be.
 const REREAD: Duration = Duration::from_secs(15);
@@ -68,9 +70,6 @@ async fn read(config: &WebhookConfig) -> Result<Current, String> {
     for (name, source) in &config.headers {
         let header = HeaderName::try_from(name.as_str())
             .map_err(|_| format!("headers: {name:?} can not be the name of a header"))?;
-        if is_owned(&header) {
-            return Err(format!("headers: {header} is set by the bridge"));
-        }
         let unfit = || format!("headers.{name}: the value holds characters that a header can not carry");
         let value = match source {
             HeaderSource::Plain(text) => HeaderValue::try_from(text.as_str()).map_err(|_| unfit())?,
@@ -83,19 +82,26 @@ async fn read(config: &WebhookConfig) -> Result<Current, String> {
         };
         headers.insert(header, value);
     }
+    if let Some(value) = authorization(config).await? {
+        headers.insert(AUTHORIZATION, value);
+    }
     Ok(Current { signing, headers })
 }
 
-/// Headers that a setting may not touch.
-fn is_owned(name: &HeaderName) -> bool {
-    const OWNED: [&str; 7] = [
-        "webhook-id",
-        "webhook-timestamp",
-        "webhook-signature",
-        "content-type",
-        "content-length",
-        "transfer-encoding",
-        "host",
-    ];
-    OWNED.contains(&name.as_str())
+/// Nothing for OAuth2, whose token is fetched.
+async fn authorization(config: &WebhookConfig) -> Result<Option<HeaderValue>, String> {
+    let (key, place) = match &config.auth {
+        Some(Auth::Bearer(place)) => ("auth.bearer", place),
+        Some(Auth::Basic { password, .. }) => ("auth.basic.password", password),
+        Some(Auth::OAuth2(_)) | None => return Ok(None),
+    };
+    let secret = place.read(None).await.map_err(|error| format!("{key}: {error}"))?;
+    let unfit = || format!("{key}: {place}: it holds characters that a header can not carry");
+    if let Some(Auth::Basic { username, .. }) = &config.auth {
+        return link::basic(username, &secret).map(Some).ok_or_else(unfit);
+    }
+    let text = Zeroizing::new(format!("Bearer {}", secret.expose_secret()));
+    let mut value = HeaderValue::try_from(text.as_str()).map_err(|_| unfit())?;
+    value.set_sensitive(true);
+    Ok(Some(value))
 }
