@@ -26,36 +26,56 @@ pub struct Current {
 
 pub struct Keys {
     config: WebhookConfig,
-    state: Mutex<(Arc<Current>, Instant)>,
+    state: Mutex<State>,
     /// Off in tests, whose keys come from no file.
     reread: bool,
 }
 
+struct State {
+    current: Arc<Current>,
+    read: Instant,
+    /// What was wrong when they were last read; it is said once.
+    wrong: Option<String>,
+}
+
+impl State {
+    fn new(current: Current) -> Mutex<State> {
+        Mutex::new(State { current: Arc::new(current), read: Instant::now(), wrong: None })
+    }
+}
+
 impl Keys {
     pub async fn load(config: &WebhookConfig) -> Result<Keys, String> {
-        let current = Arc::new(read(config).await?);
-        Ok(Keys { config: config.clone(), state: Mutex::new((current, Instant::now())), reread: true })
+        let state = State::new(read(config).await?);
+        Ok(Keys { config: config.clone(), state, reread: true })
     }
 
     #[cfg(test)]
     pub fn fixed(config: &WebhookConfig, secrets: &[&str]) -> Keys {
         let signing = secrets.iter().map(|secret| sign::key(secret).unwrap()).collect();
-        let current = Arc::new(Current { signing, headers: HeaderMap::new() });
-        Keys { config: config.clone(), state: Mutex::new((current, Instant::now())), reread: false }
+        let state = State::new(Current { signing, headers: HeaderMap::new() });
+        Keys { config: config.clone(), state, reread: false }
     }
 
     /// The secrets as they are now. One that can not be read any more stays in use, and that is said: signing
     /// with the last known secret is what a receiver in rotation accepts.
     pub async fn current(&self) -> Arc<Current> {
         let mut state = self.state.lock().await;
-        if self.reread && state.1.elapsed() >= REREAD {
-            match read(&self.config).await {
-                Ok(fresh) => state.0 = Arc::new(fresh),
-                Err(error) => tracing::warn!("webhook goes on with the secrets it has: {error}"),
+        if self.reread && state.read.elapsed() >= REREAD {
+            let wrong = match read(&self.config).await {
+                Ok(fresh) => {
+                    state.current = Arc::new(fresh);
+                    None
+                }
+                Err(error) => Some(error),
+            };
+            if let Some(error) = wrong.as_ref().filter(|_| wrong != state.wrong) {
+                let receiver = link::host(&self.config.url);
+                tracing::warn!(receiver, "webhook goes on with the secrets it has: {error}");
             }
-            state.1 = Instant::now();
+            (state.read, state.wrong) = (Instant::now(), wrong);
         }
-        Arc::clone(&state.0)
+        Arc::clone(&state.current)
     }
 }
 
@@ -104,4 +124,45 @@ async fn authorization(config: &WebhookConfig) -> Result<Option<HeaderValue>, St
     let mut value = HeaderValue::try_from(text.as_str()).map_err(|_| unfit())?;
     value.set_sensitive(true);
     Ok(Some(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{OLD, config};
+    use super::*;
+    use crate::base::secret::SecretRef;
+
+    #[tokio::test(start_paused = true)]
+    async fn secrets_are_read_again_while_they_are_used_and_the_last_ones_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+            std::fs::set_permissions(&path, mode).unwrap();
+            SecretRef::File(path)
+        };
+        let config = WebhookConfig {
+            secrets: vec![place("secret", OLD)],
+            auth: Some(Auth::Bearer(place("token", "one"))),
+            headers: vec![("X-Key".into(), HeaderSource::Secret(place("key", "1")))],
+            ..config("http://127.0.0.1/".parse().unwrap())
+        };
+        let keys = Keys::load(&config).await.unwrap();
+        let shown = async || {
+            let headers = keys.current().await.headers.clone();
+            ["authorization", "x-key"].map(|name| headers[name].to_str().unwrap().to_owned())
+        };
+        assert_eq!(shown().await, ["Bearer one", "1"]);
+        place("token", "two");
+        place("key", "2");
+        assert_eq!(shown().await, ["Bearer one", "1"], "not at each request");
+        tokio::time::advance(REREAD).await;
+        assert_eq!(shown().await, ["Bearer two", "2"]);
+        std::fs::remove_file(dir.path().join("secret")).unwrap();
+        place("token", "three");
+        tokio::time::advance(REREAD).await;
+        assert_eq!(shown().await, ["Bearer two", "2"], "all of them, or none");
+        assert_eq!(keys.current().await.signing.len(), 1);
+    }
 }

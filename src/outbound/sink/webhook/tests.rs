@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use url::Url;
 
-const OLD: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+pub const OLD: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const NEW: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
 type Got = (HeaderMap, Bytes);
@@ -68,7 +68,7 @@ async fn listen(receiver: Receiver) -> Url {
     url.parse().unwrap()
 }
 
-fn config(url: Url) -> WebhookConfig {
+pub fn config(url: Url) -> WebhookConfig {
     WebhookConfig {
         url,
         secrets: Vec::new(),
