@@ -4,12 +4,12 @@
 //! URL: the number of series does not grow with the fleet. Names are a contract (design section 8).
 
 mod fleet;
-mod kafka;
 mod make;
+mod sinks;
 mod zero;
 
 pub use fleet::FleetFamilies;
-pub use kafka::KafkaFamilies;
+pub use sinks::SinkFamilies;
 pub use zero::SessionWords;
 
 use make::{
@@ -68,11 +68,7 @@ pub struct Families {
     pub sink_lag_bytes: IntGaugeVec,
     pub sink_lag_seconds: prometheus::GaugeVec,
     pub sink_up: IntGaugeVec,
-    pub sink_circuit_open: IntGaugeVec,
-    pub sink_rebuilds_total: IntCounterVec,
-    pub sink_parked_keys: IntGaugeVec,
-    pub sink_parked_events: IntGaugeVec,
-    pub sink_parked_bytes: IntGaugeVec,
+    pub sink_ended: IntGaugeVec,
     pub sink_delivery_seconds: HistogramVec,
     pub config_last_reload_success: IntGauge,
     pub process_resident_memory_bytes: IntGauge,
@@ -287,31 +283,12 @@ impl Metrics {
                 "1 while the sink delivers, 0 while it fails or has ended",
                 &["sink"],
             )?,
-            sink_circuit_open: gauges(
+            sink_ended: gauges(
                 &r,
-                "sink_circuit_open",
-                "1 while the destination fails as a whole and is probed by one delivery at a time",
+                "sink_ended",
+                "1 once the sink delivers no more until the next start, e.g. as its receiver is gone",
                 &["sink"],
             )?,
-            sink_rebuilds_total: counters(
-                &r,
-                "sink_rebuilds_total",
-                "Times the sink's client was built anew; deliveries under way may then come twice",
-                &["sink"],
-            )?,
-            sink_parked_keys: gauges(
-                &r,
-                "sink_parked_keys",
-                "Keys that fail while others get through",
-                &["sink"],
-            )?,
-            sink_parked_events: gauges(
-                &r,
-                "sink_parked_events",
-                "Events that wait for their failing key, beside the position",
-                &["sink"],
-            )?,
-            sink_parked_bytes: gauges(&r, "sink_parked_bytes", "Bytes of parked events", &["sink"])?,
             sink_delivery_seconds: histograms(
                 &r,
                 "sink_delivery_seconds",
@@ -334,7 +311,7 @@ impl Metrics {
                 "process_cpu_seconds_total",
                 "User and system time used",
             )?,
-            fleet: FleetFamilies::new(r.clone(), KafkaFamilies::new(r.clone())?)?,
+            fleet: FleetFamilies::new(r.clone(), SinkFamilies::new(r.clone())?)?,
             registry: r,
         };
         families.build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);

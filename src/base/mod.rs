@@ -7,6 +7,7 @@ pub mod digest;
 pub mod encode;
 pub mod envelope;
 pub mod health;
+pub mod link;
 pub mod metrics;
 pub mod retry;
 pub mod schema;

@@ -38,6 +38,8 @@ mod tests_secrets;
 mod tests_sinks;
 #[cfg(test)]
 mod tests_spelling;
+#[cfg(test)]
+mod tests_webhooks;
 
 pub use keys::json_schema;
 pub use layers::Sources;

@@ -4,6 +4,10 @@
 //! JSON Schema are derived from them. Defaults stand in `config/cometbridge.toml`, so a key that has one is no
 //! `Option` here. Deliberately absent: what a value means.
 
+mod webhook;
+
+pub(super) use webhook::{Auth, ClientAuth, OAuth2, Refusal, Webhook, WebhookMode};
+
 use super::units::{Duration, Size};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
@@ -213,32 +217,6 @@ impl Oauth {
         let texts = [token_url, client_id, audience, ca].into_iter().any(Option::is_some);
         texts || client_secret.is_some() || client_auth.is_some() || !scopes.is_empty()
     }
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Webhook {
-    pub privacy: Option<Privacy>,
-    #[serde(rename = "match")]
-    pub matching: Match,
-    pub raw: bool,
-    pub start: Start,
-    pub max_lag: MaxLag,
-    pub retry: Retry,
-    pub park: Park,
-    pub url: Option<String>,
-    pub allow_plaintext: bool,
-    #[serde(default)]
-    pub secrets: Vec<Secret>,
-    pub unsigned: bool,
-    pub timeout: Duration,
-    pub connect_timeout: Duration,
-    pub concurrency: u32,
-    pub max_retry_after: Duration,
-    pub ca: Option<String>,
-    pub proxy: Option<String>,
-    #[serde(default)]
-    pub headers: BTreeMap<String, TextOrSecret>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -1,6 +1,7 @@
 //! The actions of the machine carried out: requests, waits, batches; the end of each is the next input.
 //!
-//! Deliberately absent: which action comes when (the machine), logins (`login`), gaps (`ledger`).
+//! Deliberately absent: which action comes when (the machine), requests on their way (`sending`), logins (`login`), gaps
+//! (`ledger`).
 
 use crate::inbound::Session;
 use crate::inbound::checkpoint;
@@ -8,12 +9,12 @@ use crate::inbound::dedup::{NotStored, Stored};
 use crate::inbound::ledger::Aside;
 use crate::inbound::normalise::Kinds;
 use crate::inbound::notes;
-use crate::inbound::session::bayeux::{self, Hold, Message, Meta, Request};
+use crate::inbound::session::bayeux::{self, Message, Meta, Request};
 use crate::inbound::session::machine::Machine;
 use crate::inbound::session::pending::Pending;
 use crate::inbound::session::protocol::{Action, Failure, FailureKind, Input};
 use crate::inbound::session::transport::Transport;
-use crate::inbound::site::{Errand, Opening};
+use crate::inbound::site::Opening;
 use crate::inbound::upkeep::{Event, Upkeep};
 use crate::journal::{Append, Checkpoint, Gap, Known};
 use futures_util::future::BoxFuture;
@@ -55,7 +56,9 @@ pub struct Held {
     /// The login under way starts from nothing: no cookies, and the base URL in use.
     pub fresh_login: bool,
     /// Seen during a wait, and the next connect has to know.
-    logged_out: bool,
+    pub(super) logged_out: bool,
+    /// The last poll was answered at once and for nothing, though its session lives: the next one may be, too.
+    pub(super) asks: bool,
     /// When the last checkpoint was written.
     pub(super) marked: tokio::time::Instant,
     /// What it was silent about by then.
@@ -66,11 +69,8 @@ pub struct Held {
 /// An idle session's checkpoint is renewed so often: what a crash costs in certainty of when a gap began.
 const MARK_EVERY: Duration = Duration::from_secs(5);
 
-/// See [`Held::unhurried`].
-const SHORT_POLL: Duration = Duration::from_secs(1);
-
 /// How a wait ended before its work did.
-enum Cut {
+pub(super) enum Cut {
     Stop,
     Leave,
     LoggedOut,
@@ -99,6 +99,7 @@ impl Held {
             useless: None,
             fresh_login: false,
             logged_out: false,
+            asks: false,
             marked: tokio::time::Instant::now(),
             silent: session.past.silent,
             stop,
@@ -166,7 +167,11 @@ impl Held {
     }
 
     /// Does the work with the upkeep beside it.
-    async fn beside<T>(&mut self, machine: &Machine, work: impl Future<Output = T>) -> Result<T, Cut> {
+    pub(super) async fn beside<T>(
+        &mut self,
+        machine: &Machine,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Cut> {
         let mut work = pin!(work);
         loop {
             tokio::select! {
@@ -182,77 +187,6 @@ impl Held {
                     }
                 }
             }
-        }
-    }
-
-    async fn send(&mut self, machine: &Machine, request: Request, timeout: Duration) -> Input {
-        let (site, transport) = (Arc::clone(&self.session.site), Arc::clone(&self.transport));
-        if matches!(request, Request::Handshake { .. }) {
-            self.upkeep.pause();
-            self.opening = None;
-        }
-        let connect = matches!(request, Request::Connect { .. });
-        if std::mem::take(&mut self.logged_out) && connect {
-            return Cut::LoggedOut.into();
-        }
-        let opens = matches!(request, Request::Handshake { .. });
-        let (request, timeout) = self.unhurried(request, timeout);
-        let work = async move {
-            let opening = if opens { Some(site.opening().await) } else { None };
-            match request {
-                // A held poll paces itself; everything else shares the site's pace.
-                Request::Connect { hold: Hold::Server, .. } => {}
-                // Many sessions go on at once when the service starts again.
-                Request::Connect { hold: Hold::Of(_), .. } => site.resume_turn(&transport.base()).await,
-                _ if transport.pinned() => site.admit_at(Errand::Open, &transport.base()).await,
-                _ => {
-                    if !site.admit_standing(Errand::Open, &transport.base()).await {
-                        return (Err(left()), opening);
-                    }
-                }
-            }
-            (transport.post(&request, timeout).await, opening)
-        };
-        let answer = match self.beside(machine, work).await {
-            Ok((answer, opening)) => {
-                if opening.is_some() {
-                    self.opening = opening;
-                }
-                answer
-            }
-            Err(cut) => return cut.into(),
-        };
-        self.answered(answer, connect)
-    }
-
-    /// After an outage thousands of sessions ask at once whether they live: where the budget has no turn for one,
-    /// it asks by a poll that is held for a moment.
-    fn unhurried(&self, request: Request, timeout: Duration) -> (Request, Duration) {
-        match request {
-            Request::Connect { id, client_id, ack, hold: Hold::None, window }
-                if self.session.site.crowded(&self.transport.base()) =>
-            {
-                let hold = Hold::Of(SHORT_POLL);
-                (Request::Connect { id, client_id, ack, hold, window }, timeout + SHORT_POLL)
-            }
-            other => (other, timeout),
-        }
-    }
-
-    /// Told to leave already, so nothing but a stop cuts it short.
-    async fn farewell(&mut self, request: Request, timeout: Duration) -> Input {
-        self.upkeep.pause();
-        let (site, transport) = (Arc::clone(&self.session.site), Arc::clone(&self.transport));
-        let work = async move {
-            site.admit_at(Errand::Open, &transport.base()).await;
-            transport.post(&request, timeout).await
-        };
-        tokio::select! {
-            answer = tokio::time::timeout(timeout, work) => match answer {
-                Ok(answer) => self.answered(answer, false),
-                Err(_) => Input::Timer,
-            },
-            () = self.stop.cancelled() => Input::Stop,
         }
     }
 
@@ -353,12 +287,6 @@ impl From<Cut> for Input {
             }
         }
     }
-}
-
-/// The session's host is gone and the site uses another: its login there is worth nothing now.
-fn left() -> Failure {
-    let text = "the host is gone; the session is opened anew at another base URL".to_owned();
-    Failure { kind: FailureKind::Unauthorized, text, retry_after: None }
 }
 
 async fn or_cut(

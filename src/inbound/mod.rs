@@ -20,6 +20,7 @@ mod presence;
 pub mod quarantine;
 pub mod reconcile;
 pub mod roster;
+mod sending;
 pub mod session;
 pub mod settings;
 pub mod site;

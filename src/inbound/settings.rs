@@ -1,10 +1,11 @@
 //! The checked settings of a site, as `config` hands them over.
 
+use crate::base::link::Way;
 use crate::base::secret::SecretRef;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
-use url::{Host, Url};
+use url::Url;
 
 /// One GWS site.
 #[derive(Clone, Debug)]
@@ -23,7 +24,7 @@ pub struct SiteConfig {
     /// Channels, the named sets expanded.
     pub channels: Vec<String>,
     pub roster: RosterConfig,
-    /// Over all agents of the site; held polls do not count.
+    /// Over all agents of the site; polls that are held or bring news do not count.
     pub requests_per_second: u32,
     pub logins_per_second: u32,
     pub ca: Option<PathBuf>,
@@ -70,6 +71,19 @@ pub struct SiteConfig {
     pub groups: BTreeMap<String, GroupConfig>,
 }
 
+impl SiteConfig {
+    /// How the way to the site is set, for the words when it breaks.
+    pub fn way(&self) -> Way<'_> {
+        Way {
+            party: "the server",
+            key: "base_url",
+            ca: self.ca.is_some(),
+            client_certificate: self.client_certificate.is_some(),
+            proxy: self.proxy.as_ref(),
+        }
+    }
+}
+
 /// What a group of agents is sent with, to reach one node.
 #[derive(Clone, Debug, Default)]
 pub struct GroupConfig {
@@ -110,16 +124,6 @@ pub enum Charset {
 pub enum Scope {
     Interaction,
     Agent,
-}
-
-/// Whether a URL names this machine: there, plain HTTP shows nothing to anybody.
-pub fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 /// Settings for tests.

@@ -65,6 +65,7 @@ impl Held {
             }
             transport.post(&request, timeout).await
         };
+        let began = tokio::time::Instant::now();
         let answer = tokio::select! {
             biased;
             stored = storing => return self.stored(stored),
@@ -76,6 +77,9 @@ impl Held {
         let input = self.answered(answer, false);
         // No such reply counts, and none is put aside.
         self.unreadable = Vec::new();
+        if parked {
+            self.judge(&input, self.at_once(began.elapsed(), timeout), false, None);
+        }
         let came = std::mem::replace(&mut self.messages, waiting);
         if !parked {
             self.messages.extend(came);

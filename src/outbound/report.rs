@@ -176,6 +176,7 @@ impl Report {
     /// The lane delivers no more; the daemon goes on.
     pub fn ended(&mut self, why: &str) {
         self.metrics.sink_up.with_label_values(&[&self.sink]).set(0);
+        self.metrics.sink_ended.with_label_values(&[&self.sink]).set(1);
         self.status(Status::Degraded(format!("ended: {why}")));
         tracing::error!(
             sink = self.sink,

@@ -1,5 +1,11 @@
 //! The checked settings of sinks, as `config` hands them over.
 
+mod webhook;
+
+pub use webhook::{
+    Auth, BatchLimits, HeaderSource, OAuth2, Rate, Refusal, Refusals, WebhookConfig, WebhookMode,
+};
+
 use crate::base::metrics::Metrics;
 use crate::base::retry::Backoff;
 use crate::base::secret::SecretRef;
@@ -139,30 +145,6 @@ pub struct OauthConfig {
 pub enum KafkaMode {
     Binary,
     Structured,
-}
-
-#[derive(Clone, Debug)]
-pub struct WebhookConfig {
-    pub url: Url,
-    /// Standard Webhooks secrets (`whsec_…` or plain base64); every one signs, so receivers can rotate. Empty
-    /// only where the operator said `unsigned = true`.
-    pub secrets: Vec<SecretRef>,
-    pub timeout: Duration,
-    pub connect_timeout: Duration,
-    pub concurrency: usize,
-    /// Upper bound for what a receiver's `Retry-After` may ask for.
-    pub max_retry_after: Duration,
-    pub ca: Option<PathBuf>,
-    pub proxy: Option<Url>,
-    pub allow_plaintext: bool,
-    pub headers: Vec<(String, HeaderSource)>,
-}
-
-/// A header's value: plain, or a secret by reference.
-#[derive(Clone, Debug)]
-pub enum HeaderSource {
-    Plain(String),
-    Secret(SecretRef),
 }
 
 #[derive(Clone, Debug, Default)]

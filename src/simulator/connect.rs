@@ -28,13 +28,15 @@ struct Turn {
     browser: String,
     number: u64,
     hold: Duration,
+    /// There are messages for it already.
+    news: bool,
     multiple: bool,
     wake: Arc<Wake>,
 }
 
 /// Serves a connect; only one that is `alone` in its request is held.
 pub async fn connect(hub: &Arc<Hub>, asker: Asker<'_>, request: &Request, alone: bool) -> Ended {
-    let turn = begin(&mut hub.state(), hub, asker, request, alone);
+    let turn = counted(&mut hub.state(), hub, asker, request, alone);
     let Some(turn) = turn else {
         return Ended::Reply(Box::new(Reply::unknown(request)), Vec::new());
     };
@@ -49,6 +51,17 @@ pub async fn connect(hub: &Arc<Hub>, asker: Asker<'_>, request: &Request, alone:
     finish(&mut hub.state(), hub, request, &turn)
 }
 
+/// A poll counts as a request where it is answered at once and for nothing. One that asks for no hold has counted
+/// when it came.
+fn counted(state: &mut State, hub: &Hub, asker: Asker<'_>, request: &Request, alone: bool) -> Option<Turn> {
+    let turn = begin(state, hub, asker, request, alone);
+    let polls = alone && !request.asks_no_hold();
+    if polls && turn.as_ref().is_none_or(|turn| turn.hold.is_zero() && !turn.news) {
+        state.peaks.request();
+    }
+    turn
+}
+
 fn begin(state: &mut State, hub: &Hub, asker: Asker<'_>, request: &Request, alone: bool) -> Option<Turn> {
     state.stats.connects += 1;
     let client = request.client_id.clone()?;
@@ -60,7 +73,8 @@ fn begin(state: &mut State, hub: &Hub, asker: Asker<'_>, request: &Request, alon
     let asked = request.asked_timeout();
     // As the Java server does: a resend is hurried only for a client that left the hold time to the server.
     let resend = acknowledged.is_some() && session.queue.has_unacknowledged() && asked.is_none();
-    let at_once = !alone || session.queue.has_fresh() || resend;
+    let news = session.queue.has_fresh() || resend;
+    let at_once = !alone || news;
     let browser = session.browser.clone();
     state.acknowledged(dropped);
     state.stats.duplicate_connects += u64::from(overtakes);
@@ -74,7 +88,7 @@ fn begin(state: &mut State, hub: &Hub, asker: Asker<'_>, request: &Request, alon
     if !hold.is_zero() {
         session.held = Some(Arc::clone(&wake));
     }
-    Some(Turn { client, browser, number, hold, multiple, wake })
+    Some(Turn { client, browser, number, hold, news, multiple, wake })
 }
 
 fn finish(state: &mut State, hub: &Hub, request: &Request, turn: &Turn) -> Ended {

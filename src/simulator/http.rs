@@ -6,7 +6,7 @@
 use super::damage::{hang_up, reply, spoils};
 use super::exchange::{self, Answer, Asker, Carried};
 use super::faults::{After, Before, On};
-use super::hub::{Hub, now, random_id};
+use super::hub::{Hub, State as World, now, random_id};
 use super::ledger::Damaged;
 use super::login::{self, Login, cookie, node_of};
 use super::rest;
@@ -118,13 +118,30 @@ fn admitted(
     headers: &HeaderMap,
     body: &Bytes,
 ) -> Result<(Admitted, Option<Before>), Box<Response>> {
-    let messages = wire::parse(body);
     let mut state = hub.state();
-    if !messages.as_ref().is_ok_and(|messages| may_be_held(messages)) {
+    let admitted = judged(&mut state, hub, method, headers, body);
+    let at_once = match &admitted {
+        Ok((admitted, before)) => {
+            !may_be_held(&admitted.messages) || before.as_ref().is_some_and(Before::answers)
+        }
+        Err(_) => true,
+    };
+    if at_once {
         state.peaks.request();
     }
-    let mut node = hub.node(&state, node_of(headers, hub.options.nodes));
-    let known = login::known(&state, hub, headers, node);
+    admitted
+}
+
+fn judged(
+    state: &mut World,
+    hub: &Hub,
+    method: &Method,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<(Admitted, Option<Before>), Box<Response>> {
+    let messages = wire::parse(body);
+    let mut node = hub.node(state, node_of(headers, hub.options.nodes));
+    let known = login::known(state, hub, headers, node);
     let about = messages.as_ref().map_or(On::Any, |messages| exchange::about(messages));
     let before = known.as_ref().and_then(|login| state.faults.before(&login.user, about));
     state.note_struck();
@@ -157,7 +174,8 @@ fn has_token(headers: &HeaderMap, login: &Login) -> bool {
     token == Some(login.csrf.as_str())
 }
 
-/// A poll: alone in its request, and it leaves the hold to the server or asks for one.
+/// A poll: alone in its request, and it leaves the hold to the server or asks for one. Whether it is held shows later
+/// (see `connect`).
 fn may_be_held(messages: &[wire::Request]) -> bool {
     matches!(messages, [one] if one.channel == CONNECT && !one.asks_no_hold())
 }

@@ -11,7 +11,8 @@
 //!
 //! # Steering: `/simulator/…`
 //!
-//! Whoever reaches the port may steer. Held polls are the only requests that budgets do not count.
+//! Whoever reaches the port may steer. Polls that are held or bring news are the only requests that the maxima do not
+//! count.
 //!
 //! | Route | Body or query | Answer |
 //! |---|---|---|

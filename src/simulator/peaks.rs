@@ -1,7 +1,9 @@
 //! How hard the clients press: requests and logins in any one second, login attempts by user.
 //!
-//! Held polls are not counted as requests, the simulator's own routes neither. Deliberately absent: limits; the
-//! simulator only watches.
+//! Every request that is answered at once counts, in the second it arrives. A poll counts unless it is held or has news
+//! to bring: so a connect does that asks for no hold, finds its session gone, is refused, or is struck by a fault before it
+//! is held (a delayed one counts after the delay, one that is never answered does not). The simulator's own routes do not
+//! count. Deliberately absent: limits; the simulator only watches.
 
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -55,7 +57,7 @@ pub struct Peaks {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Maxima {
-    /// Requests but held polls in any one second.
+    /// Requests in any one second, but polls that were held or brought news.
     pub max_requests_per_second: u64,
     pub max_logins_per_second: u64,
     /// Of any account.
@@ -65,6 +67,7 @@ pub struct Maxima {
 }
 
 impl Peaks {
+    /// A request is answered at once.
     pub fn request(&mut self) {
         self.requests.count(Instant::now());
     }
@@ -100,7 +103,8 @@ impl Peaks {
 
     /// Forgets the maxima and the attempts; a locked account stays locked.
     pub fn reset(&mut self) {
-        (self.requests.max, self.logins.max) = (0, 0);
+        // What came before is no part of a second that begins now.
+        (self.requests, self.logins) = (Rate::default(), Rate::default());
         self.accounts.retain(|_, account| account.locked);
         for account in self.accounts.values_mut() {
             *account = Attempts { locked: true, ..Attempts::default() };
@@ -144,6 +148,8 @@ mod tests {
         assert_eq!(peaks.maxima().max_requests_per_second, 3);
         peaks.reset();
         assert_eq!(peaks.maxima().max_requests_per_second, 0);
+        peaks.request();
+        assert_eq!(peaks.maxima().max_requests_per_second, 1);
     }
 
     #[test]

@@ -34,7 +34,8 @@ const LISTS: [&str; 10] = [
 /// Those of them that a server may show under their own path only.
 const SESSIONS: [&str; 2] = ["facebooksessions", "smssessions"];
 
-pub async fn version() -> Response {
+pub async fn version(extract::State(hub): Shared) -> Response {
+    hub.state().peaks.request();
     axum::Json(json!({"statusCode": 0, "version": "8.5.202.96"})).into_response()
 }
 
@@ -180,6 +181,7 @@ pub async fn services(extract::State(hub): Shared, headers: HeaderMap) -> Respon
 
 /// What a passive client does not send: counted and refused. A GET of what is not here is just not found.
 pub async fn foreign(extract::State(hub): Shared, method: Method) -> Response {
+    hub.state().peaks.request();
     if method.is_safe() {
         return answer(StatusCode::NOT_FOUND, 6, "Resource not found");
     }

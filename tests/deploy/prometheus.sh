@@ -34,7 +34,7 @@ cp "$alerts" "$work/"
 quiet "check config" promtool check config "$work/prometheus.yml"
 
 quiet "dashboard" python3 -m json.tool "$root/deploy/grafana/cometbridge.json"
-python3 "$here/prometheus_live.py" --rules "$root/src/base/metrics.rs" "$root/src/base/metrics/fleet.rs" "$root/src/base/metrics/kafka.rs" >"$work/dashboard.yml" || fail "see above"
+python3 "$here/prometheus_live.py" --rules "$root/src/base/metrics.rs" "$root/src/base/metrics/fleet.rs" "$root/src/base/metrics/sinks.rs" >"$work/dashboard.yml" || fail "see above"
 quiet "an expression of the dashboard" promtool check rules "$work/dashboard.yml"
 
 # The check itself must be able to fail.

@@ -4,6 +4,7 @@
 //! the wall clock: what is counted decides, and times are printed beside what they should be.
 
 mod brake;
+mod budget;
 mod clients;
 mod directory;
 mod disturbed;

@@ -27,3 +27,4 @@ mod session_faults;
 mod sink_faults;
 mod site_links;
 mod tidy;
+mod webhooks;

@@ -6,6 +6,5 @@ mod kafka_down;
 mod lag;
 mod parking;
 mod redrive;
-mod signatures;
 mod stdout_closed;
 mod webhook_answers;

@@ -121,7 +121,7 @@ fn metrics() -> BTreeSet<String> {
     let registered =
         text.split("let families = Families {").nth(1).unwrap().split("registry: r,").next().unwrap();
     let fleet = fs::read_to_string(root().join("src/base/metrics/fleet.rs")).unwrap();
-    let kafka = fs::read_to_string(root().join("src/base/metrics/kafka.rs")).unwrap();
+    let kafka = fs::read_to_string(root().join("src/base/metrics/sinks.rs")).unwrap();
     let registered = format!("{registered}{fleet}{kafka}");
     let compact: String = registered.split_whitespace().collect::<Vec<_>>().join(" ");
     compact

@@ -88,23 +88,23 @@ kafka() {
     install_part kafka "$want"
 }
 
-cometd_node() {
-    step=cometd-node
+# node_part NAME WHAT: the packages of NAME/package-lock.json, by their digests.
+node_part() {
+    step=$1
     local want
-    want=$(digest cometd-node/package.json cometd-node/package-lock.json)
-    if current cometd-node "$want"; then
-        say "cometd-node: up to date"
+    want=$(digest "$1/package.json" "$1/package-lock.json")
+    if current "$1" "$want"; then
+        say "$1: up to date"
         return
     fi
     need node "apt-get install -y --no-install-recommends nodejs npm"
     need npm "apt-get install -y --no-install-recommends npm"
-    say "cometd-node: installing the Node CometD server with npm"
-    fresh cometd-node
-    cp "$here/cometd-node/package.json" "$here/cometd-node/package-lock.json" "$cache/cometd-node.new/"
-    quiet "$cache/cometd-node.log" npm ci --prefix "$cache/cometd-node.new" --omit=dev --ignore-scripts \
-        --no-audit --no-fund ||
-        fail "the package cometd-nodejs-server (see above; it needs the npm registry)" "$here/setup.sh"
-    install_part cometd-node "$want"
+    say "$1: installing $2 with npm"
+    fresh "$1"
+    cp "$here/$1/package.json" "$here/$1/package-lock.json" "$cache/$1.new/"
+    quiet "$cache/$1.log" npm ci --prefix "$cache/$1.new" --omit=dev --ignore-scripts --no-audit --no-fund ||
+        fail "$2 (see above; it needs the npm registry)" "$here/setup.sh"
+    install_part "$1" "$want"
 }
 
 python_tools() {
@@ -175,7 +175,8 @@ flock 9
 
 cometd_java
 kafka
-cometd_node
+node_part cometd-node "the Node CometD server"
+node_part receivers-node "the Standard Webhooks library and the CloudEvents SDK"
 python_tools
 fsync_shim
 prometheus

@@ -3,12 +3,12 @@
 //!
 //! Deliberately absent: the rest of the list; its parent hands these fields on as its own.
 
-use super::{KafkaFamilies, Registered, counters, float_gauges, gauges};
+use super::{Registered, SinkFamilies, counters, float_gauges, gauges};
 use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec, Registry};
 
 /// Fields are named as the metrics are, without the prefix.
 pub struct FleetFamilies {
-    kafka: KafkaFamilies,
+    kafka: SinkFamilies,
     pub site_requests_total: IntCounterVec,
     pub site_logins_per_second: GaugeVec,
     pub site_breaker_open: IntGaugeVec,
@@ -29,7 +29,7 @@ pub struct FleetFamilies {
     pub roster_changes_total: IntCounterVec,
 }
 
-pub(super) const ERRANDS: &[&str] = &["login", "open", "keep-alive", "read"];
+pub(super) const ERRANDS: &[&str] = &["login", "open", "poll", "keep-alive", "read"];
 pub(super) const PAUSES: &[&str] = &["operator", "disturbed", "directory"];
 pub(super) const STANDINGS: &[&str] =
     &["live", "quiet", "silent", "unverified", "refused", "stalled", "down"];
@@ -40,21 +40,21 @@ pub(super) const RECOVERED: &[&str] = &["yes", "partly", "no"];
 pub(super) const CHANGES: &[&str] = &["added", "removed", "changed"];
 
 impl std::ops::Deref for FleetFamilies {
-    type Target = KafkaFamilies;
-    fn deref(&self) -> &KafkaFamilies {
+    type Target = SinkFamilies;
+    fn deref(&self) -> &SinkFamilies {
         &self.kafka
     }
 }
 
 impl FleetFamilies {
     #[expect(clippy::too_many_lines, reason = "one entry a metric: the list is the point")]
-    pub(super) fn new(r: Registry, kafka: KafkaFamilies) -> Registered<FleetFamilies> {
+    pub(super) fn new(r: Registry, kafka: SinkFamilies) -> Registered<FleetFamilies> {
         Ok(FleetFamilies {
             kafka,
             site_requests_total: counters(
                 &r,
                 "site_requests_total",
-                "Requests admitted, held polls not counted, by errand: login, open, keep-alive, read",
+                "Requests sent, by errand: login, open, keep-alive, read; poll: only those that were not held and brought no news",
                 &["site", "errand"],
             )?,
             site_logins_per_second: float_gauges(

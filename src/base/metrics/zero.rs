@@ -106,6 +106,7 @@ impl Metrics {
         self.sink_parked_keys.with_label_values(&[sink]);
         self.sink_parked_events.with_label_values(&[sink]);
         self.sink_parked_bytes.with_label_values(&[sink]);
+        self.sink_ended.with_label_values(&[sink]);
         self.sink_delivery_seconds.with_label_values(&[sink]);
         if kind == "kafka" {
             self.zero_kafka(sink);
@@ -127,7 +128,7 @@ mod tests {
         let text = metrics.render();
         let declared = include_str!("../metrics.rs").split("pub build_info").nth(1).unwrap();
         let second = include_str!("fleet.rs").split("pub struct FleetFamilies").nth(1).unwrap();
-        let third = include_str!("kafka.rs").split("pub struct KafkaFamilies").nth(1).unwrap();
+        let third = include_str!("sinks.rs").split("pub struct SinkFamilies").nth(1).unwrap();
         let fields = [declared, second, third].map(|text| text.split("\n}").next().unwrap());
         let fields = fields.iter().flat_map(|text| text.lines()).skip(1);
         for name in fields.filter_map(|line| line.trim().strip_prefix("pub ")?.split(':').next()) {

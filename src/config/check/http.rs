@@ -3,10 +3,10 @@
 //! Deliberately absent: dialling any of them.
 
 use super::Check;
+use crate::base::link::is_loopback;
 use crate::base::secret::SecretRef;
 use crate::config::raw;
 use crate::config::tree::Path;
-use crate::inbound::settings::is_loopback;
 use std::collections::{BTreeMap, HashSet};
 use url::Url;
 
@@ -53,8 +53,24 @@ impl Check<'_> {
         }
     }
 
+    /// `proxy` and `proxy_password` of a table.
+    pub(super) fn proxy(
+        &mut self,
+        table: &Path,
+        url: Option<&String>,
+        password: Option<&raw::Secret>,
+    ) -> (Option<Url>, Option<SecretRef>) {
+        let url = self.proxy_url(&table.key("proxy"), url);
+        let Some(password) = password else { return (url, None) };
+        let at = table.key("proxy_password");
+        if url.as_ref().is_none_or(|url| url.username().is_empty()) {
+            self.fault(&at, "goes with a user name in proxy: http://USER@host:port");
+        }
+        (url, self.secret(&at, password, false))
+    }
+
     /// An HTTP proxy. A user name may stand in it, a password not.
-    pub(super) fn proxy(&mut self, at: &Path, text: Option<&String>) -> Option<Url> {
+    fn proxy_url(&mut self, at: &Path, text: Option<&String>) -> Option<Url> {
         let text = text?;
         let fault = match Url::parse(text) {
             Err(error) => format!("this is not a URL: {error}"),

@@ -4,9 +4,9 @@
 //! network, and its list changes with its releases.
 
 use super::Check;
+use crate::base::link::is_loopback;
 use crate::config::raw::{self, TextOrSecret};
 use crate::config::tree::Path;
-use crate::inbound::settings::is_loopback;
 use crate::outbound::settings::{KafkaConfig, KafkaMode, OauthConfig};
 use crate::outbound::sink::kafka::template::{Fault, PLACEHOLDERS as OF_EVENTS, Template};
 use std::collections::BTreeMap;

@@ -9,6 +9,7 @@ mod http;
 mod kafka;
 mod sink;
 mod site;
+mod webhook;
 
 use super::findings::{Finding, Findings, locate};
 use super::layers::{Layer, Sources};

@@ -1,30 +1,16 @@
 //! The tables of sinks → their settings.
 //!
-//! Deliberately absent: Kafka's own part (see `kafka`), and whether a destination answers (`check --live`).
+//! Deliberately absent: Kafka's and webhooks' own parts (see `kafka`, `webhook`), and whether a destination answers (`check --live`).
 
-use super::http::Header;
-use super::{Check, HOUR, MILLI, MINUTE, YEAR};
+use super::{Check, HOUR, MILLI, YEAR};
 use crate::base::envelope::{event, medium};
 use crate::base::retry::Backoff;
 use crate::config::raw;
 use crate::config::tree::Path;
 use crate::outbound::settings::{
-    HeaderSource, Match, MaxLag, OnLimit, Park, Privacy, RetryPolicy, SinkConfig, Start, StdoutConfig,
-    Target, WebhookConfig,
+    Match, MaxLag, OnLimit, Park, Privacy, RetryPolicy, SinkConfig, Start, StdoutConfig, Target,
 };
 use std::collections::BTreeMap;
-
-/// Headers that the webhook sets itself.
-const OWN_HEADERS: [&str; 8] = [
-    "host",
-    "connection",
-    "content-length",
-    "content-type",
-    "transfer-encoding",
-    "webhook-id",
-    "webhook-timestamp",
-    "webhook-signature",
-];
 
 /// What every kind of sink has.
 struct Common<'a> {
@@ -179,57 +165,5 @@ impl Check<'_> {
             keys: usize::try_from(keys).unwrap_or(usize::MAX),
             bytes: self.size(&at.key("bytes"), raw.bytes, 0, 1 << 50),
         }
-    }
-
-    fn webhook(&mut self, at: &Path, raw: &raw::Webhook) -> Option<WebhookConfig> {
-        let key = at.key("url");
-        let url = match &raw.url {
-            Some(url) => self.url(at, &key, url, raw.allow_plaintext),
-            None => {
-                self.missing(
-                    &key,
-                    "url is missing: where events are posted to, e.g. \"https://crm.example.com/hooks\"",
-                );
-                None
-            }
-        };
-        let secrets = at.key("secrets");
-        match (raw.secrets.is_empty(), raw.unsigned) {
-            (true, false) => {
-                let what = format!(
-                    "at least one secret is needed to sign with; without signatures set {} = true",
-                    at.key("unsigned")
-                );
-                self.missing(&secrets, what);
-            }
-            (false, true) => {
-                self.fault(&at.key("unsigned"), "unsigned, and yet there are secrets: drop one of the two");
-            }
-            _ => {}
-        }
-        let places = raw.secrets.iter().enumerate();
-        let places: Vec<_> =
-            places.filter_map(|(index, place)| self.secret(&secrets.index(index), place, false)).collect();
-        let headers = self.headers(&at.key("headers"), &raw.headers, &OWN_HEADERS);
-        let headers = headers.into_iter().map(|(name, value)| {
-            let value = match value {
-                Header::Plain(text) => HeaderSource::Plain(text),
-                Header::Secret(place) => HeaderSource::Secret(place),
-            };
-            (name, value)
-        });
-        let concurrency = self.number(&at.key("concurrency"), raw.concurrency, 1, 1_000);
-        Some(WebhookConfig {
-            secrets: places,
-            timeout: self.span(&at.key("timeout"), raw.timeout, MILLI, 10 * MINUTE),
-            connect_timeout: self.span(&at.key("connect_timeout"), raw.connect_timeout, MILLI, 10 * MINUTE),
-            concurrency: usize::try_from(concurrency).unwrap_or(1),
-            max_retry_after: self.span(&at.key("max_retry_after"), raw.max_retry_after, MILLI, 24 * HOUR),
-            ca: self.authorities(&at.key("ca"), raw.ca.as_ref()),
-            proxy: self.proxy(&at.key("proxy"), raw.proxy.as_ref()),
-            allow_plaintext: raw.allow_plaintext,
-            headers: headers.collect(),
-            url: url?,
-        })
     }
 }

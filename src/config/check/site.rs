@@ -4,7 +4,6 @@
 
 use super::group::site_headers;
 use super::{Check, HOUR, MILLI, MINUTE};
-use crate::base::secret::SecretRef;
 use crate::config::findings::nearest;
 use crate::config::raw::{self, OneOrMore};
 use crate::config::tree::Path;
@@ -49,7 +48,7 @@ impl Check<'_> {
         let (max_reply, max_message) = self.sizes(at, &raw);
         let roster = self.roster(&at.key("roster"), &raw.roster);
         let groups = self.groups(at, &raw);
-        let (proxy, proxy_password) = self.site_proxy(at, &raw);
+        let (proxy, proxy_password) = self.proxy(at, raw.proxy.as_ref(), raw.proxy_password.as_ref());
         let (keep_alive, reconcile_every) = (self.keep_alive(at, &raw), self.reconcile_every(at, &raw));
         let headers = self.headers(&at.key("headers"), &raw.headers, &OWN_HEADERS);
         let ca = self.authorities(&at.key("ca"), raw.ca.as_ref());
@@ -99,17 +98,6 @@ impl Check<'_> {
             groups,
             roster: roster?,
         })
-    }
-
-    fn site_proxy(&mut self, at: &Path, raw: &raw::Site) -> (Option<Url>, Option<SecretRef>) {
-        let proxy = self.proxy(&at.key("proxy"), raw.proxy.as_ref());
-        if raw.proxy_password.is_some() && proxy.as_ref().is_none_or(|proxy| proxy.username().is_empty()) {
-            self.fault(&at.key("proxy_password"), "goes with a user name in proxy: http://USER@host:port");
-        }
-        let proxy_password = raw.proxy_password.as_ref();
-        let proxy_password =
-            proxy_password.and_then(|place| self.secret(&at.key("proxy_password"), place, false));
-        (proxy, proxy_password)
     }
 
     fn base_urls(&mut self, table: &Path, raw: &raw::Site) -> Vec<Url> {

@@ -171,7 +171,7 @@ impl Accounts {
                 return Leave::Refused(text);
             }
             match pinned {
-                Some(base) => site.admit_at(Errand::Login, base).await,
+                Some(base) => drop(site.admit_at(Errand::Login, base).await),
                 None => site.admit(Errand::Login).await,
             }
             if self.lock().open_to(agent) {

@@ -2,10 +2,10 @@
 //!
 //! Deliberately absent: how it was seen.
 
+use crate::base::link::host;
 use crate::base::time::{Millis, rfc3339};
 use crate::inbound::session::bayeux::{Hold, Meta, Request};
 use crate::inbound::session::protocol::{Failure, FailureKind};
-use crate::inbound::session::transport::host;
 use crate::inbound::settings::SiteConfig;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};

@@ -9,7 +9,7 @@ use super::{enter, lock, node, reason};
 use crate::base::time::{Clock, Millis};
 use crate::inbound::normalise::{Context, normalise};
 use crate::inbound::roster::Agent;
-use crate::inbound::session::bayeux::{self, Message, Request};
+use crate::inbound::session::bayeux::{self, Hold, Message, Request};
 use crate::inbound::session::machine::Machine;
 use crate::inbound::session::protocol::{Action, Failure, FailureKind, Input, LoginFailure, Moment, Note};
 use crate::inbound::session::transport::Transport;
@@ -121,7 +121,7 @@ pub async fn polls(
                 }
                 Action::Send { request, timeout } => {
                     let began = Instant::now();
-                    if !matches!(request, Request::Connect { .. }) {
+                    if !matches!(request, Request::Connect { hold: Hold::Server | Hold::Of(_), .. }) {
                         site.admit(Errand::Open).await;
                     }
                     let answer = transport.post(&request, timeout).await;

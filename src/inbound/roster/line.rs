@@ -3,8 +3,9 @@
 //! Deliberately absent: what two lines may not share (see `parse`). No message repeats a user name.
 
 use super::Agent;
+use crate::base::link::is_loopback;
 use crate::base::secret::SecretRef;
-use crate::inbound::settings::{SiteConfig, is_loopback};
+use crate::inbound::settings::SiteConfig;
 use url::Url;
 
 /// Every column there is.

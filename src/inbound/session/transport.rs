@@ -4,16 +4,15 @@
 //! Deliberately absent: the meaning of a body.
 
 mod cause;
-mod tls;
 
-pub use cause::{chain, host, innermost, kind};
+pub use cause::{asked_wait, kind, refused};
 
-use crate::base::retry::retry_after;
+use crate::base::link::{host, sent_away};
 use crate::inbound::session::bayeux::{Hold, Request};
 use crate::inbound::session::login::ME;
 use crate::inbound::session::protocol::{Failure, FailureKind};
 use crate::inbound::site::{Errand, Heard, Site};
-use cause::{broken, sent_away};
+use cause::{broken, network, silent};
 use cookie_store::CookieStore;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
@@ -62,6 +61,15 @@ const MAX_COOKIE: usize = 4096;
 const MAX_KEPT: usize = 4 << 20;
 /// Redirects followed for one request.
 const MAX_REDIRECTS: usize = 3;
+
+/// When an answer is to be expected.
+#[derive(Clone, Copy, PartialEq)]
+enum Expected {
+    AtOnce,
+    Held,
+    /// At once where the session is gone.
+    Either,
+}
 
 /// An answer read whole.
 pub struct Answer {
@@ -132,23 +140,46 @@ impl Transport {
             headers.remove(header::AUTHORIZATION);
         }
         let request = self.site.client.get(url.clone()).headers(headers);
-        let answer = self.exchange(request, &url, timeout, false, &mut Vec::new()).await?;
+        let answer = self.exchange(request, &url, timeout, Expected::AtOnce, &mut Vec::new()).await?;
         self.take_csrf(&answer.headers);
         Ok(answer)
     }
 
     /// Posts a Bayeux request; only status 200 with a body is a reply.
-    pub async fn post(&self, request: &Request, timeout: Duration) -> Result<Vec<u8>, Failure> {
+    pub fn post(
+        &self,
+        request: &Request,
+        timeout: Duration,
+    ) -> impl Future<Output = Result<Vec<u8>, Failure>> {
+        let held = matches!(request, Request::Connect { hold: Hold::Server | Hold::Of(_), .. });
+        self.send(request, timeout, if held { Expected::Held } else { Expected::AtOnce })
+    }
+
+    /// A poll of a session that may be gone: it says as much of its host as any other request.
+    pub fn ask(
+        &self,
+        request: &Request,
+        timeout: Duration,
+    ) -> impl Future<Output = Result<Vec<u8>, Failure>> {
+        self.send(request, timeout, Expected::Either)
+    }
+
+    async fn send(
+        &self,
+        request: &Request,
+        timeout: Duration,
+        expected: Expected,
+    ) -> Result<Vec<u8>, Failure> {
         let mut path = self.site.config.notifications_path.clone();
         if self.site.config.append_message_type {
             path.push_str(request.suffix());
         }
         let mut url = self.url(&path);
-        let held = matches!(request, Request::Connect { hold: Hold::Server | Hold::Of(_), .. });
         let mut body = Vec::new();
         for _ in 0..=MAX_REDIRECTS {
             let post = self.site.client.post(url.clone()).headers(self.headers(&url, true));
-            let exchanged = self.exchange(post.body(request.body()), &url, timeout, held, &mut body).await;
+            let exchanged =
+                self.exchange(post.body(request.body()), &url, timeout, expected, &mut body).await;
             let answer = match exchanged {
                 Err(failure) if failure.kind == FailureKind::Unreadable => {
                     // The same of it at each try, however it comes.
@@ -162,7 +193,7 @@ impl Transport {
             };
             match redirected(&answer, &url) {
                 Some(next) => {
-                    if !held {
+                    if expected != Expected::Held {
                         self.site.admit_at(Errand::Open, &next).await;
                     }
                     url = next;
@@ -259,7 +290,7 @@ impl Transport {
         request: reqwest::RequestBuilder,
         url: &Url,
         timeout: Duration,
-        held: bool,
+        expected: Expected,
         body: &mut Vec<u8>,
     ) -> Result<Answer, Failure> {
         body.clear();
@@ -267,9 +298,9 @@ impl Transport {
         let began = self.begin(request, url, started + timeout, timeout).await;
         let heard = Heard {
             result: began.as_ref().map(|response| response.status().as_u16()).map_err(|failure| failure.kind),
-            took: started.elapsed(),
+            took: (expected == Expected::AtOnce).then(|| started.elapsed()),
             retry_after: began.as_ref().ok().and_then(|response| asked_wait(response.headers())),
-            held,
+            held: expected == Expected::Held,
         };
         let mut response = match began {
             Ok(response) => response,
@@ -300,7 +331,7 @@ impl Transport {
             headers: response.headers().clone(),
             body: std::mem::take(body),
         };
-        match sent_away(&answer, url, &self.site.config) {
+        match sent_away(answer.status, &answer.body, url, &self.site.config.way()) {
             Some(text) => Err(Failure { kind: FailureKind::Http, text, retry_after: None }),
             None => Ok(answer),
         }
@@ -356,42 +387,6 @@ fn redirected(answer: &Answer, url: &Url) -> Option<Url> {
     let same_port =
         next.port_or_known_default() == url.port_or_known_default() || next.scheme() != url.scheme();
     (safe && same_port && next.host_str() == url.host_str()).then_some(next)
-}
-
-fn network(text: String) -> Failure {
-    Failure { kind: FailureKind::Network, text, retry_after: None }
-}
-
-fn silent(url: &Url, timeout: Duration) -> Failure {
-    let text = format!("{}: no answer within {} s", host(url), timeout.as_secs());
-    Failure { kind: FailureKind::Timeout, text, retry_after: None }
-}
-
-/// A status that is no reply, in words that say what to look at.
-pub fn refused(answer: &Answer, what: &str, url: &Url) -> Failure {
-    let status = answer.status;
-    let at = format!("{}{}", host(url), url.path());
-    let (kind, hint) = match status.as_u16() {
-        401 | 403 if String::from_utf8_lossy(&answer.body).to_ascii_uppercase().contains("CSRF") => {
-            (FailureKind::Unauthorized, "the server wants another CSRF token; a new one is fetched")
-        }
-        401 | 403 => (FailureKind::Unauthorized, "the HTTP session is not (or no longer) logged in"),
-        404 => (FailureKind::Http, "nothing is there: check base_url and notifications_path"),
-        300..=399 => (
-            FailureKind::Http,
-            "a redirect that is not followed (only 307 and 308 within the same host are): set base_url to the final address",
-        ),
-        429 => (FailureKind::Http, "too many requests"),
-        _ => (FailureKind::Http, "no reply"),
-    };
-    let retry_after = asked_wait(&answer.headers);
-    Failure { kind, text: format!("{what}: {at} answered HTTP {status}: {hint}"), retry_after }
-}
-
-/// What the server asks for by `Retry-After`.
-pub fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
-    retry_after(text, jiff::Timestamp::now().as_millisecond())
 }
 
 #[cfg(test)]

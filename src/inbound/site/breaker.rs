@@ -30,6 +30,17 @@ pub struct Host {
     /// A proxy's refusals in a row.
     refusals: u32,
     paused: Option<Instant>,
+    /// How the poll ended that asked last whether its session lives; not of a time before the host failed.
+    asked: Option<Asked>,
+}
+
+/// How a poll ended that asked whether its session lives (see `asking`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// It was held, or brought news.
+    Lives,
+    /// It was answered at once, and for nothing.
+    InVain,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -92,6 +103,7 @@ impl Host {
             polls: Polls::default(),
             refusals: 0,
             paused: None,
+            asked: None,
         }
     }
 
@@ -121,6 +133,14 @@ impl Host {
 
     pub fn paused_until(&self) -> Option<Instant> {
         self.paused
+    }
+
+    pub fn asked(&self) -> Option<Asked> {
+        self.asked
+    }
+
+    pub fn note_asked(&mut self, asked: Asked) {
+        self.asked = Some(asked);
     }
 
     /// A request leaves. While the host counts as gone it is the one that tries.
@@ -208,6 +228,7 @@ impl Host {
     fn open(&mut self, attempt: u32, now: Instant, random: f64) {
         self.state = State::Open { until: now + self.backoff.jitter_upward(attempt, random), attempt };
         self.failures = 0;
+        self.asked = None;
     }
 }
 
@@ -231,7 +252,7 @@ mod tests {
     }
 
     fn heard(result: Result<u16, FailureKind>, held: bool) -> Heard {
-        Heard { result, took: Duration::ZERO, retry_after: None, held }
+        Heard { result, took: None, retry_after: None, held }
     }
 
     const GONE: Result<u16, FailureKind> = Err(FailureKind::Network);

@@ -2,18 +2,15 @@
 //!
 //! One client for all sessions: a client of its own costs 130 KiB and 2 ms. Deliberately absent: cookies.
 
+use crate::base::link::{self, innermost};
 use crate::base::secret::SecretRef;
-use crate::inbound::session::transport::{Pin, chain, innermost};
+use crate::inbound::session::transport::Pin;
 use crate::inbound::settings::{GroupConfig, HeaderValue as HeaderSource, SiteConfig};
 use crate::inbound::site::Error;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
-use std::path::Path;
 use std::time::Duration;
 use url::Url;
-use zeroize::Zeroizing;
 
 pub async fn client(config: &SiteConfig) -> Result<reqwest::Client, Error> {
     let fault = |key, reason: String| Error::Setting { site: config.name.clone(), key, reason };
@@ -31,11 +28,11 @@ pub async fn client(config: &SiteConfig) -> Result<reqwest::Client, Error> {
         .pool_idle_timeout(Duration::from_secs(20));
     if let Some(path) = &config.ca {
         // Theirs alone: who names an authority does not want to trust all others, too.
-        builder = builder.tls_certs_only(authorities(path).map_err(|reason| fault("ca", reason))?);
+        builder = builder.tls_certs_only(link::authorities(path).map_err(|reason| fault("ca", reason))?);
     }
     if let Some(reference) = &config.client_certificate {
         let pem = secret(&config.name, reference).await?;
-        let identity = identity(&pem).map_err(|reason| format!("{reference}: {reason}"));
+        let identity = link::identity(&pem).map_err(|reason| format!("{reference}: {reason}"));
         builder = builder.identity(identity.map_err(|reason| fault("client_certificate", reason))?);
     }
     if let Some(url) = &config.proxy {
@@ -53,45 +50,16 @@ async fn secret(site: &str, reference: &SecretRef) -> Result<SecretString, Error
     reference.read(None).await.map_err(|source| Error::Secret { site: site.to_owned(), source })
 }
 
-/// A client of nothing but one file: what it can not be built for is that file's fault.
-fn alone(certificates: Vec<reqwest::Certificate>) -> reqwest::ClientBuilder {
-    reqwest::Client::builder().no_proxy().tls_certs_only(certificates)
-}
-
-fn authorities(path: &Path) -> Result<Vec<reqwest::Certificate>, String> {
-    let at = |reason: String| format!("{}: {reason}", path.display());
-    let pem = std::fs::read(path).map_err(|error| at(error.to_string()))?;
-    let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| at(innermost(&error)))?;
-    match alone(certificates.clone()).build() {
-        Ok(_) => Ok(certificates),
-        Err(error) => Err(at(format!("what stands in it is no certificate: {}", innermost(&error)))),
-    }
-}
-
-fn identity(pem: &SecretString) -> Result<reqwest::Identity, String> {
-    let identity = reqwest::Identity::from_pem(pem.expose_secret().as_bytes())
-        .map_err(|_| "expected a certificate and its key in PEM, the key without a passphrase".to_owned())?;
-    let Err(error) = alone(Vec::new()).identity(identity.clone()).build() else { return Ok(identity) };
-    Err(match chain(&error).find_map(|one| one.downcast_ref::<rustls::Error>()) {
-        Some(rustls::Error::InconsistentKeys(_)) => "the key is not that of the certificate".to_owned(),
-        Some(rustls::Error::InvalidCertificate(_)) => "what stands in it is no certificate".to_owned(),
-        _ => format!("the key can not be used: {}", innermost(&error)),
-    })
-}
-
-/// Name and password are sent as they are: within the URL a `%` of the password would be taken for a code.
 async fn proxy(config: &SiteConfig, url: &Url) -> Result<reqwest::Proxy, Error> {
-    let fault = |reason: String| Error::Setting { site: config.name.clone(), key: "proxy", reason };
-    let proxy = reqwest::Proxy::all(url.clone()).map_err(|error| fault(innermost(&error)))?;
-    let Some(reference) = &config.proxy_password else { return Ok(proxy) };
-    let password = secret(&config.name, reference).await?;
-    let name = percent_encoding::percent_decode_str(url.username()).decode_utf8_lossy();
-    let pair = Zeroizing::new(format!("{name}:{}", password.expose_secret()));
-    let login = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
-    let mut login =
-        HeaderValue::from_str(&login).map_err(|_| fault("the login can not be sent".to_owned()))?;
-    login.set_sensitive(true);
-    Ok(proxy.custom_http_auth(login))
+    let password = match &config.proxy_password {
+        Some(reference) => Some(secret(&config.name, reference).await?),
+        None => None,
+    };
+    link::proxy(url, password.as_ref()).map_err(|reason| Error::Setting {
+        site: config.name.clone(),
+        key: "proxy",
+        reason,
+    })
 }
 
 /// Static headers, of the site or of a group; secrets are read now.

@@ -1,13 +1,15 @@
 //! Who may send next: one budget, queues by errand, hosts that may be left alone for a while.
 //!
-//! Order among those who may leave: what keeps something alive, then what was begun (handshakes, subscriptions),
-//! then new logins; every fourth turn it is the other way round, so that none of them starves: when thousands ask at
-//! once whether their sessions live, the first of them log in again meanwhile. Readings go when nobody else can. First come, first served within an errand. A waiter who has left is passed over and
-//! costs no turn. Pure but for the handing over: every function is told the time. Deliberately absent: timers.
+//! Order among those who may leave: what keeps something alive, polls that ask whether a session lives, what was begun
+//! (handshakes, subscriptions), then new logins. Where the last one that asked at a host did so in vain, the others come
+//! after all that: what they would save is gone, and who knows that it is gone has to come back. Every fourth turn it is
+//! the other way round, so that none of them starves. Readings go when nobody else can. First come, first served within
+//! an errand. A waiter who has left is passed over and costs no turn. Pure but for the handing over: every function is
+//! told the time. Deliberately absent: timers, and what becomes of a poll's turn (see `asking`).
 
 use crate::base::retry::Backoff;
 use crate::inbound::settings::SiteConfig;
-use crate::inbound::site::breaker::{Change, Host, Verdict, verdict};
+use crate::inbound::site::breaker::{Asked, Change, Host, Verdict, verdict};
 use crate::inbound::site::pace::{Giving, Pace};
 use crate::inbound::site::{Errand, Heard};
 use std::collections::{HashMap, VecDeque};
@@ -41,7 +43,7 @@ pub enum To {
 }
 
 pub struct Gate {
-    all: Pace,
+    pub(super) all: Pace,
     logins: Pace,
     reads: Pace,
     giving: Giving,
@@ -53,7 +55,7 @@ pub struct Gate {
     bases: Vec<usize>,
     /// Place in `bases`.
     current: usize,
-    lanes: Vec<(To, [VecDeque<Waiter>; 4])>,
+    lanes: Vec<(To, [VecDeque<Waiter>; ERRANDS.len()])>,
     tickets: u64,
     turns: u64,
     waiting: usize,
@@ -65,7 +67,7 @@ pub struct Gate {
 
 struct Waiter {
     ticket: u64,
-    go: oneshot::Sender<()>,
+    go: oneshot::Sender<Instant>,
 }
 
 /// What one exchange changed: for the log and the metrics.
@@ -144,12 +146,6 @@ impl Gate {
         places.filter(|(place, host)| *place != self.current && gone(host)).map(|(place, _)| place).collect()
     }
 
-    /// Whether a proxy refuses us on the way to this host.
-    pub fn barred(&mut self, url: &Url, now: Instant) -> bool {
-        let host = self.host(url).and_then(|number| self.hosts.get(number));
-        host.and_then(Host::barred_until).is_some_and(|until| until > now)
-    }
-
     /// Hosts that count as gone.
     pub fn open_breakers(&self) -> usize {
         self.hosts.iter().filter(|host| !host.closed()).count()
@@ -159,23 +155,24 @@ impl Gate {
         self.giving.rate(now)
     }
 
-    /// Whether a connect to this host would wait for its turn longer than a poll that is held for a moment takes, and
-    /// nothing but the budget is in its way. Logins and readings that wait for paces of their own are not.
-    pub fn crowded(&mut self, url: &Url, now: Instant) -> bool {
-        let there = self.host(url).and_then(|number| self.hosts.get(number));
-        if there.is_some_and(|host| host.ready_at(now) > now) {
-            return false;
-        }
+    /// Whether a connect would wait for its turn longer than a poll that is held for a moment takes. Logins and readings
+    /// that wait for paces of their own do not count.
+    pub fn crowded(&self, now: Instant) -> bool {
         let before = |errand| {
-            let queues = self.lanes.iter().filter_map(|(_, queues)| queues.get(rank(errand)));
+            let queues = self.lanes.iter().filter_map(|(_, queues)| queues.get(place(errand)));
             queues.map(VecDeque::len).sum::<usize>()
         };
-        let ahead = self.all.time_of(before(Errand::Open) + before(Errand::KeepAlive));
-        self.all.ready_at(now).saturating_duration_since(now) + ahead >= LONG_TURN
+        let ahead = [Errand::Open, Errand::Poll, Errand::KeepAlive].map(before).iter().sum();
+        self.all.ready_at(now).saturating_duration_since(now) + self.all.time_of(ahead) >= LONG_TURN
     }
 
-    /// Queues up; the receiver is told when the request may leave.
-    pub fn enter(&mut self, errand: Errand, to: To) -> oneshot::Receiver<()> {
+    /// The host of this URL, where it is known.
+    pub(super) fn host_mut(&mut self, url: &Url) -> Option<&mut Host> {
+        self.host(url).and_then(|number| self.hosts.get_mut(number))
+    }
+
+    /// Queues up; the receiver is told when the request may leave, and when that was.
+    pub fn enter(&mut self, errand: Errand, to: To) -> oneshot::Receiver<Instant> {
         if self.waiting >= self.sweep_at {
             self.sweep();
         }
@@ -186,7 +183,7 @@ impl Gate {
             self.lanes.push((to, Default::default()));
         }
         let lane = self.lanes.iter_mut().find(|(lane, _)| *lane == to);
-        if let Some(queue) = lane.and_then(|(_, queues)| queues.get_mut(rank(errand))) {
+        if let Some(queue) = lane.and_then(|(_, queues)| queues.get_mut(place(errand))) {
             queue.push_back(waiter);
             self.waiting += 1;
         }
@@ -228,15 +225,19 @@ impl Gate {
         let read = self.reads.ready_at(now);
         let current = self.bases.get(self.current).copied();
         let mut earliest: Option<Instant> = None;
-        let mut ready: Vec<(u64, usize, Errand)> = Vec::new();
+        let other_way_round = self.turns % 4 == 3;
+        // Who comes first, of those who may go now.
+        let mut chosen: Option<((u8, u64), usize, Errand)> = None;
         let mut left = 0;
-        for (place, (to, queues)) in self.lanes.iter_mut().enumerate() {
+        for (lane, (to, queues)) in self.lanes.iter_mut().enumerate() {
             let host = match to {
                 To::Anyway => None,
                 To::Current => current,
                 To::Host(number) => Some(*number),
             };
-            let host = host.and_then(|number| self.hosts.get(number)).map_or(now, |host| host.ready_at(now));
+            let host = host.and_then(|number| self.hosts.get(number));
+            let in_vain = host.and_then(Host::asked) == Some(Asked::InVain);
+            let host = host.map_or(now, |host| host.ready_at(now));
             for (queue, errand) in queues.iter_mut().zip(ERRANDS) {
                 while queue.front().is_some_and(|waiter| waiter.go.is_closed()) {
                     queue.pop_front();
@@ -246,23 +247,17 @@ impl Gate {
                 let own = match errand {
                     Errand::Login => login,
                     Errand::Read => read,
-                    Errand::Open | Errand::KeepAlive => now,
+                    Errand::Open | Errand::Poll | Errand::KeepAlive => now,
                 };
                 let at = host.max(all).max(own);
-                if at <= now {
-                    ready.push((first.ticket, place, errand));
+                let order = (order(errand, in_vain, other_way_round), first.ticket);
+                if at <= now && chosen.is_none_or(|(before, ..)| order < before) {
+                    chosen = Some((order, lane, errand));
                 }
                 earliest = Some(earliest.map_or(at, |before| before.min(at)));
             }
         }
         self.waiting = self.waiting.saturating_sub(left);
-        let other_way_round = self.turns % 4 == 3;
-        let chosen = ready.into_iter().min_by_key(|(ticket, _, errand)| match errand {
-            Errand::KeepAlive | Errand::Open | Errand::Login if other_way_round => {
-                (2 - rank(*errand), *ticket)
-            }
-            _ => (rank(*errand), *ticket),
-        });
         match (chosen, earliest) {
             (Some((_, lane, errand)), _) => Next::Now { lane, errand },
             (None, Some(at)) => Next::At(at),
@@ -272,10 +267,10 @@ impl Gate {
 
     fn let_go(&mut self, lane: usize, errand: Errand, now: Instant) -> bool {
         let Some((to, queues)) = self.lanes.get_mut(lane) else { return false };
-        let Some(waiter) = queues.get_mut(rank(errand)).and_then(VecDeque::pop_front) else { return false };
+        let Some(waiter) = queues.get_mut(place(errand)).and_then(VecDeque::pop_front) else { return false };
         let to = *to;
         self.waiting = self.waiting.saturating_sub(1);
-        if waiter.go.send(()).is_err() {
+        if waiter.go.send(now).is_err() {
             return false;
         }
         self.turns += 1;
@@ -283,7 +278,7 @@ impl Gate {
         match errand {
             Errand::Login => self.logins.take(now),
             Errand::Read => self.reads.take(now),
-            Errand::Open | Errand::KeepAlive => {}
+            Errand::Open | Errand::Poll | Errand::KeepAlive => {}
         }
         let host = match to {
             To::Current => self.bases.get(self.current).copied(),
@@ -302,12 +297,11 @@ impl Gate {
         let verdict = verdict(heard);
         if matches!(heard.result, Ok(429 | 503)) {
             self.giving.overloaded(now);
-        } else if verdict == Verdict::There && !heard.held {
-            self.giving.answered(heard.took, now);
+        } else if let Some(took) = heard.took.filter(|_| verdict == Verdict::There) {
+            self.giving.answered(took, now);
         }
         changed.settling = self.outage(verdict, now, random);
-        let host = self.host(url).and_then(|number| self.hosts.get_mut(number));
-        if let Some(host) = host {
+        if let Some(host) = self.host_mut(url) {
             let before = host.paused_until();
             changed.host = host.heard(heard, now, random);
             changed.paused = host.paused_until() != before;
@@ -353,14 +347,28 @@ enum Next {
     Now { lane: usize, errand: Errand },
 }
 
-/// By rank.
-const ERRANDS: [Errand; 4] = [Errand::KeepAlive, Errand::Open, Errand::Login, Errand::Read];
+/// By place among a lane's queues.
+const ERRANDS: [Errand; 5] = [Errand::KeepAlive, Errand::Poll, Errand::Open, Errand::Login, Errand::Read];
 
-fn rank(errand: Errand) -> usize {
+fn place(errand: Errand) -> usize {
     match errand {
         Errand::KeepAlive => 0,
-        Errand::Open => 1,
-        Errand::Login => 2,
-        Errand::Read => 3,
+        Errand::Poll => 1,
+        Errand::Open => 2,
+        Errand::Login => 3,
+        Errand::Read => 4,
     }
+}
+
+/// The lowest goes first.
+fn order(errand: Errand, asked_in_vain: bool, other_way_round: bool) -> u8 {
+    let usual = match errand {
+        Errand::KeepAlive => 0,
+        Errand::Poll if !asked_in_vain => 1,
+        Errand::Open => 2,
+        Errand::Login => 3,
+        Errand::Poll => 4,
+        Errand::Read => return 5,
+    };
+    if other_way_round { 4 - usual } else { usual }
 }

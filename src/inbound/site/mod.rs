@@ -1,12 +1,13 @@
 //! What all sessions of one site share: the HTTP client, the static headers, the budget of requests, and what is
 //! known of its hosts.
 //!
-//! One budget for all requests but held polls; logins and readings have paces of their own within it (see
+//! One budget for all requests but held polls (see `asking`); logins and readings have paces of their own within it (see
 //! `gate`). A `Retry-After` pauses its host, repeated failures open its breaker: who asks then waits, and is never told
 //! no. Of several base URLs the first whose host is there is used by new logins; sessions that stand on a later one stay
 //! there until they next log in, since a move would cost each a gap. Deliberately absent: anything of one
 //! agent (cookies, tokens, state), and whether an account may log in (see `accounts`).
 
+mod asking;
 mod breaker;
 mod client;
 mod gate;
@@ -15,19 +16,20 @@ mod pace;
 #[cfg(test)]
 pub mod tests;
 
+pub use asking::Answered;
 pub use node::node_of;
 
+use crate::base::link::host;
 use crate::base::metrics::Metrics;
 use crate::base::secret;
 use crate::inbound::notes::tally::Tally;
 use crate::inbound::passwords::Passwords;
 use crate::inbound::session::protocol::FailureKind;
-use crate::inbound::session::transport::{Pin, asked_wait, host, kind};
+use crate::inbound::session::transport::{Pin, asked_wait, kind};
 use crate::inbound::settings::SiteConfig;
 use breaker::{Change, Verdict, verdict};
 use gate::{Changed, Gate, To};
 use http::HeaderMap;
-use pace::Slots;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,8 +43,6 @@ use url::Url;
 const VERSION: &str = "/api/v2/diagnostics/version";
 /// How often a base URL that is not in use is asked whether it is back; a fifth more or less.
 const PROBE_EVERY: Duration = Duration::from_secs(30);
-/// Sessions that go on after a restart, each second: all of a large site within its window.
-const RESUMES_PER_SECOND: u32 = 200;
 /// How often who waits for a host looks whether the site has left it.
 const LOOK_ROUND: Duration = Duration::from_secs(1);
 /// Nobody is due: only news can change that.
@@ -63,7 +63,6 @@ pub struct Site {
     metrics: Option<Metrics>,
     /// Where the agents' secrets are read.
     pub passwords: Passwords,
-    resumes: Slots,
     said_without_ack: AtomicBool,
     /// What befell its agents lately, for the log.
     pub(in crate::inbound) tally: Tally,
@@ -84,13 +83,15 @@ pub enum Error {
     Secret { site: String, source: secret::Error },
 }
 
-/// What a request is for: decides which budgets it shares. Held polls ask nobody.
+/// What a request is for: decides which budgets it shares. Polls that will be held ask nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Errand {
     /// `GET /me` with Basic: the logins' pace within the site's.
     Login,
     /// Handshake, subscription, a connect that is not held, a farewell.
     Open,
+    /// A poll that may be answered at once: its turn is given back where it was held.
+    Poll,
     /// A request that keeps an HTTP session or a CometD session alive.
     KeepAlive,
     /// Reading state over REST: at most a fifth of the site's pace.
@@ -102,10 +103,10 @@ pub enum Errand {
 pub struct Heard {
     /// The HTTP status, or why there was none.
     pub result: Result<u16, FailureKind>,
-    /// Until the answer began.
-    pub took: Duration,
+    /// Until the answer began; `None` of a poll, whose time says nothing.
+    pub took: Option<Duration>,
     pub retry_after: Option<Duration>,
-    /// A poll that the server could hold: its time says nothing.
+    /// A poll that was to be held: where a host goes, many of them fail at once.
     pub held: bool,
 }
 
@@ -114,6 +115,7 @@ impl Errand {
         match self {
             Errand::Login => "login",
             Errand::Open => "open",
+            Errand::Poll => "poll",
             Errand::KeepAlive => "keep-alive",
             Errand::Read => "read",
         }
@@ -145,7 +147,6 @@ impl Site {
             handshakes: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
             metrics: None,
             passwords: Passwords::default(),
-            resumes: Slots::new(RESUMES_PER_SECOND),
             said_without_ack: AtomicBool::new(false),
             tally: Tally::default(),
             nowhere,
@@ -167,48 +168,49 @@ impl Site {
     }
 
     /// The same for a host that need not be the one in use: a session that is pinned, or stands on a fallback.
-    pub async fn admit_at(&self, errand: Errand, base: &Url) {
+    pub async fn admit_at(&self, errand: Errand, base: &Url) -> Instant {
         let to = self.gate().host(base).map_or(To::Anyway, To::Host);
-        self.turn(errand, to).await;
+        self.turn(errand, to).await
     }
 
-    /// As `admit_at`, for a session that stands on `base`. `false` where that host is gone and another base URL is in
+    /// As `admit_at`, for a session that stands on `base`. `None` where that host is gone and another base URL is in
     /// use: nothing is to be had by waiting, and the session is to log in anew.
-    pub async fn admit_standing(&self, errand: Errand, base: &Url) -> bool {
+    pub async fn admit_standing(&self, errand: Errand, base: &Url) -> Option<Instant> {
         let place = self.config.base_urls.iter().position(|url| url == base);
         let Some(place) = place.filter(|_| self.config.base_urls.len() > 1) else {
-            self.admit_at(errand, base).await;
-            return true;
+            return Some(self.admit_at(errand, base).await);
         };
         // Boxed: a session at rest is not to carry the room for it.
         let mut turn = Box::pin(self.admit_at(errand, base));
         loop {
             if self.gate().left(place) {
-                return false;
+                return None;
             }
             tokio::select! {
                 biased;
-                () = &mut turn => return true,
+                at = &mut turn => return Some(at),
                 () = Box::pin(tokio::time::sleep(LOOK_ROUND)) => {}
             }
         }
     }
 
-    async fn turn(&self, errand: Errand, to: To) {
+    /// When the turn was taken.
+    async fn turn(&self, errand: Errand, to: To) -> Instant {
         let mut told = self.gate().enter(errand, to);
         self.pump();
-        if told.try_recv().is_err() {
+        match told.try_recv() {
+            Ok(at) => at,
             // Boxed: a session at rest is not to carry the room for it.
-            Box::pin(self.wait(told)).await;
+            Err(_) => Box::pin(self.wait(told)).await,
         }
     }
 
-    async fn wait(&self, mut told: oneshot::Receiver<()>) {
+    async fn wait(&self, mut told: oneshot::Receiver<Instant>) -> Instant {
         // Who keeps the time may now have to wake earlier.
         self.news.notify_one();
         let _seat = tokio::select! {
             biased;
-            _ = &mut told => return,
+            at = &mut told => return at.unwrap_or_else(|_| Instant::now()),
             seat = self.seat.lock() => seat,
         };
         loop {
@@ -216,7 +218,7 @@ impl Site {
             let due = next.unwrap_or_else(|| Instant::now() + LONG);
             tokio::select! {
                 biased;
-                _ = &mut told => return,
+                at = &mut told => return at.unwrap_or_else(|_| Instant::now()),
                 () = self.news.notified() => {}
                 () = tokio::time::sleep_until(due) => {}
             }
@@ -226,13 +228,16 @@ impl Site {
     /// Lets all go whose time has come; says when the next may.
     fn pump(&self) -> Option<Instant> {
         let (gone, next) = self.gate().pump(Instant::now());
-        if let Some(metrics) = &self.metrics {
-            for errand in gone {
-                let labels = [self.config.name.as_str(), errand.as_str()];
-                metrics.site_requests_total.with_label_values(&labels).inc();
-            }
-        }
+        // A poll counts when it is known that it was none.
+        gone.into_iter().filter(|errand| *errand != Errand::Poll).for_each(|errand| self.count(errand));
         next
+    }
+
+    fn count(&self, errand: Errand) {
+        if let Some(metrics) = &self.metrics {
+            let labels = [self.config.name.as_str(), errand.as_str()];
+            metrics.site_requests_total.with_label_values(&labels).inc();
+        }
     }
 
     /// Waits for one of the places for opening a session; held until the session stands or has failed.
@@ -240,23 +245,9 @@ impl Site {
         Opening { _place: self.handshakes.clone().acquire_owned().await.ok() }
     }
 
-    /// Waits for the turn of one session that goes on after a restart: its poll shares no budget, but not all
-    /// come at once.
-    pub async fn resume_turn(&self, base: &Url) {
-        loop {
-            self.resumes.take().await;
-            if !self.gate().barred(base, Instant::now()) {
-                return;
-            }
-            // Each of them would be one more login that the proxy refuses.
-            Box::pin(tokio::time::sleep(LOOK_ROUND)).await;
-        }
-    }
-
-    /// Whether a connect that asks for an answer at once would have to wait for its turn for long, and nothing but the
-    /// budget is in its way: a poll that is held for a moment asks the same, and needs none.
-    pub fn crowded(&self, base: &Url) -> bool {
-        self.gate().crowded(base, Instant::now())
+    /// Whether a connect would wait for its turn for long.
+    pub fn crowded(&self) -> bool {
+        self.gate().crowded(Instant::now())
     }
 
     /// True once: what it means that the server has no ack extension is said once for the site.
@@ -299,8 +290,7 @@ impl Site {
             None => {}
         }
         if let Some((from, to)) = changed.moved {
-            let at =
-                |place: usize| self.config.base_urls.get(place).map(crate::inbound::session::transport::host);
+            let at = |place: usize| self.config.base_urls.get(place).map(crate::base::link::host);
             let (from, to) = (at(from), at(to));
             tracing::warn!(site, from, to, "new logins use another base URL; sessions stay where they stand");
             if let Some(metrics) = &self.metrics {
@@ -377,7 +367,7 @@ impl Site {
             Ok(Err(error)) => (Err(kind(&error)), None),
             Err(_) => (Err(FailureKind::Timeout), None),
         };
-        self.heard(base, Heard { result, took: started.elapsed(), retry_after, held: false });
+        self.heard(base, Heard { result, took: Some(started.elapsed()), retry_after, held: false });
     }
 
     fn gate(&self) -> MutexGuard<'_, Gate> {

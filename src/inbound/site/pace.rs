@@ -1,10 +1,9 @@
 //! How often something may happen: a pace with a hard limit over any second, and the logins' pace, which gives way
 //! to an overloaded site.
 //!
-//! Pure but for [`Slots`]: every function is told the time. Deliberately absent: queues and waiting (see `gate`).
+//! Pure: every function is told the time. Deliberately absent: queues and waiting (see `gate`).
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -13,6 +12,8 @@ use tokio::time::Instant;
 const SPAN: Duration = Duration::from_millis(1_050);
 /// How much of a late start is made good: timers are late by a millisecond or two each time.
 const SLACK: Duration = Duration::from_millis(20);
+/// What was used without a turn keeps others waiting, though never for longer than this.
+const LONGEST_DEBT: Duration = Duration::from_secs(10);
 /// The shortest time between two halvings: answers that were under way together are one sign.
 const BETWEEN: Duration = Duration::from_secs(3);
 /// How long no trouble must be heard of before the pace rises again.
@@ -31,15 +32,17 @@ pub struct Pace {
     limit: usize,
     /// When the next turn would come if all came in time.
     next: Option<Instant>,
-    /// The last `limit` turns.
+    /// The turns of the last second, and the last one in any case.
     taken: VecDeque<Instant>,
+    /// Turns that need not be spaced, as others were given back: the limit alone holds for them.
+    spare: usize,
 }
 
 impl Pace {
     /// `per_second` may be below one; the limit is then one.
     pub fn new(per_second: f64) -> Pace {
         let limit = (per_second.floor() as usize).max(1);
-        Pace { step: step(per_second), limit, next: None, taken: VecDeque::new() }
+        Pace { step: step(per_second), limit, next: None, taken: VecDeque::new(), spare: 0 }
     }
 
     /// A lower or higher pace from now on; the hard limit stays.
@@ -52,11 +55,11 @@ impl Pace {
     pub fn ready_at(&self, now: Instant) -> Instant {
         let spaced = self
             .next
+            .filter(|_| self.spare == 0)
             .and_then(|next| next.checked_sub(SLACK.min(self.step / 2)))
             .map_or(now, |at| at.max(now));
-        let full = self.taken.len() >= self.limit;
-        let window = self.taken.front().filter(|_| full).map_or(now, |oldest| *oldest + SPAN);
-        spaced.max(window)
+        let oldest = self.taken.len().checked_sub(self.limit).and_then(|place| self.taken.get(place));
+        spaced.max(oldest.map_or(now, |oldest| *oldest + SPAN))
     }
 
     fn slack(&self) -> Duration {
@@ -69,41 +72,34 @@ impl Pace {
     }
 
     pub fn take(&mut self, now: Instant) {
-        self.next = Some(self.next.map_or(now, |next| next.max(now)) + self.step);
-        self.taken.push_back(now);
-        while self.taken.len() > self.limit {
+        match self.spare.checked_sub(1) {
+            Some(left) => self.spare = left,
+            None => self.next = Some(self.next.map_or(now, |next| next.max(now)) + self.step),
+        }
+        while self.taken.front().is_some_and(|oldest| *oldest + SPAN <= now) {
             self.taken.pop_front();
         }
+        self.taken.push_back(now);
+    }
+
+    /// A turn that was taken then was not used. One of more than a second ago is in nobody's way any more. Two may follow
+    /// at once, so that the limit is reached soon where all are given back.
+    pub fn give_back(&mut self, then: Instant) {
+        let Some(place) = self.taken.iter().rposition(|taken| *taken == then) else { return };
+        self.taken.remove(place);
+        self.spare = (self.spare + 2).min(self.limit);
+    }
+
+    /// What needs a turn has happened without one: those who come next wait for it.
+    pub fn owe(&mut self, now: Instant) {
+        self.spare = 0;
+        self.take(now);
+        self.next = self.next.map(|next| next.min(now + LONGEST_DEBT));
     }
 }
 
 fn step(per_second: f64) -> Duration {
     SPAN.div_f64(per_second.max(0.001))
-}
-
-/// Evenly spaced turns that are asked for by waiting; first come, first served.
-#[derive(Debug)]
-pub struct Slots {
-    step: Duration,
-    next: Mutex<Option<Instant>>,
-}
-
-impl Slots {
-    pub fn new(per_second: u32) -> Slots {
-        Slots { step: Duration::from_secs(1) / per_second.max(1), next: Mutex::new(None) }
-    }
-
-    /// Waits for the next turn. Dropping the future gives no turn back.
-    pub async fn take(&self) {
-        let turn = {
-            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-            let now = Instant::now();
-            let turn = next.map_or(now, |next| next.max(now));
-            *next = Some(turn + self.step);
-            turn
-        };
-        tokio::time::sleep_until(turn).await;
-    }
 }
 
 /// The logins' rate: halves at a sign of overload, rises evenly afterwards.
@@ -195,13 +191,28 @@ mod tests {
         assert!(pace.ready_at(late) >= after(late, 480));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn slots_are_spaced() {
-        let (slots, start) = (Slots::new(5), Instant::now());
-        for _ in 0..11 {
-            slots.take().await;
+    #[tokio::test]
+    async fn a_turn_that_is_given_back_goes_to_the_next_and_what_is_owed_is_waited_for() {
+        let start = Instant::now();
+        let mut pace = Pace::new(10.0);
+        for n in 0..10 {
+            pace.take(after(start, n * 105));
         }
-        assert_eq!(start.elapsed(), Duration::from_secs(2));
+        let now = after(start, 950);
+        assert_eq!(pace.ready_at(now), after(start, 1_050), "ten within a second, and no more");
+        pace.give_back(after(start, 420));
+        assert_eq!(pace.ready_at(now), now);
+        pace.take(now);
+        pace.give_back(after(start, 421));
+        assert_eq!(pace.ready_at(now), after(start, 1_050), "one that nobody took changes nothing");
+        for _ in 0..20 {
+            pace.owe(now);
+        }
+        assert!(pace.ready_at(now) >= after(start, 950 + 20 * 105), "the rate holds in the long run");
+        for _ in 0..5_000 {
+            pace.owe(now);
+        }
+        assert!(pace.ready_at(now) <= now + LONGEST_DEBT);
     }
 
     #[tokio::test]

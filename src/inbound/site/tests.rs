@@ -1,5 +1,6 @@
 //! Tests of a whole site under paused time: the budget, its queues, pauses, breakers, fail-over.
 
+mod asking;
 mod crowds;
 
 use super::*;
@@ -24,7 +25,7 @@ async fn site_of(config: SiteConfig) -> Arc<Site> {
 }
 
 fn heard(result: Result<u16, FailureKind>) -> Heard {
-    Heard { result, took: Duration::from_millis(20), retry_after: None, held: false }
+    Heard { result, took: Some(Duration::from_millis(20)), retry_after: None, held: false }
 }
 
 const GONE: Result<u16, FailureKind> = Err(FailureKind::Network);

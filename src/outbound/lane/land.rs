@@ -33,6 +33,8 @@ impl<S: Source> Lane<S> {
         let mut sum =
             Sum { began, done: 0, failed: None, end: None, again: Vec::new(), parked: HashSet::new() };
         let mut verdicts = Vec::with_capacity(landed.batch.len());
+        let tried =
+            landed.outcomes.iter().any(|outcome| !matches!(outcome, Outcome::Held | Outcome::Later { .. }));
         let worked = self.judge_call(&landed, shape.max_retry_after);
         let mut outcomes = landed.outcomes.into_iter();
         for delivery in &landed.batch {
@@ -40,6 +42,10 @@ impl<S: Source> Lane<S> {
             let outcome = outcomes.next().unwrap_or(Outcome::Held);
             let verdict = self.verdict(delivery.sequence, outcome, shape, &mut sum);
             verdicts.push((delivery.sequence, verdict));
+        }
+        // A call with nothing in it may end the sink, too.
+        for outcome in outcomes {
+            self.verdict(0, outcome, shape, &mut sum);
         }
         self.window.land(&verdicts, shape.frozen);
         let Sum { done, failed, end, again, parked, .. } = sum;
@@ -51,7 +57,9 @@ impl<S: Source> Lane<S> {
                 self.aside.through(&key, Instant::now());
             }
         }
-        self.report.delivered(done, landed.took);
+        if tried {
+            self.report.delivered(done, landed.took);
+        }
         if worked {
             self.builds = 0;
             self.report.got_through(self.failing());
@@ -63,7 +71,7 @@ impl<S: Source> Lane<S> {
     }
 
     /// Events that failed and will be tried again.
-    fn failing(&self) -> usize {
+    pub(super) fn failing(&self) -> usize {
         let (_, parked, _) = self.aside.figures();
         self.window.failing().saturating_add(usize::try_from(parked).unwrap_or(usize::MAX))
     }
@@ -105,6 +113,8 @@ impl<S: Source> Lane<S> {
                 Verdict::Closed
             }
             Outcome::Held => Verdict::Untried,
+            // No try, so it goes into no count, and no key is parked for it.
+            Outcome::Later { after } => Verdict::Again(Instant::now() + after),
             Outcome::Retry { cause, after } => {
                 sum.failed = Some(cause.clone());
                 self.again(at, cause, after, shape.max_retry_after, sum)

@@ -92,5 +92,9 @@ impl<S: Source> Lane<S> {
 }
 
 pub(super) fn failure(cause: &Cause) -> Failure {
-    Failure { reason: cause.reason.to_owned(), detail: cause.detail.clone(), answer: String::new() }
+    Failure {
+        reason: cause.reason.to_owned(),
+        detail: cause.detail.clone(),
+        answer: cause.answer.clone().unwrap_or_default(),
+    }
 }

@@ -64,6 +64,8 @@ impl<S: Source> Lane<S> {
             return Ok(());
         }
         self.committed = committed;
+        self.builds = 0;
+        self.report.got_through(self.failing());
         if !self.noted {
             let kept = self.source.set_note(&position_note(&self.config.name), KEPT).await;
             kept.map_err(|error| Fault::Journal(error.to_string()))?;

@@ -38,6 +38,10 @@ pub enum Outcome {
     },
     /// Not tried, as an earlier one of the same key did not get through: counts as no attempt.
     Held,
+    /// Not tried, as the destination is to be left alone for so long: counts as no attempt, its key waits.
+    Later {
+        after: Duration,
+    },
     /// Refused together with the others of the call, and it may be one of them alone that is unwanted: each is to be
     /// tried in a call of its own. Counts as no attempt.
     Split {
@@ -97,15 +101,23 @@ pub struct Place {
 }
 
 /// Why a delivery failed: a word of a closed set for metrics, and a sentence for people, free of personal data.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Cause {
     pub reason: &'static str,
     pub detail: String,
+    /// What the receiver said, cut short: for a dead letter, and for no message, as it may repeat what was sent.
+    pub answer: Option<String>,
 }
 
 impl Cause {
     pub fn new(reason: &'static str, detail: impl Into<String>) -> Cause {
-        Cause { reason, detail: detail.into() }
+        Cause { reason, detail: detail.into(), answer: None }
+    }
+}
+
+impl std::fmt::Debug for Cause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Cause({self})")
     }
 }
 
@@ -170,7 +182,9 @@ impl Sink {
             Target::Kafka(target) => {
                 kafka::KafkaSink::build(target, journal, &config.name).await.map(Sink::Kafka)
             }
-            Target::Webhook(target) => webhook::WebhookSink::build(target).await.map(Sink::Webhook),
+            Target::Webhook(target) => {
+                webhook::WebhookSink::build(target, config.retry.backoff).await.map(Sink::Webhook)
+            }
             Target::Stdout(_) => stdout::StdoutSink::new(std::io::stdout()).map(Sink::Stdout),
         };
         built.map_err(|reason| BuildError { sink: config.name.clone(), reason })

@@ -22,6 +22,16 @@ pub enum Before {
     Misroute,
 }
 
+impl Before {
+    /// Answered in place of the server, at once.
+    pub fn answers(&self) -> bool {
+        match self {
+            Before::Status { .. } | Before::Redirect { .. } | Before::HangUp | Before::Unknown => true,
+            Before::Delay { .. } | Before::Silence | Before::Misroute => false,
+        }
+    }
+}
+
 /// Done to the reply on its way out.
 #[derive(Clone, Debug, PartialEq)]
 pub enum After {

@@ -256,6 +256,25 @@ async fn held_polls_are_no_requests_and_hurried_ones_are() {
 }
 
 #[tokio::test]
+async fn a_poll_that_is_answered_at_once_and_for_nothing_is_a_request() {
+    let simulator = start(options(1)).await.unwrap();
+    let mut client = Client::ready(&simulator, "agent-1", true).await;
+    let peak = || simulator.stats().maxima.max_requests_per_second;
+    let (http, url) = (client.http.clone(), format!("{}/simulator/reset-peaks", client.url));
+    let reset = || http.post(&url).send();
+    reset().await.unwrap();
+    fault(&simulator, json!({"fault": "status", "status": 503, "user": "agent-1", "on": "connect"}));
+    let mut other = Client::new(&simulator);
+    other.cookies.clone_from(&client.cookies);
+    other.connect(Some(1), Some(60_000)).await;
+    assert_eq!(peak(), 1, "a fault stands before the hold");
+    reset().await.unwrap();
+    fault(&simulator, json!({"fault": "expire", "user": "agent-1"}));
+    assert_eq!(client.connect(Some(1), Some(60_000)).await.0, 403);
+    assert_eq!(peak(), 1, "nobody is logged in any more");
+}
+
+#[tokio::test]
 async fn two_nodes_know_their_own_sessions_and_a_balancer_that_is_not_sticky_loses_them() {
     let simulator = start(Options { nodes: 2, ..options(2) }).await.unwrap();
     let mut first = Client::ready(&simulator, "agent-1", true).await;

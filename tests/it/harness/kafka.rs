@@ -147,6 +147,9 @@ impl Kafka {
             .output()
             .await
             .unwrap();
+        if !output.status.success() {
+            println!("reading {topic}: {}", String::from_utf8_lossy(&output.stderr));
+        }
         let text = String::from_utf8_lossy(&output.stdout);
         let text_of = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         text.lines()

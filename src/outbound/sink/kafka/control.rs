@@ -6,6 +6,7 @@
 use super::super::Cause;
 use super::cause;
 use super::context::Context;
+use super::properties;
 use crate::journal::Sequence;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
@@ -54,6 +55,8 @@ pub fn read(
     let mut client = client.clone();
     for (name, value) in [
         ("isolation.level", "read_committed"),
+        // A reader must name one; nothing is committed under it.
+        ("group.id", "cometbridge-positions"),
         ("enable.auto.commit", "false"),
         ("enable.partition.eof", "true"),
         ("allow.auto.create.topics", "false"),
@@ -105,6 +108,10 @@ fn is_final(error: &KafkaError) -> bool {
 }
 
 fn told(error: &KafkaError, topic: &str) -> Cause {
-    let code = error.rdkafka_error_code().unwrap_or(Code::Unknown);
-    cause::told(code, topic)
+    match error.rdkafka_error_code() {
+        Some(code) => cause::told(code, topic),
+        None => {
+            Cause::new("kafka", format!("topic \"{topic}\" can not be read: {}", properties::explain(error)))
+        }
+    }
 }

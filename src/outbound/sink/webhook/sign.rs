@@ -6,17 +6,22 @@ use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// The standard wants 24 to 64 bytes; shorter ones can be guessed.
-const MIN_BYTES: usize = 16;
+/// Bytes of a secret, as the standard has them.
+const BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
 /// A signing key from `whsec_…` or plain base64. The error never repeats the secret.
 pub fn key(secret: &str) -> Result<hmac::Key, String> {
     let text = secret.trim();
+    if text.starts_with("whsk_") || text.starts_with("whpk_") {
+        return Err(
+            "a key of the asymmetric scheme, which is not spoken here; use a secret, whsec_…".to_owned()
+        );
+    }
     let bytes = STANDARD
         .decode(text.strip_prefix("whsec_").unwrap_or(text))
         .map_err(|_| "not base64; a secret is whsec_ and base64, or base64 alone".to_owned())?;
-    if bytes.len() < MIN_BYTES {
-        return Err(format!("{} bytes are too few for a secret; 24 to 64 are usual", bytes.len()));
+    if !BYTES.contains(&bytes.len()) {
+        return Err(format!("{} bytes; a secret of Standard Webhooks has 24 to 64", bytes.len()));
     }
     Ok(hmac::Key::new(hmac::HMAC_SHA256, &bytes))
 }
@@ -57,9 +62,13 @@ mod tests {
 
     #[test]
     fn a_bad_secret_is_refused_without_repeating_it() {
-        for bad in ["whsec_hunter2!", "c2hvcnQ="] {
+        let long = STANDARD.encode([7; 65]);
+        for bad in ["whsec_hunter2!", "c2hvcnQ=", "whsk_c2hvcnQ=", &STANDARD.encode([7; 23]), &long] {
             let error = key(bad).map(|_| ()).unwrap_err();
-            assert!(!error.contains("hunter2") && !error.contains("c2hvcnQ"), "{error}");
+            assert!(
+                !error.contains("hunter2") && !error.contains("c2hvcnQ") && !error.contains("BwcH"),
+                "{error}"
+            );
         }
     }
 }

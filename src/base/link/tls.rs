@@ -2,7 +2,7 @@
 //!
 //! Read by type where there is one. Deliberately absent: deciding whom to trust, which the TLS library does.
 
-use crate::inbound::settings::SiteConfig;
+use super::Way;
 use rustls::{AlertDescription, CertificateError, Error as TlsError};
 use std::error::Error;
 
@@ -21,11 +21,11 @@ pub fn fault<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a TlsError> {
     error.downcast_ref()
 }
 
-pub fn words(party: &Party, fault: &TlsError, config: &SiteConfig) -> String {
+pub fn words(party: &Party, fault: &TlsError, way: &Way<'_>) -> String {
     let name = &party.name;
     match fault {
-        TlsError::InvalidCertificate(fault) => certificate(party, fault, config.ca.is_some()),
-        TlsError::AlertReceived(alert) => alerted(party, *alert, config),
+        TlsError::InvalidCertificate(fault) => certificate(party, fault, way.ca),
+        TlsError::AlertReceived(alert) => alerted(party, *alert, way),
         TlsError::InvalidMessage(_) => {
             format!("what {name} answers is no TLS (a port of plain http?): check {}", party.key)
         }
@@ -82,14 +82,14 @@ fn names(presented: &[String]) -> String {
 }
 
 /// Who wants to be shown another certificate than ours, and how that was told.
-pub fn unshown(name: &str, told: &str, config: &SiteConfig) -> String {
-    match config.client_certificate {
-        Some(_) => format!("{name} refuses the client certificate ({told}): check client_certificate"),
-        None => format!("{name} demands a client certificate ({told}): set client_certificate"),
+pub fn unshown(name: &str, told: &str, way: &Way<'_>) -> String {
+    match way.client_certificate {
+        true => format!("{name} refuses the client certificate ({told}): check client_certificate"),
+        false => format!("{name} demands a client certificate ({told}): set client_certificate"),
     }
 }
 
-fn alerted(party: &Party, alert: AlertDescription, config: &SiteConfig) -> String {
+fn alerted(party: &Party, alert: AlertDescription, way: &Way<'_>) -> String {
     use AlertDescription as Alert;
     let (name, told) = (&party.name, format!("{alert:?}"));
     match alert {
@@ -100,8 +100,8 @@ fn alerted(party: &Party, alert: AlertDescription, config: &SiteConfig) -> Strin
         | Alert::CertificateExpired
         | Alert::CertificateUnknown
         | Alert::UnknownCA
-        | Alert::AccessDenied => unshown(name, &told, config),
-        Alert::HandshakeFailure if config.client_certificate.is_none() => format!(
+        | Alert::AccessDenied => unshown(name, &told, way),
+        Alert::HandshakeFailure if !way.client_certificate => format!(
             "{name} breaks off TLS ({told}): it demands a client certificate (set client_certificate), or shares no version or cipher with us"
         ),
         _ => format!("{name} breaks off TLS ({told})"),

@@ -1,5 +1,5 @@
-//! The metrics of Kafka clients, from librdkafka's statistics: the third part of the one list that begins in
-//! `metrics.rs`.
+//! The metrics of what sinks put aside and of Kafka's clients, from librdkafka's statistics: the third part of the
+//! one list that begins in `metrics.rs`.
 //!
 //! Deliberately absent: brokers and topics as labels; a sink's series are summed or the worst of them.
 
@@ -7,7 +7,12 @@ use super::{Registered, counters, float_gauges, gauges};
 use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec, Registry};
 
 /// Fields are named as the metrics are, without the prefix.
-pub struct KafkaFamilies {
+pub struct SinkFamilies {
+    pub sink_circuit_open: IntGaugeVec,
+    pub sink_rebuilds_total: IntCounterVec,
+    pub sink_parked_keys: IntGaugeVec,
+    pub sink_parked_events: IntGaugeVec,
+    pub sink_parked_bytes: IntGaugeVec,
     pub kafka_queue_messages: IntGaugeVec,
     pub kafka_queue_bytes: IntGaugeVec,
     pub kafka_brokers_up: IntGaugeVec,
@@ -23,10 +28,35 @@ pub struct KafkaFamilies {
 
 const TOKENS: &[&str] = &["ok", "failed"];
 
-impl KafkaFamilies {
+impl SinkFamilies {
     #[expect(clippy::too_many_lines, reason = "one entry a metric: the list is the point")]
-    pub(super) fn new(r: Registry) -> Registered<KafkaFamilies> {
-        Ok(KafkaFamilies {
+    pub(super) fn new(r: Registry) -> Registered<SinkFamilies> {
+        Ok(SinkFamilies {
+            sink_circuit_open: gauges(
+                &r,
+                "sink_circuit_open",
+                "1 while the destination fails as a whole and is probed by one delivery at a time",
+                &["sink"],
+            )?,
+            sink_rebuilds_total: counters(
+                &r,
+                "sink_rebuilds_total",
+                "Times the sink's client was built anew; deliveries under way may then come twice",
+                &["sink"],
+            )?,
+            sink_parked_keys: gauges(
+                &r,
+                "sink_parked_keys",
+                "Keys that fail while others get through",
+                &["sink"],
+            )?,
+            sink_parked_events: gauges(
+                &r,
+                "sink_parked_events",
+                "Events that wait for their failing key, beside the position",
+                &["sink"],
+            )?,
+            sink_parked_bytes: gauges(&r, "sink_parked_bytes", "Bytes of parked events", &["sink"])?,
             kafka_queue_messages: gauges(
                 &r,
                 "kafka_queue_messages",
