@@ -170,11 +170,12 @@ impl KafkaSink {
             .partition(control::PARTITION)
             .key(exact.sink.as_str())
             .payload(value.as_bytes());
-        match self.producer().as_ref().map(|producer| producer.send(sent)) {
-            Some(Ok(())) => slot.sent(),
-            Some(Err((error, _))) => return Err(error.rdkafka_error_code().unwrap_or(Code::Unknown)),
+        let sent = match self.producer().as_ref() {
+            Some(producer) => producer.send(sent).map_err(|(error, _)| error),
             None => return Err(Code::State),
-        }
+        };
+        sent.map_err(|error| error.rdkafka_error_code().unwrap_or(Code::Unknown))?;
+        slot.sent();
         match heard.recv().await {
             Some((_, report)) => report,
             None => Err(Code::State),
