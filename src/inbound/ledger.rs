@@ -105,12 +105,25 @@ impl Held {
             certainty: certainty_word(certainty).to_owned(),
             first: self.session.journal.head().borrow().last,
         };
+        self.handed_in().await;
         let known = self.known().await;
         let (config, journal) = (&self.session.site.config, &self.session.journal);
         let candidates = reconcile::opened(config, &self.session.agent.key, now, &gap, &known, journal);
         self.gap = Some(gap.clone());
         self.before = known;
         self.publish(candidates, gap, None).await;
+    }
+
+    /// What a reading has handed in a moment ago may not be committed yet, and stands before the gap all the same: an
+    /// empty batch behind it is answered after it.
+    fn handed_in(&self) -> impl Future<Output = ()> + Send + 'static {
+        let behind = Batch::of(&self.site_name, &self.session.agent.key, self.epoch);
+        let (intake, agent) = (self.session.intake.clone(), self.session.agent.key.clone());
+        async move {
+            if let Err(error) = intake.store(behind).await {
+                tracing::error!(agent, %error, "what stands before a gap may be older than it is");
+            }
+        }
     }
 
     /// What is known of this session's resources now.

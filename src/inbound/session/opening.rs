@@ -99,7 +99,7 @@ impl Machine {
             let text =
                 "the server offers no long polling: check notifications_path, and what stands in between";
             // It will offer the same a moment later.
-            self.failures = self.failures.max(16);
+            self.failures = self.failures.max(15);
             let next = Next::Login { fresh: true, then_resume: false };
             return self.back_off(at, "handshake", &failure(FailureKind::Http, text), next, out);
         }

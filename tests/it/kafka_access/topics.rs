@@ -86,3 +86,36 @@ fn check_notes_a_key_that_can_split_an_interaction_and_a_login_in_the_clear() {
     );
     assert!(out.contains("note: sink.kafka.events: security.protocol sasl_plaintext"), "{out}");
 }
+
+#[test]
+fn a_sink_that_delivers_exactly_once_needs_a_compacted_topic_and_rights_to_transactions() {
+    let home = Home::new();
+    home.write_roster(&["ann".to_owned()]);
+    let exact = "delivery = \"exactly-once\"\ncontrol_topic = \"positions\"\n";
+    home.write_config("https://gws.example.com", &kafka("events", "localhost:1", "all", exact));
+    let (code, out, err) = asked(&home, &["--json"]);
+    assert_eq!(code, 0, "{err}");
+    let lines: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [events, control] = &lines[..] else { panic!("{out}") };
+    assert_eq!((&events["topic"], &control["topic"]), (&"all".into(), &"positions".into()));
+    assert_eq!(control["settings"]["cleanup.policy"], "compact");
+    let rights: Vec<String> = control["acls"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|acl| format!("{} {}", acl["operation"].as_str().unwrap(), acl["resource"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        rights,
+        [
+            "Describe topic positions",
+            "Read topic positions",
+            "Write topic positions",
+            "Read group cometbridge-positions",
+            "Describe transactional id cometbridge-*",
+            "Write transactional id cometbridge-*"
+        ]
+    );
+    let (_, out, _) = asked(&home, &[]);
+    assert!(out.contains("cleanup.policy=compact"), "{out}");
+}

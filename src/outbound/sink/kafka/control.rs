@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 
 /// All sinks use the first one: a topic that is given more partitions later holds each key in one place all the same.
 pub const PARTITION: i32 = 0;
+/// What the reader calls itself.
+pub const GROUP: &str = "cometbridge-positions";
 /// For one question to the brokers.
 const QUESTION: Duration = Duration::from_secs(10);
 /// An open transaction ends by itself after its timeout.
@@ -56,7 +58,7 @@ pub fn read(
     for (name, value) in [
         ("isolation.level", "read_committed"),
         // A reader must name one; nothing is committed under it.
-        ("group.id", "cometbridge-positions"),
+        ("group.id", GROUP),
         ("enable.auto.commit", "false"),
         ("enable.partition.eof", "true"),
         ("allow.auto.create.topics", "false"),

@@ -32,9 +32,12 @@ pub struct Exact {
     committed: Mutex<Option<Sequence>>,
 }
 
+/// What every transactional id begins with.
+pub const ID_PREFIX: &str = "cometbridge-";
+
 /// The transactional id of a sink: the same over restarts, another for another journal.
 pub fn transactional_id(journal: &str, sink: &str) -> String {
-    format!("cometbridge-{journal}-{sink}")
+    format!("{ID_PREFIX}{journal}-{sink}")
 }
 
 impl Exact {

@@ -29,7 +29,8 @@ const KEY: &str = "cometbridge-check";
 
 /// A line of what was found, or every fault.
 pub async fn look(config: &KafkaConfig, matching: &Match, sites: &[&str]) -> Result<String, Vec<String>> {
-    let topics = Topic::parse(&config.topic).map_err(|error| vec![error])?.all(sites, matching);
+    let mut topics = Topic::parse(&config.topic).map_err(|error| vec![error])?.all(sites, matching);
+    topics.extend(config.control_topic.clone());
     let read = properties::read(config).await.map_err(|error| vec![error])?;
     let config = config.clone();
     let looked = tokio::task::spawn_blocking(move || found(&config, read, &topics));

@@ -2,6 +2,8 @@
 //!
 //! Deliberately absent: asking a broker (`live`).
 
+use super::control::GROUP;
+use super::exact::ID_PREFIX;
 use super::topic::Topic;
 use crate::outbound::settings::{KafkaConfig, SinkConfig, Target};
 use serde_json::{Value, json};
@@ -13,6 +15,10 @@ const CLEANUP: &str = "delete";
 const ON_TOPIC: [&str; 2] = ["Describe", "Write"];
 /// The right on the cluster that an idempotent producer needs where brokers are older than 2.8.
 const ON_CLUSTER: &str = "IdempotentWrite";
+/// Of positions only the last one counts.
+const CONTROL_CLEANUP: &str = "compact";
+const ON_CONTROL: [&str; 3] = ["Describe", "Read", "Write"];
+const ON_TRANSACTION: [&str; 2] = ["Describe", "Write"];
 /// librdkafka's, where the configuration says nothing.
 const MAX_BYTES: &str = "1000000";
 
@@ -23,6 +29,8 @@ pub struct Need {
     key: String,
     principal: String,
     max_bytes: String,
+    /// Where the position is kept, of a sink that delivers exactly once.
+    control: Option<String>,
 }
 
 /// What that sink needs, if it is one of Kafka's. `sites` are the names of all.
@@ -36,6 +44,7 @@ pub fn of(sink: &SinkConfig, sites: &[&str]) -> Option<Need> {
         key: kafka.key.clone(),
         principal: principal(kafka),
         max_bytes,
+        control: kafka.control_topic.clone(),
     })
 }
 
@@ -72,7 +81,21 @@ impl Need {
                 "acls": on_topic.chain([on_cluster]).collect::<Vec<_>>(),
             })
         };
-        self.topics.iter().map(line).collect()
+        let control = self.control.iter().map(|topic| {
+            let on_topic = ON_CONTROL.iter().map(|operation| acl(operation, format!("topic {topic}"), None));
+            let on_group = acl("Read", format!("group {GROUP}"), None);
+            let on_transaction = ON_TRANSACTION
+                .iter()
+                .map(|operation| acl(operation, format!("transactional id {ID_PREFIX}*"), None));
+            json!({
+                "sink": self.sink,
+                "topic": topic,
+                "key": "the sink's name",
+                "settings": { "cleanup.policy": CONTROL_CLEANUP },
+                "acls": on_topic.chain([on_group]).chain(on_transaction).collect::<Vec<_>>(),
+            })
+        });
+        self.topics.iter().map(line).chain(control).collect()
     }
 
     pub fn text(&self) -> String {
@@ -96,6 +119,19 @@ impl Need {
             let _ = writeln!(out, "    {} on topic {topic}", ON_TOPIC.join(", "));
         }
         let _ = writeln!(out, "    {ON_CLUSTER} on the cluster, only where brokers are older than 2.8");
+        if let Some(control) = &self.control {
+            let _ = writeln!(out, "  positions (delivery = \"exactly-once\"): {control}");
+            let _ = writeln!(
+                out,
+                "    cleanup.policy={CONTROL_CLEANUP}; one partition is used; several sinks can share it"
+            );
+            let _ = writeln!(out, "    {} on topic {control}, Read on group {GROUP},", ON_CONTROL.join(", "));
+            let _ = writeln!(
+                out,
+                "    {} on transactional ids that begin with {ID_PREFIX}",
+                ON_TRANSACTION.join(", ")
+            );
+        }
         out
     }
 }
