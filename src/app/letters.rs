@@ -103,20 +103,19 @@ pub async fn act(
         return Ok(json!({"dry_run": true, "counts": counts}));
     }
     let (word, done) = match action {
-        Action::Redrive => {
-            ("redrive", journal.redrive_dead_letters(&filter, letters.rate).await.map_err(unavailable)?)
-        }
-        Action::Purge => ("purge", journal.purge_dead_letters(&filter).await.map_err(unavailable)?),
+        Action::Redrive => ("redrive", journal.redrive_dead_letters(&filter, letters.rate).await),
+        Action::Purge => ("purge", journal.purge_dead_letters(&filter).await),
     };
     // The filter may name an interaction or an agent's key, never content.
     tracing::warn!(
         audit = true,
         action = word,
-        letters = done,
+        letters = done.as_ref().map_or_else(|error| format!("broken off: {error}"), u64::to_string),
         sink = filter.sink.as_deref().unwrap_or("all"),
         filter = serde_json::to_string(&filter).unwrap_or_default(),
         "an operator acts on dead letters"
     );
+    let done = done.map_err(unavailable)?;
     Ok(json!({"dry_run": false, "letters": done, "counts": counts}))
 }
 

@@ -38,6 +38,11 @@ pub(super) enum Write {
         sink: String,
         at: Sequence,
     },
+    /// Moves a position wherever it is told, back too.
+    SetPosition {
+        sink: String,
+        at: Sequence,
+    },
     Dead {
         sink: String,
         letter: NewDeadLetter,
@@ -58,6 +63,11 @@ pub(super) enum Write {
         tried: Tried,
     },
     Unpark {
+        sink: String,
+        sequence: Sequence,
+    },
+    /// Moves a parked event that can not be read out of the way.
+    Spoilt {
         sink: String,
         sequence: Sequence,
     },
@@ -131,6 +141,8 @@ pub(super) struct Plan {
     /// Dead letters whose last failure lies before this may go; `None` while expiry is suspended.
     pub dead_before: Option<Millis>,
     pub max_dead: u64,
+    /// The sinks of the configuration, as a JSON list: what is parked for another goes when dead letters would.
+    pub sinks: String,
 }
 
 /// What one slice of trimming did.
@@ -215,7 +227,13 @@ pub(super) trait Reading: Send {
     fn dead_letter(&self, number: u64) -> Result<Option<(DeadLetter, Arc<Event>, String)>, Error>;
     fn redriven(&self, sink: &str, now: Millis, limit: usize) -> Result<Vec<(u64, ParkedKey)>, Error>;
     fn parked_keys(&self, sink: &str) -> Result<Vec<ParkedKey>, Error>;
-    fn parked(&self, sink: &str, key: &str, max_events: usize, max_bytes: u64) -> Result<Vec<Parked>, Error>;
+    fn parked(
+        &self,
+        sink: &str,
+        key: &str,
+        max_events: usize,
+        max_bytes: u64,
+    ) -> Result<(Vec<Parked>, Vec<Sequence>), Error>;
     fn aside_after(&self, sink: &str, position: Sequence) -> Result<Vec<Sequence>, Error>;
 }
 

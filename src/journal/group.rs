@@ -181,6 +181,11 @@ impl Deferred {
         }
     }
 
+    /// A position that was set otherwise must not come back.
+    pub(super) fn forget_position(&mut self, sink: &str) {
+        self.positions.remove(sink);
+    }
+
     /// Everything in it, as writes; it is empty afterwards.
     pub(super) fn take(&mut self) -> Vec<Write> {
         let Deferred { checkpoints, positions } = std::mem::take(self);

@@ -196,7 +196,13 @@ impl Reading for SqliteReader {
         aside::parked::keys(&self.0, sink)
     }
 
-    fn parked(&self, sink: &str, key: &str, max_events: usize, max_bytes: u64) -> Result<Vec<Parked>, Error> {
+    fn parked(
+        &self,
+        sink: &str,
+        key: &str,
+        max_events: usize,
+        max_bytes: u64,
+    ) -> Result<(Vec<Parked>, Vec<Sequence>), Error> {
         aside::parked::of_key(&self.0, sink, key, max_events, max_bytes)
     }
 

@@ -185,6 +185,11 @@ fn apply(conn: &Connection, write: &Write, outcome: &mut Outcome, now: i64) -> R
             )?
             .execute(params![sink, int(*at), now])
             .map(|_| ()),
+        Write::SetPosition { sink, at } => conn
+            .prepare_cached("INSERT OR REPLACE INTO position (sink, seq, at) VALUES (?1, ?2, ?3)")?
+            .execute(params![sink, int(*at), now])
+            .map(|_| ()),
+        Write::Spoilt { sink, sequence } => aside::parked::spoilt(conn, sink, *sequence),
         Write::Dead { sink, letter, body } => aside::letters::dead(conn, sink, letter, body),
         Write::SetAside { sequence, reason } => {
             outcome.set_aside =

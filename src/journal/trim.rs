@@ -131,22 +131,23 @@ fn step(conn: &Connection, at: &Sweep, plan: &Plan, done: &mut Trimmed) -> Resul
     }
 }
 
-/// Dead letters past their time, then those over the limit of one sink, oldest first.
+/// Dead letters past their time (and what is parked for sinks that are gone), then those over the limit of one sink, oldest first.
 fn dead(conn: &Connection, plan: &Plan) -> Result<(u64, u64), rusqlite::Error> {
     if let Some(before) = plan.dead_before {
         let gone = conn
             .prepare_cached(
                 "DELETE FROM dead_letter WHERE number IN
-                     (SELECT number FROM dead_letter WHERE last_failure < ?1 LIMIT ?2)",
+                     (SELECT number FROM dead_letter WHERE last_failure < ?1 AND redrive IS NULL LIMIT ?2)",
             )?
             .execute([before, ROWS])?;
-        if gone > 0 {
-            return Ok((gone as u64, 0));
+        let parked = super::aside::parked::expire(conn, &plan.sinks, before, ROWS)?;
+        if gone > 0 || parked > 0 {
+            return Ok((parked.saturating_add(gone as u64), 0));
         }
     }
     let over: Option<(String, i64)> = {
         let mut counted = conn.prepare_cached(
-            "SELECT sink, count(*) - ?1 AS over FROM dead_letter GROUP BY sink HAVING over > 0 LIMIT 1",
+            "SELECT sink, count(*) - ?1 AS over FROM dead_letter WHERE redrive IS NULL GROUP BY sink HAVING over > 0 LIMIT 1",
         )?;
         let mut rows = counted.query([int(plan.max_dead)])?;
         rows.next()?.map(|row| Ok::<_, rusqlite::Error>((row.get(0)?, row.get(1)?))).transpose()?
@@ -155,7 +156,7 @@ fn dead(conn: &Connection, plan: &Plan) -> Result<(u64, u64), rusqlite::Error> {
     let gone = conn
         .prepare_cached(
             "DELETE FROM dead_letter WHERE number IN
-                 (SELECT number FROM dead_letter WHERE sink = ?1 ORDER BY seq LIMIT ?2)",
+                 (SELECT number FROM dead_letter WHERE sink = ?1 AND redrive IS NULL ORDER BY seq LIMIT ?2)",
         )?
         .execute(params![sink, over.min(ROWS)])?;
     Ok((0, gone as u64))

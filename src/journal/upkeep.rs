@@ -200,6 +200,7 @@ impl Writer {
             gaps_before: sure.then(|| before(KEEP_GAPS)),
             dead_before: sure.then(|| before(self.config.keep_dead_letters)),
             max_dead: self.config.max_dead_letters,
+            sinks: serde_json::to_string(sinks).unwrap_or_default(),
         })
     }
 

@@ -264,7 +264,15 @@ impl Writer {
     }
 
     fn touch(&mut self, writes: &[Write], answer: Answer<u64>) -> Result<(), Error> {
+        let set = |write: &Write| match write {
+            Write::SetPosition { sink, at } => Some((sink.clone(), *at)),
+            _ => None,
+        };
+        for (sink, _) in writes.iter().filter_map(set) {
+            self.deferred.forget_position(&sink);
+        }
         let outcome = self.commit(writes)?;
+        self.shared.positions().extend(writes.iter().filter_map(set));
         answer.send(Ok(outcome.letters)).ok();
         Ok(())
     }

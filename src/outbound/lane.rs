@@ -108,8 +108,8 @@ pub struct Lane<S> {
     skip: HashSet<Sequence>,
     /// Whether a failing key may be parked.
     parks: bool,
-    /// Nothing more is read, as what is parked has reached its limit.
-    crowded: bool,
+    /// Nothing more is read, as what is parked has reached its limit with these figures.
+    crowded: Option<(u64, u64, u64)>,
     last_good: Option<Instant>,
     /// The destination's own position: the stored one follows it.
     committed: Option<Sequence>,
@@ -117,6 +117,8 @@ pub struct Lane<S> {
     last_empty: Option<Instant>,
     /// Whether the journal notes that the destination keeps the position.
     noted: bool,
+    /// Times in a row that another has taken the destination's place for us.
+    fenced: u32,
     /// Times the sink was built since something last got through.
     builds: u32,
 }
@@ -170,11 +172,12 @@ impl<S: Source> Lane<S> {
             breaker: Breaker::new(config.retry.backoff),
             skip: HashSet::new(),
             parks: false,
-            crowded: false,
+            crowded: None,
             last_good: None,
             committed: None,
             last_empty: None,
             noted: false,
+            fenced: 0,
             builds: 0,
             config,
             maker,
@@ -188,13 +191,16 @@ impl<S: Source> Lane<S> {
     pub async fn run(mut self) {
         match self.live().await {
             Ok(None) => self.report.stopped(self.window.len() as u64),
-            Ok(Some(cause)) => {
-                self.report.ended(&cause.to_string());
-                if let Err(fault) = self.watch_only().await {
-                    self.report.ended(&fault.to_string());
-                }
-            }
-            Err(fault) => self.report.ended(&fault.to_string()),
+            Ok(Some(cause)) => self.ended(&cause.to_string()).await,
+            Err(fault) => self.ended(&fault.to_string()).await,
+        }
+    }
+
+    /// The limits hold all the same, as long as the journal does.
+    async fn ended(mut self, why: &str) {
+        self.report.ended(why);
+        if let Err(fault) = self.watch_only().await {
+            self.report.ended(&fault.to_string());
         }
     }
 
@@ -210,7 +216,10 @@ impl<S: Source> Lane<S> {
                     sink.close(Duration::ZERO).await;
                     match none {
                         NoPlace::Undecided(cause) => return Ok(Some(cause)),
-                        NoPlace::Away(cause) => self.report.failing(&cause),
+                        NoPlace::Away(cause) if !self.wiring.stop.is_cancelled() => {
+                            self.report.failing(&cause)
+                        }
+                        NoPlace::Away(_) => {}
                     }
                     continue;
                 }
@@ -227,6 +236,9 @@ impl<S: Source> Lane<S> {
             }
             match end? {
                 End::Stopped => return self.last_settle().await.map(|()| None),
+                End::Rebuild(cause) if self.keeps_being_fenced(&cause) => {
+                    return self.last_settle().await.map(|()| Some(cause));
+                }
                 End::Rebuild(cause) => self.report.rebuilds(&cause),
                 End::Released => self.builds = 0,
                 End::Disabled(cause) => return self.last_settle().await.map(|()| Some(cause)),

@@ -3,7 +3,7 @@
 //! Deliberately absent: how events come to be, and trimming (the journal's own affair).
 
 use crate::journal::{
-    Append, Committed, Error, Head, Journal, Lag, Parked, ParkedKey, Pending, Read, Sequence, Settle,
+    Append, Committed, Error, Head, Journal, Lag, Parked, ParkedKey, Pending, Read, Sequence, Settle, State,
 };
 use std::future::Future;
 use std::sync::Arc;
@@ -57,6 +57,18 @@ pub trait Source: Clone + Send + Sync + 'static {
     fn note(&self, name: &str) -> impl Future<Output = Result<Option<String>, Error>> + Send;
 
     fn set_note(&self, name: &str, value: &str) -> impl Future<Output = Result<(), Arc<Error>>> + Send;
+
+    /// Whether the journal can write now (its disk is not full).
+    fn writable(&self) -> bool;
+
+    /// Sets a sink's position, back too, together with a note.
+    fn set_position(
+        &self,
+        sink: &str,
+        position: Sequence,
+        note: &str,
+        value: &str,
+    ) -> impl Future<Output = Result<(), Arc<Error>>> + Send;
 
     /// Parks dead letters whose redrive is due, at most so many.
     fn take_up(
@@ -116,6 +128,20 @@ impl Source for Journal {
 
     async fn set_note(&self, name: &str, value: &str) -> Result<(), Arc<Error>> {
         Journal::set_note(self, name, Some(value)).await
+    }
+
+    fn writable(&self) -> bool {
+        *Journal::state(self).borrow() == State::Ok
+    }
+
+    async fn set_position(
+        &self,
+        sink: &str,
+        position: Sequence,
+        note: &str,
+        value: &str,
+    ) -> Result<(), Arc<Error>> {
+        Journal::set_position(self, sink, position, note, value).await
     }
 
     async fn take_up(&self, sink: &str, limit: usize) -> Result<Vec<ParkedKey>, Arc<Error>> {

@@ -241,6 +241,21 @@ impl Source for Memory {
         Ok(())
     }
 
+    fn writable(&self) -> bool {
+        true
+    }
+
+    async fn set_position(
+        &self,
+        sink: &str,
+        position: Sequence,
+        note: &str,
+        value: &str,
+    ) -> Result<(), Arc<Error>> {
+        self.inner.lock().unwrap().positions.insert(sink.to_owned(), position);
+        self.set_note(note, value).await
+    }
+
     async fn take_up(&self, _sink: &str, _limit: usize) -> Result<Vec<ParkedKey>, Arc<Error>> {
         Ok(Vec::new())
     }

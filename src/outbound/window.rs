@@ -101,6 +101,9 @@ impl Window {
 
     pub fn push(&mut self, item: Item) {
         let (sequence, key) = (item.stored.sequence, Arc::clone(&item.key));
+        if self.item(sequence).is_some() {
+            return;
+        }
         if item.parked {
             self.failing += usize::from(item.failures > 0);
             self.parked.insert(sequence, item);
@@ -164,6 +167,17 @@ impl Window {
         }
         back.sort();
         self.ready.extend(back.into_iter().map(|(_, key)| key));
+    }
+
+    /// Calls that were to go again as they were are none any more.
+    pub fn thaw(&mut self) {
+        for at in std::mem::take(&mut self.frozen).into_values().flatten() {
+            let Some(key) = self.item(at).map(|item| Arc::clone(&item.key)) else { continue };
+            if let Some(queue) = self.keys.get_mut(&key).filter(|queue| queue.out) {
+                queue.out = false;
+                self.ready.push_back(key);
+            }
+        }
     }
 
     /// When the next waiting key or call may be tried again.

@@ -12,6 +12,9 @@ use std::sync::Arc;
 /// The schema that first knew redrives and answers; an older journal is read without them.
 const WITH_REDRIVE: i64 = 3;
 
+/// Bytes that become parked events in one transaction, beyond the first.
+const MAX_TAKEN: u64 = 4 << 20;
+
 /// A letter for the same event again (the sink met it twice around a crash) replaces the first.
 pub(in crate::journal) fn dead(
     conn: &Connection,
@@ -88,14 +91,23 @@ pub(in crate::journal) fn redriven(
     limit: usize,
 ) -> Result<Vec<(u64, ParkedKey)>, Error> {
     let mut select = conn.prepare_cached(
-        "SELECT number, coalesce(json_extract(CAST(body AS TEXT), '$.partitionkey'), subject), length(body)
+        "SELECT number, coalesce(CASE WHEN json_valid(CAST(body AS TEXT)) THEN json_extract(CAST(body AS TEXT), '$.partitionkey') END,
+                         subject), length(body)
          FROM dead_letter WHERE sink = ?1 AND redrive <= ?2 ORDER BY redrive, seq LIMIT ?3",
     )?;
-    let found = select.query_map(params![sink, now, int(limit as u64)], |row| {
+    let mut rows = select.query(params![sink, now, int(limit as u64)])?;
+    let mut found: Vec<(u64, ParkedKey)> = Vec::new();
+    let mut total = 0u64;
+    while let Some(row) = rows.next()? {
+        let bytes = uint(row.get(2)?);
+        total = total.saturating_add(bytes);
+        if total > MAX_TAKEN && !found.is_empty() {
+            break;
+        }
         let key = format!("{}{LATE}", row.get::<_, String>(1)?);
-        Ok((uint(row.get(0)?), ParkedKey { key, events: 1, bytes: uint(row.get(2)?), due: now }))
-    })?;
-    Ok(found.collect::<Result<_, _>>()?)
+        found.push((uint(row.get(0)?), ParkedKey { key, events: 1, bytes, due: now }));
+    }
+    Ok(found)
 }
 
 const FIELDS: &str =
@@ -103,9 +115,11 @@ const FIELDS: &str =
 
 /// The condition of a filter, over the parameters of [`Wanted`].
 const FITS: &str = "(?1 IS NULL OR sink = ?1)
-     AND (?2 IS NULL OR json_extract(CAST(body AS TEXT), '$.agent') = ?2
-                     OR json_extract(CAST(body AS TEXT), '$.observedby') = ?2)
-     AND (?3 IS NULL OR json_extract(CAST(body AS TEXT), '$.interaction') = ?3)
+     AND (?2 IS NULL OR (json_valid(CAST(body AS TEXT)) AND (
+                         json_extract(CAST(body AS TEXT), '$.agent') = ?2
+                         OR json_extract(CAST(body AS TEXT), '$.observedby') = ?2)))
+     AND (?3 IS NULL OR (json_valid(CAST(body AS TEXT))
+                         AND json_extract(CAST(body AS TEXT), '$.interaction') = ?3))
      AND (?4 IS NULL OR kind = ?4) AND (?5 IS NULL OR reason = ?5) AND (?6 IS NULL OR id = ?6)
      AND (?7 IS NULL OR last_failure >= ?7) AND (?8 IS NULL OR last_failure < ?8)";
 

@@ -151,7 +151,7 @@ pub struct LetterCount {
 const LATE: char = '\u{0}';
 
 /// What is done to many dead letters: one transaction takes at most so many, so that commits of events go between.
-const CHUNK: usize = 512;
+const CHUNK: usize = 256;
 
 impl Journal {
     /// Queues what a lane has settled. With more than a position in it the answer means that it is on disk;
@@ -193,8 +193,30 @@ impl Journal {
         max_events: usize,
         max_bytes: u64,
     ) -> Result<Vec<Parked>, Error> {
-        let (sink, key) = (sink.to_owned(), key.to_owned());
-        self.ask(move |reader| reader.parked(&sink, &key, max_events, max_bytes)).await
+        let (of, key) = (sink.to_owned(), key.to_owned());
+        let (found, spoilt) = self.ask(move |reader| reader.parked(&of, &key, max_events, max_bytes)).await?;
+        for sequence in spoilt {
+            tracing::error!(
+                sink,
+                sequence,
+                "journal: a parked event can not be read; passed over and set aside"
+            );
+            let writes = vec![Write::Spoilt { sink: sink.to_owned(), sequence }];
+            self.send(Op::Write(Request { writes, events: 0, bytes: 0, sync: true, reply: Reply::Nobody }));
+        }
+        Ok(found)
+    }
+
+    /// Sets a sink's position, back too, with a note in the same transaction.
+    pub async fn set_position(
+        &self,
+        sink: &str,
+        at: Sequence,
+        note: &str,
+        value: &str,
+    ) -> Result<(), Arc<Error>> {
+        let note = Write::Note { name: note.to_owned(), value: Some(value.to_owned()) };
+        self.touch(vec![Write::SetPosition { sink: sink.to_owned(), at }, note]).await.map(|_| ())
     }
 
     /// Which events beyond a position are parked or dead letters already.

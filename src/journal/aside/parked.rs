@@ -81,19 +81,20 @@ pub(in crate::journal) fn keys(conn: &Connection, sink: &str) -> Result<Vec<Park
     Ok(found.collect::<Result<_, _>>()?)
 }
 
+/// A key's first events, and those among them that can not be read.
 pub(in crate::journal) fn of_key(
     conn: &Connection,
     sink: &str,
     key: &str,
     max_events: usize,
     max_bytes: u64,
-) -> Result<Vec<Parked>, Error> {
+) -> Result<(Vec<Parked>, Vec<Sequence>), Error> {
     let mut select = conn.prepare_cached(
         "SELECT seq, bytes, recorded, attempts, first_failure, late, body, reason, detail, answer FROM parked
          WHERE sink = ?1 AND key = ?2 ORDER BY seq LIMIT ?3",
     )?;
     let mut rows = select.query(params![sink, key, int(max_events as u64)])?;
-    let mut found: Vec<Parked> = Vec::new();
+    let (mut found, mut spoilt): (Vec<Parked>, Vec<Sequence>) = (Vec::new(), Vec::new());
     let mut total = 0u64;
     while let Some(row) = rows.next()? {
         let sequence = uint(row.get(0)?);
@@ -103,9 +104,10 @@ pub(in crate::journal) fn of_key(
             break;
         }
         let body = row.get_ref(6)?.as_blob().unwrap_or_default();
-        // The error's own words could quote the event.
-        let event = serde_json::from_slice(body)
-            .map_err(|error| Error::Row(format!("parked event {sequence} ({:?} error)", error.classify())))?;
+        let Ok(event) = serde_json::from_slice(body) else {
+            spoilt.push(sequence);
+            continue;
+        };
         found.push(Parked {
             sequence,
             event: Arc::new(event),
@@ -117,7 +119,38 @@ pub(in crate::journal) fn of_key(
             failure: Failure { reason: row.get(7)?, detail: row.get(8)?, answer: row.get(9)? },
         });
     }
-    Ok(found)
+    Ok((found, spoilt))
+}
+
+/// Out of the way of the readers, and kept for a person to look at.
+pub(in crate::journal) fn spoilt(
+    conn: &Connection,
+    sink: &str,
+    sequence: Sequence,
+) -> Result<(), rusqlite::Error> {
+    conn.prepare_cached(
+        "INSERT OR REPLACE INTO damaged (seq, body, reason)
+         SELECT seq, body, 'parked for ' || sink || ', and not an event of this release'
+         FROM parked WHERE sink = ?1 AND seq = ?2",
+    )?
+    .execute(params![sink, int(sequence)])?;
+    unpark(conn, sink, sequence)
+}
+
+/// What is parked for a sink that is configured no longer, and was before this.
+pub(in crate::journal) fn expire(
+    conn: &Connection,
+    sinks: &str,
+    before: i64,
+    rows: i64,
+) -> Result<u64, rusqlite::Error> {
+    let gone = conn
+        .prepare_cached(
+            "DELETE FROM parked WHERE num IN (SELECT num FROM parked WHERE recorded < ?2
+                 AND sink NOT IN (SELECT value FROM json_each(?1)) LIMIT ?3)",
+        )?
+        .execute(params![sinks, before, rows])?;
+    Ok(gone as u64)
 }
 
 /// Parked or dead already, beyond a position.

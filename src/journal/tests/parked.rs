@@ -138,3 +138,66 @@ async fn letters_are_found_by_everything_a_filter_names() {
     assert_eq!(found(LetterFilter { interaction: own("' OR 1=1 --"), ..any() }).await, [0u64; 0]);
     bench.journal.close().await;
 }
+
+#[tokio::test]
+async fn a_parked_event_that_can_not_be_read_is_set_aside_and_the_others_are_served() {
+    let temp = tempfile::tempdir().unwrap();
+    let bench = open(config(&temp)).unwrap();
+    bench.journal.register_sinks(&[("crm".to_owned(), StartAt::Earliest)]).await.unwrap();
+    let park = vec![parked(2, "a", 70), parked(5, "a", 90)];
+    settled(bench.journal.settle(Settle { park, ..settle("crm", 9) })).await.unwrap();
+    bench.journal.close().await;
+    let raw = rusqlite::Connection::open(state_dir(&temp).join("journal.sqlite")).unwrap();
+    raw.execute("UPDATE parked SET body = x'00' WHERE seq = 2", []).unwrap();
+    drop(raw);
+    let bench = open(config(&temp)).unwrap();
+    assert_eq!(sequences(&bench.journal.parked("crm", "a", 9, u64::MAX).await.unwrap()), [5]);
+    // Whatever is asked after it finds it gone.
+    settled(bench.journal.append(events(["x".to_owned()]))).await.unwrap();
+    assert_eq!(bench.journal.aside_after("crm", 0).await.unwrap(), [5]);
+    bench.journal.close().await;
+}
+
+#[tokio::test]
+async fn letters_that_are_asked_for_again_do_not_expire_and_what_is_parked_for_nobody_does() {
+    let temp = tempfile::tempdir().unwrap();
+    let bench = open(config(&temp)).unwrap();
+    bench.journal.register_sinks(&[("crm".to_owned(), StartAt::Earliest)]).await.unwrap();
+    let letter = NewDeadLetter {
+        sequence: 1,
+        event: Arc::new(event("id-1", "text")),
+        failure: failure("timeout"),
+        attempts: 1,
+        first_failure: START,
+        last_failure: START,
+    };
+    settled(bench.journal.settle(Settle { dead: vec![letter], ..settle("crm", 1) })).await.unwrap();
+    assert_eq!(bench.journal.redrive_dead_letters(&of("crm"), Some(1)).await.unwrap(), 1);
+    let park = |sink: &str| Settle { park: vec![parked(2, "a", 0)], ..settle(sink, 9) };
+    settled(bench.journal.settle(park("gone"))).await.unwrap();
+    settled(bench.journal.settle(park("crm"))).await.unwrap();
+    for minutes in [50, 100, 150] {
+        bench.clock.set(START + minutes * MINUTE);
+        bench.journal.trim().await.unwrap();
+    }
+    assert_eq!(bench.journal.dead_letters(&of("crm"), 9).await.unwrap().len(), 1);
+    assert!(bench.journal.parked_keys("gone").await.unwrap().is_empty());
+    assert_eq!(bench.journal.parked_keys("crm").await.unwrap().len(), 1);
+    bench.journal.close().await;
+}
+
+#[tokio::test]
+async fn a_position_can_be_set_back_and_stays_there_over_a_restart() {
+    let temp = tempfile::tempdir().unwrap();
+    let bench = open(config(&temp)).unwrap();
+    bench.journal.register_sinks(&[("k".to_owned(), StartAt::Earliest)]).await.unwrap();
+    settled(bench.journal.append(events((1..=9).map(|n| format!("id-{n}"))))).await.unwrap();
+    settled(bench.journal.settle(settle("k", 8))).await.unwrap();
+    bench.journal.set_position("k", 3, "a note", "kept").await.unwrap();
+    assert_eq!(bench.journal.position("k").await, Some(3));
+    bench.journal.close().await;
+    let bench = open(config(&temp)).unwrap();
+    assert_eq!(bench.journal.position("k").await, Some(3));
+    assert_eq!(bench.journal.notes("a ").await.unwrap(), [("a note".to_owned(), "kept".to_owned())]);
+    bench.journal.close().await;
+}

@@ -136,6 +136,18 @@ impl Aside {
         }
     }
 
+    /// Nothing of the key could be read: it is over, or not on disk yet (then it is looked for again).
+    pub fn empty(&mut self, key: &Arc<str>, all_stored: bool, soon: Instant) {
+        if !all_stored && self.keys.get(key).is_some_and(|known| known.events > 0) {
+            return self.later(key, soon, None);
+        }
+        // The journal has none of what was counted: it was removed there.
+        if let Some(known) = self.keys.remove(key) {
+            self.events = self.events.saturating_sub(known.events);
+            self.bytes = self.bytes.saturating_sub(known.bytes);
+        }
+    }
+
     /// Nothing of the key is in hand any more: it is over, or its next events are due.
     pub fn through(&mut self, key: &Arc<str>, now: Instant) {
         match self.keys.get(key) {

@@ -21,6 +21,8 @@ const EVENTS_OF_KEY: usize = 16;
 const BYTES_OF_KEY: u64 = 256 << 10;
 /// What was parked a moment ago may not be on disk yet.
 const SOON: Duration = Duration::from_millis(200);
+/// For the journal to take them up.
+const TAKE_UP: Duration = Duration::from_secs(5);
 /// Dead letters taken up at once.
 const TAKEN_UP: usize = 2_000;
 
@@ -40,12 +42,16 @@ impl<S: Source> Lane<S> {
         if head <= self.window.through() || self.unstored() >= MAX_UNSTORED {
             return Ok(false);
         }
+        // What did not fit does not fit yet.
+        if self.crowded.is_some_and(|figures| figures == self.aside.figures()) && self.source.writable() {
+            return Ok(false);
+        }
         let Some((events, bytes)) = self.window.room() else { return Ok(false) };
         let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
         let read = self.source.read(self.window.through(), events, bytes).await?;
         let before = self.window.through();
         let mut filtered = 0;
-        self.crowded = false;
+        self.crowded = None;
         for stored in read.events {
             if !route::wants(&self.config.matching, &stored.event) {
                 self.window.pass(stored.sequence);
@@ -55,15 +61,15 @@ impl<S: Source> Lane<S> {
             } else if !self.aside.holds(&stored.event.partitionkey) {
                 let masked = mask::apply(&stored.event, self.config.privacy, self.config.raw);
                 self.window.push(Item::new(stored, masked));
-            } else if self.aside.fits(&stored.event.partitionkey, stored.bytes) {
+            } else if self.may_park(&stored.event.partitionkey, stored.bytes) {
                 self.park_behind(stored);
             } else {
                 // It may not overtake, and nothing behind it can be kept in order without it.
-                self.crowded = true;
+                self.crowded = Some(self.aside.figures());
                 break;
             }
         }
-        if !self.crowded {
+        if self.crowded.is_none() {
             self.window.passed(read.through);
         }
         self.report.filtered(filtered);
@@ -96,7 +102,8 @@ impl<S: Source> Lane<S> {
             let fresh: Vec<Parked> =
                 found.into_iter().filter(|parked| !self.aside.is_gone(parked.sequence)).collect();
             if fresh.is_empty() {
-                self.aside.later(key, now + SOON, None);
+                let all_stored = self.settling.is_none() && self.nothing_aside();
+                self.aside.empty(&due.key, all_stored, now + SOON);
                 continue;
             }
             for parked in fresh {
@@ -152,10 +159,13 @@ impl<S: Source> Lane<S> {
     /// Takes up dead letters that somebody asked for again, as far as there is room.
     pub(super) async fn take_up(&mut self) -> Result<(), Fault> {
         let room = self.aside.free_keys().min(TAKEN_UP);
-        if room == 0 || self.breaker.open() {
+        if room == 0 || self.breaker.open() || !self.source.writable() {
             return Ok(());
         }
-        let taken = self.source.take_up(&self.config.name, room).await;
+        // A disk that is full from this moment on must not hold up what makes room; what is taken up without us is
+        // found at the next start.
+        let taken = tokio::time::timeout(TAKE_UP, self.source.take_up(&self.config.name, room)).await;
+        let Ok(taken) = taken else { return Ok(()) };
         let taken = taken.map_err(|error| Fault::Journal(error.to_string()))?;
         if !taken.is_empty() {
             tracing::info!(

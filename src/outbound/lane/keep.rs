@@ -30,9 +30,10 @@ impl<S: Source> Lane<S> {
         dead.is_empty() && park.is_empty() && tried.is_empty() && unpark.is_empty()
     }
 
-    /// Parked events and dead letters that are not stored yet.
+    /// What is put aside or over there and not stored yet.
     pub(super) fn unstored(&self) -> usize {
-        self.next.dead.len().saturating_add(self.next.park.len())
+        let Settle { dead, park, tried, unpark, .. } = &self.next;
+        [dead.len(), park.len(), tried.len(), unpark.len()].iter().sum()
     }
 
     /// What the settle that came back had removed is not in the journal any more.
@@ -65,7 +66,7 @@ impl<S: Source> Lane<S> {
         let now = self.wiring.clock.now();
         self.report.lag(&lag, age(&lag, now));
         let (keys, events, bytes) = self.aside.figures();
-        self.report.parked(keys, events, bytes, self.crowded);
+        self.report.parked(keys, events, bytes, self.crowded.is_some());
         self.take_up().await?;
         let passed = exceeded(&limit, &lag, now);
         match (limit.on_limit, passed) {
@@ -106,8 +107,10 @@ impl<S: Source> Lane<S> {
             Some(Err(_)) => return Err(Error::Closed.into()),
         }
         self.report.lost(count, &sequence_text(birth, first), &sequence_text(birth, last), limit);
+        self.jump(last).await?;
         let (events, bytes) = self.window.limits();
         self.window = Window::new(last, events, bytes);
+        self.crowded = None;
         self.aside.drop_all(tokio::time::Instant::now());
         self.settle();
         Ok(true)

@@ -14,6 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// A call of many that is answered with a failure so often is tried in parts, even where nothing else gets through.
+const PARTED: u32 = 3;
+
 /// What a call's outcomes come to.
 struct Sum {
     /// When it began.
@@ -87,6 +90,15 @@ impl<S: Source> Lane<S> {
             }
             return true;
         }
+        // Whoever refuses an event for what it is is there.
+        let judged = landed.outcomes.iter().any(|outcome| match outcome {
+            Outcome::Reject { .. } | Outcome::Split { .. } => true,
+            Outcome::Retry { cause, .. } => cause.is_the_events(),
+            _ => false,
+        });
+        if judged && self.breaker.worked() {
+            self.report.circuit(false, None);
+        }
         let mut blamed =
             landed.batch.iter().zip(&landed.outcomes).filter_map(|(delivery, outcome)| match outcome {
                 Outcome::Retry { cause, after } if !cause.is_the_events() => {
@@ -117,7 +129,7 @@ impl<S: Source> Lane<S> {
             Outcome::Later { after } => Verdict::Again(Instant::now() + after),
             Outcome::Retry { cause, after } => {
                 sum.failed = Some(cause.clone());
-                self.again(at, cause, after, shape.max_retry_after, sum)
+                self.again(at, cause, after, shape, sum)
             }
             Outcome::Split { cause } => {
                 sum.failed = Some(cause);
@@ -144,7 +156,7 @@ impl<S: Source> Lane<S> {
         at: Sequence,
         cause: Cause,
         asked: Option<Duration>,
-        most: Duration,
+        shape: &Shape,
         sum: &mut Sum,
     ) -> Verdict {
         let now = self.wiring.clock.now();
@@ -157,9 +169,15 @@ impl<S: Source> Lane<S> {
             self.put_aside(dead_letter(&item, &cause, now));
             return Verdict::Closed;
         }
+        // One of many alone may be at fault, and holds up innocent ones.
+        let answered = cause.was_answered() && item.failures >= PARTED;
+        if shape.frozen && !item.alone && (answered || self.others_got_through(&item)) {
+            self.report.retry(&cause);
+            return Verdict::Alone;
+        }
         let schedule = self.config.retry.backoff.jitter_upward(item.failures.max(1), fastrand::f64());
         self.report.retry(&cause);
-        let due = Instant::now() + wait(schedule, asked, most, fastrand::f64());
+        let due = Instant::now() + wait(schedule, asked, shape.max_retry_after, fastrand::f64());
         sum.again.push(Again { item, due, cause });
         Verdict::Again(due)
     }

@@ -31,8 +31,12 @@ impl<S: Source> Lane<S> {
         };
         if item.parked {
             self.window.evict(&item.key);
-            self.aside.later(&item.key, due, Some(head));
+            // Of a call that goes again as it was the key stays in hand.
+            if !self.window.holds(&item.key) {
+                self.aside.later(&item.key, due, Some(head));
+            }
             let now = self.wiring.clock.now();
+            self.next.tried.retain(|tried| tried.sequence != item.stored.sequence);
             self.next.tried.push(Tried {
                 sequence: item.stored.sequence,
                 attempts: item.failures,
@@ -40,14 +44,20 @@ impl<S: Source> Lane<S> {
                 due: self.wall(due),
                 failure: failure(&cause),
             });
-        } else if self.others_got_through(&item) && self.aside.fits(&item.key, item.stored.bytes) {
+        } else if self.others_got_through(&item) && self.may_park(&item.key, item.stored.bytes) {
             self.park(&item.key, due, &failure(&cause));
         }
     }
 
     /// Something was delivered since the call began in which the event first failed: it is not the destination.
-    fn others_got_through(&self, item: &Item) -> bool {
+    pub(super) fn others_got_through(&self, item: &Item) -> bool {
         self.parks && !self.breaker.open() && self.last_good > item.failing_since
+    }
+
+    /// Whether one more event of the key may be parked: not while the disk is full, where it would take the room that
+    /// trimming needs.
+    pub(super) fn may_park(&self, key: &str, bytes: u64) -> bool {
+        self.source.writable() && self.aside.fits(key, bytes)
     }
 
     /// Moves a key's events out of the window; the first of them carries its tries.
@@ -80,6 +90,7 @@ impl<S: Source> Lane<S> {
         if !self.parks || self.window.settled_above() == 0 {
             return;
         }
+        self.window.thaw();
         for key in self.window.idle_keys() {
             self.park(&key, Instant::now(), &Failure::default());
         }

@@ -290,17 +290,6 @@ impl KafkaSink {
         .await;
     }
 
-    /// What the reader of the control topic calls back: its own troubles are not the producer's.
-    fn reader(&self) -> Context {
-        Context {
-            flight: Arc::default(),
-            access: self.access.clone(),
-            tokens: self.tokens.clone(),
-            figures: None,
-            sums: Mutex::default(),
-        }
-    }
-
     fn producer(&self) -> MutexGuard<'_, Option<ThreadedProducer<Context>>> {
         self.producer.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -324,6 +313,17 @@ fn producer(
         sums: Mutex::default(),
     };
     properties.client.create_with_context(context).map_err(|error| properties::explain(&error))
+}
+
+/// What the reader of the control topic calls back: its own troubles are not the producer's.
+fn reader(access: &trouble::Access, tokens: Option<&Tokens>) -> Context {
+    Context {
+        flight: Arc::default(),
+        access: access.clone(),
+        tokens: tokens.cloned(),
+        figures: None,
+        sums: Mutex::default(),
+    }
 }
 
 impl Drop for KafkaSink {

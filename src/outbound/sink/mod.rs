@@ -122,6 +122,11 @@ impl std::fmt::Debug for Cause {
 }
 
 impl Cause {
+    /// The destination answered, and failed: it most likely did nothing with what it got.
+    pub fn was_answered(&self) -> bool {
+        matches!(self.reason, "http-5xx" | "http-other")
+    }
+
     /// The destination works, it is this event that it does not take.
     pub fn is_the_events(&self) -> bool {
         matches!(self.reason, "http-4xx" | "too-large" | "not-encodable" | "unknown-topic")

@@ -1,7 +1,7 @@
 //! A destination that follows a script.
 
 use crate::journal::Sequence;
-use crate::outbound::sink::{Cause, Delivery, Local, Outcome, Place, Shape};
+use crate::outbound::sink::{Cause, Decided, Delivery, Local, Outcome, Place, Shape};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -93,9 +93,17 @@ pub struct Scripted {
 impl Scripted {
     /// As a destination says it: its own place, else the journal's.
     pub fn place(&self, local: &Local) -> Option<Place> {
-        let position = local.position.unwrap_or(0);
-        let kept = self.script.kept.lock().unwrap().clone();
-        self.script.shape.exact.then(|| kept.unwrap_or(Place { position, beside: Vec::new() }))
+        if !self.script.shape.exact {
+            return None;
+        }
+        let mut kept = self.script.kept.lock().unwrap();
+        let here = Place { position: local.position.unwrap_or(0), beside: Vec::new() };
+        match local.decided {
+            Some(Decided::At(position)) => *kept = Some(Place { position, ..here }),
+            Some(Decided::There) => {}
+            None => drop(kept.get_or_insert(here)),
+        }
+        kept.clone()
     }
 
     pub fn committed(&self) -> Option<Sequence> {
@@ -105,6 +113,9 @@ impl Scripted {
     pub async fn deliver(&self, batch: &[Delivery], upto: Sequence) -> Vec<Outcome> {
         if *self.closed.lock().unwrap() {
             return crate::outbound::sink::closed(batch);
+        }
+        if self.script.shape.frozen {
+            return self.as_one(batch).await;
         }
         let mut failed = HashSet::new();
         let mut outcomes = Vec::new();
@@ -133,6 +144,25 @@ impl Scripted {
             *self.script.kept.lock().unwrap() = Some(Place { position: upto, beside });
         }
         outcomes
+    }
+
+    /// One request for all: what is said of one is said of each.
+    async fn as_one(&self, batch: &[Delivery]) -> Vec<Outcome> {
+        let replies: Vec<Reply> =
+            batch.iter().map(|one| (self.script.respond.lock().unwrap())(one)).collect();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let bad = replies.into_iter().map(|(_, outcome)| outcome).find(|outcome| *outcome != Outcome::Done);
+        let outcome = bad.unwrap_or(Outcome::Done);
+        for delivery in batch {
+            self.script.seen.lock().unwrap().push(Seen {
+                sequence: delivery.sequence,
+                key: delivery.event.partitionkey.clone(),
+                attempt: delivery.attempt,
+                at: Instant::now(),
+                outcome: outcome.clone(),
+            });
+        }
+        vec![outcome; batch.len()]
     }
 
     pub fn shape(&self) -> Shape {

@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 pub const PARTITION: i32 = 0;
 /// What the reader calls itself.
 pub const GROUP: &str = "cometbridge-positions";
+/// So many records are looked at before all of them are.
+const NEAR: i64 = 5_000;
 /// For one question to the brokers.
 const QUESTION: Duration = Duration::from_secs(10);
 /// An open transaction ends by itself after its timeout.
@@ -49,14 +51,50 @@ impl ConsumerContext for Context {}
 /// The last committed record of this sink. Blocks.
 pub fn read(
     client: &ClientConfig,
-    context: Context,
+    context: impl Fn() -> Context,
     topic: &str,
     sink: &str,
 ) -> Result<Option<Record>, Cause> {
-    let told = |error: &KafkaError| told(error, topic);
+    let began = Instant::now();
+    let all = reader(client, context(), "read_uncommitted", topic)?;
+    let there = all.fetch_metadata(Some(topic), QUESTION).map_err(|error| told(&error, topic))?;
+    if let Some(error) = there.topics().iter().find_map(rdkafka::metadata::MetadataTopic::error) {
+        return Err(cause::told(Code::from(error), topic));
+    }
+    let ends = |reader: &BaseConsumer<Context>| {
+        reader.fetch_watermarks(topic, PARTITION, QUESTION).map_err(|error| told(&error, topic))
+    };
+    let (_, end) = ends(&all)?;
+    let committed = reader(client, context(), "read_committed", topic)?;
+    // A transaction of another sink that is still open hides what was committed behind it.
+    let low = loop {
+        let (low, stable) = ends(&committed)?;
+        if stable >= end {
+            break low;
+        }
+        if began.elapsed() > PATIENCE {
+            let detail = format!("a transaction of another sink is still open on topic \"{topic}\"");
+            return Err(Cause::new("timeout", detail));
+        }
+        std::thread::sleep(POLL);
+    };
+    // The last records are enough, mostly.
+    let near = end.saturating_sub(NEAR).max(low);
+    match last_of(&committed, topic, sink, near, began)? {
+        None if near > low => last_of(&committed, topic, sink, low, began),
+        found => Ok(found),
+    }
+}
+
+fn reader(
+    client: &ClientConfig,
+    context: Context,
+    isolation: &str,
+    topic: &str,
+) -> Result<BaseConsumer<Context>, Cause> {
     let mut client = client.clone();
     for (name, value) in [
-        ("isolation.level", "read_committed"),
+        ("isolation.level", isolation),
         // A reader must name one; nothing is committed under it.
         ("group.id", GROUP),
         ("enable.auto.commit", "false"),
@@ -65,15 +103,20 @@ pub fn read(
     ] {
         client.set(name, value);
     }
-    let reader: BaseConsumer<Context> = client.create_with_context(context).map_err(|error| told(&error))?;
-    let there = reader.fetch_metadata(Some(topic), QUESTION).map_err(|error| told(&error))?;
-    if let Some(error) = there.topics().iter().find_map(rdkafka::metadata::MetadataTopic::error) {
-        return Err(cause::told(Code::from(error), topic));
-    }
+    client.create_with_context(context).map_err(|error| told(&error, topic))
+}
+
+/// The sink's last record from an offset on.
+fn last_of(
+    reader: &BaseConsumer<Context>,
+    topic: &str,
+    sink: &str,
+    from: i64,
+    began: Instant,
+) -> Result<Option<Record>, Cause> {
     let mut place = TopicPartitionList::new();
-    place.add_partition_offset(topic, PARTITION, Offset::Beginning).map_err(|error| told(&error))?;
-    reader.assign(&place).map_err(|error| told(&error))?;
-    let began = Instant::now();
+    let placed = place.add_partition_offset(topic, PARTITION, Offset::Offset(from));
+    placed.and_then(|()| reader.assign(&place)).map_err(|error| told(&error, topic))?;
     let mut last: Option<Record> = None;
     loop {
         match reader.poll(POLL) {
@@ -85,13 +128,13 @@ pub fn read(
                     .map(|value| serde_json::from_slice(value).unwrap_or_else(|_| foreign()));
             }
             Some(Err(KafkaError::PartitionEOF(_))) => return Ok(last),
-            Some(Err(error)) if is_final(&error) => return Err(told(&error)),
-            Some(_) => {}
-            None if began.elapsed() > PATIENCE => {
+            Some(Err(error)) if is_final(&error) => return Err(told(&error, topic)),
+            Some(Ok(_)) => {}
+            Some(Err(_)) | None if began.elapsed() > PATIENCE => {
                 let detail = format!("topic \"{topic}\" could not be read to its end");
                 return Err(Cause::new("timeout", detail));
             }
-            None => {}
+            Some(Err(_)) | None => {}
         }
     }
 }

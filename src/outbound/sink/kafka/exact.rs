@@ -57,13 +57,14 @@ impl Exact {
     /// Whether this place can be gone on from, given what the journal knows.
     fn judge(&self, found: Option<Record>, local: &Local) -> Result<Place, Cause> {
         let here = local.position.unwrap_or(0);
-        match local.decided {
-            Some(Decided::At(position)) => return Ok(Place { position, beside: Vec::new() }),
-            Some(Decided::There) => {
-                let position = found.map_or(here, |record| record.position.min(local.last));
-                return Ok(Place { position, beside: Vec::new() });
-            }
-            None => {}
+        if let Some(decided) = local.decided {
+            let ours = found.as_ref().filter(|record| record.journal == self.journal);
+            let beside = ours.map(|record| record.beside.clone()).unwrap_or_default();
+            let position = match decided {
+                Decided::At(position) => position,
+                Decided::There => found.map_or(here, |record| record.position.min(local.last)),
+            };
+            return Ok(Place { position, beside });
         }
         let Some(record) = found else {
             if !local.kept {
@@ -114,17 +115,33 @@ impl KafkaSink {
         let found = self.blocking(move |producer| producer.init_transactions(STEP)).await;
         found.map_err(|error| self.no_place(&error))?;
         let (client, topic, key) = (exact.client.clone(), exact.control.clone(), exact.sink.clone());
-        let context = self.reader();
+        let (access, tokens) = (self.access.clone(), self.tokens.clone());
+        let context = move || super::reader(&access, tokens.as_ref());
         let read = tokio::task::spawn_blocking(move || control::read(&client, context, &topic, &key)).await;
         let read = read.unwrap_or_else(|_| Err(Cause::new("closed", "the bridge is stopping")));
         let place = exact.judge(read.map_err(NoPlace::Away)?, local).map_err(NoPlace::Undecided)?;
+        if local.decided.is_some() {
+            // Before anything is delivered from there: a decision is carried out once.
+            self.decide(exact, place.position).await.map_err(NoPlace::Away)?;
+        }
         exact.commit(place.position);
         Ok(Some(place))
     }
 
+    /// A transaction with the position alone.
+    async fn decide(&self, exact: &Exact, position: Sequence) -> Result<(), Cause> {
+        let failed = |outcomes: Vec<Outcome>| match outcomes.into_iter().next() {
+            Some(Outcome::Reconnect { cause } | Outcome::Retry { cause, .. } | Outcome::Reject { cause }) => {
+                Err(cause)
+            }
+            Some(_) => Err(Cause::new("transaction", "the position could not be put down")),
+            None => Ok(()),
+        };
+        failed(self.deliver_exactly(exact, &[], position).await)
+    }
+
     fn no_place(&self, error: &KafkaError) -> NoPlace {
         match self.ended(error, "transactions can not be begun") {
-            Outcome::Disable { cause } => NoPlace::Undecided(cause),
             Outcome::Reconnect { cause } => NoPlace::Away(self.trouble().unwrap_or(cause)),
             _ => NoPlace::Away(Cause::new("kafka", error.to_string())),
         }
@@ -200,8 +217,8 @@ impl KafkaSink {
     fn ended(&self, error: &KafkaError, what: &str) -> Outcome {
         let code = error.rdkafka_error_code().unwrap_or(Code::Unknown);
         if cause::is_fenced(code) {
-            let detail = "another process delivers under this sink's transactional id (a second cometbridge on a copy of this state_dir?): stop it, then start this one again";
-            return Outcome::Disable { cause: Cause::new("fenced", detail) };
+            let detail = "the brokers have given this sink's transactional id a new life: it was away for longer than a transaction may take, or, if this comes again and again, a second cometbridge runs on a copy of this state_dir (stop it, then start this one again)";
+            return Outcome::Reconnect { cause: Cause::new("fenced", detail) };
         }
         let reason = match cause::reason(code) {
             "kafka" => "transaction",
