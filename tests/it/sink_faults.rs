@@ -1,10 +1,12 @@
 //! Sinks that fail, one beside others that work: nobody else is harmed, and nothing is lost unsaid.
 
+mod black_hole;
 mod content;
 mod dead_letters;
 mod kafka_down;
 mod lag;
 mod parking;
+mod parking_share;
 mod redrive;
 mod stdout_closed;
 mod webhook_answers;
