@@ -8,5 +8,6 @@ mod lag;
 mod parking;
 mod parking_share;
 mod redrive;
+mod redrive_many;
 mod stdout_closed;
 mod webhook_answers;
