@@ -3,6 +3,7 @@
 
 mod disagreement;
 mod kills;
+mod redrive;
 
 use crate::harness::kafka::Kafka;
 use crate::harness::sinks::{NOT_BRIDGE, kafka};

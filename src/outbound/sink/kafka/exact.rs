@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 const STEP: Duration = Duration::from_secs(30);
 /// A commit that does not come through for so long is given up; what became of it is asked anew.
 const COMMIT: Duration = Duration::from_secs(60);
+/// Before a topic that a broker does not know is asked for again.
+const UNKNOWN: Duration = Duration::from_secs(1);
 
 /// What makes a sink exact.
 pub struct Exact {
@@ -160,6 +162,9 @@ impl KafkaSink {
         let outcomes = self.deliver_all(batch).await;
         if outcomes.iter().any(|outcome| *outcome != Outcome::Done) {
             let aborted = self.blocking(|producer| producer.abort_transaction(STEP)).await;
+            if outcomes.iter().any(|outcome| retried_for(outcome, &["unknown-topic"])) {
+                tokio::time::sleep(UNKNOWN).await;
+            }
             return not_all(
                 outcomes,
                 aborted.err().map(|error| self.ended(&error, "a transaction can not be aborted")),
@@ -248,14 +253,17 @@ fn whole(batch: &[Delivery], outcome: Outcome) -> Vec<Outcome> {
 }
 
 /// A transaction was aborted: what is refused for good is told, the rest was not tried. Where nothing is refused the
-/// first failure ends the producer; a record that is too large for its company is tried alone by the next call.
+/// first failure ends the producer, but for two: a record that is too large for its company is tried alone by the next
+/// call, and a topic that one broker does not know is looked for by this producer until it is sure: a new one would
+/// begin its search anew, for ever.
 fn not_all(mut outcomes: Vec<Outcome>, end: Option<Outcome>) -> Vec<Outcome> {
     let refused = outcomes.iter().any(|outcome| matches!(outcome, Outcome::Reject { .. }));
     let mut first = None;
     for outcome in &mut outcomes {
         match std::mem::replace(outcome, Outcome::Held) {
             reject @ Outcome::Reject { .. } => *outcome = reject,
-            Outcome::Retry { cause, .. } if cause.reason != "too-large" => {
+            waits if retried_for(&waits, &["too-large", "unknown-topic"]) => {}
+            Outcome::Retry { cause, .. } => {
                 first.get_or_insert(Outcome::Reconnect { cause });
             }
             stronger @ (Outcome::Reconnect { .. } | Outcome::Disable { .. }) => first = Some(stronger),
@@ -268,6 +276,10 @@ fn not_all(mut outcomes: Vec<Outcome>, end: Option<Outcome>) -> Vec<Outcome> {
         *place = last;
     }
     outcomes
+}
+
+fn retried_for(outcome: &Outcome, reasons: &[&str]) -> bool {
+    matches!(outcome, Outcome::Retry { cause, .. } if reasons.contains(&cause.reason))
 }
 
 #[cfg(test)]
@@ -318,7 +330,10 @@ mod tests {
         );
         let reconnect = Outcome::Reconnect { cause: cause("timeout") };
         assert_eq!(not_all(vec![Outcome::Done, again], None), [reconnect, Outcome::Held]);
-        let large = Outcome::Retry { cause: cause("too-large"), after: None };
-        assert_eq!(not_all(vec![large, Outcome::Done], None), [Outcome::Held, Outcome::Held]);
+        // Neither needs another producer.
+        for reason in ["too-large", "unknown-topic"] {
+            let again = Outcome::Retry { cause: cause(reason), after: None };
+            assert_eq!(not_all(vec![again, Outcome::Done], None), [Outcome::Held, Outcome::Held]);
+        }
     }
 }
