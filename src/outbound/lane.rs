@@ -103,6 +103,8 @@ pub struct Lane<S> {
     /// What goes with the next settle.
     next: Settle,
     aside: Aside,
+    /// Dead letters were taken up: there may be more.
+    more_letters: bool,
     breaker: Breaker,
     /// Beyond the position, and put aside before the last stop.
     skip: HashSet<Sequence>,
@@ -169,6 +171,7 @@ impl<S: Source> Lane<S> {
             settling_gone: Vec::new(),
             next: Settle { sink: config.name.clone(), ..Settle::default() },
             aside: Aside::new(config.park),
+            more_letters: false,
             breaker: Breaker::new(config.retry.backoff),
             skip: HashSet::new(),
             parks: false,

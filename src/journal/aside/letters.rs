@@ -90,10 +90,13 @@ pub(in crate::journal) fn redriven(
     now: Millis,
     limit: usize,
 ) -> Result<Vec<(u64, ParkedKey)>, Error> {
+    // First which ones, then what they hold: sorting would read every body that is due, each time.
     let mut select = conn.prepare_cached(
         "SELECT number, coalesce(CASE WHEN json_valid(CAST(body AS TEXT)) THEN json_extract(CAST(body AS TEXT), '$.partitionkey') END,
                          subject), length(body)
-         FROM dead_letter WHERE sink = ?1 AND redrive <= ?2 ORDER BY redrive, seq LIMIT ?3",
+         FROM dead_letter WHERE number IN
+             (SELECT number FROM dead_letter WHERE sink = ?1 AND redrive <= ?2 ORDER BY redrive, seq LIMIT ?3)
+         ORDER BY redrive, seq",
     )?;
     let mut rows = select.query(params![sink, now, int(limit as u64)])?;
     let mut found: Vec<(u64, ParkedKey)> = Vec::new();

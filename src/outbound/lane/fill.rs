@@ -96,7 +96,14 @@ impl<S: Source> Lane<S> {
     async fn load(&mut self, calls: usize) -> Result<(), Fault> {
         while self.may_load(calls) {
             let now = Instant::now();
-            let Some(due) = self.aside.take(now) else { return Ok(()) };
+            let Some(due) = self.aside.take(now) else {
+                if !std::mem::take(&mut self.more_letters) {
+                    return Ok(());
+                }
+                // All that was taken up is in hand or over: the next ones need not wait for the tick.
+                self.take_up().await?;
+                continue;
+            };
             let (sink, key) = (&self.config.name, &due.key);
             let found = self.source.parked(sink, key, EVENTS_OF_KEY, BYTES_OF_KEY).await?;
             let fresh: Vec<Parked> =
@@ -167,6 +174,7 @@ impl<S: Source> Lane<S> {
         let taken = tokio::time::timeout(TAKE_UP, self.source.take_up(&self.config.name, room)).await;
         let Ok(taken) = taken else { return Ok(()) };
         let taken = taken.map_err(|error| Fault::Journal(error.to_string()))?;
+        self.more_letters = !taken.is_empty();
         if !taken.is_empty() {
             tracing::info!(
                 sink = self.config.name,

@@ -75,7 +75,7 @@ async fn many_dead_letters_come_back_each_once_in_order_past_a_receiver_that_fai
     scene.until("cometbridge_sink_lag_events{sink=\"crm\"}", |lag| lag == 0.0).await;
     let died = began.elapsed();
     let refused: BTreeSet<String> = receiver.tries().into_iter().map(|attempt| attempt.id).collect();
-    assert_eq!((refused.len(), receiver.tries().len()), (letters, letters));
+    assert_eq!(refused.len(), letters);
 
     let asked = AtomicUsize::new(0);
     receiver.answer_by(move |_| {
@@ -97,7 +97,9 @@ async fn many_dead_letters_come_back_each_once_in_order_past_a_receiver_that_fai
     let drained = began.elapsed();
     scene.until("cometbridge_sink_parked_events{sink=\"crm\"}", |left| left == 0.0).await;
 
-    let events = receiver.events();
+    // A request that was given up may have arrived.
+    let unsure = scene.daemon.metric("cometbridge_sink_retries_total{reason=\"timeout\",sink=\"crm\"}").await;
+    let events = receiver.events_once(unsure);
     let (late, fresh): (Vec<&Value>, Vec<&Value>) = events.iter().partition(|event| event["late"] == true);
     assert_eq!(in_order("late", &late), refused, "the very ids that were refused");
     assert_eq!(in_order("in time", &fresh).len(), keys);
