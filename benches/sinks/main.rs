@@ -1,0 +1,121 @@
+//! What leaves the daemon, beside the least that could send it: Kafka beside a raw `BaseProducer`, a webhook beside a
+//! raw reqwest loop, and batches beside single requests.
+//!
+//! A journal is filled once; each run of the daemon reads it from its beginning under a new sink's name. The broker is
+//! the one of the tests (tests/peers), the receiver a process of its own. Both sides take turns. `cargo bench --bench
+//! sinks`; `-- --quick` sends little, and its figures say nothing. It prints ratios beside what is wanted of them and
+//! asserts nothing of time; it fails where something is not delivered. Deliberately absent: TLS, several brokers.
+
+// A failed test or benchmark says so by a panic; the rules against it are for the product.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::print_stdout, clippy::too_many_lines)]
+
+mod events;
+mod lane;
+mod peers;
+mod raw;
+
+use lane::Bed;
+use peers::{Kafka, receiver};
+
+/// Requests in flight, and events of a batch.
+const CONCURRENCY: usize = 32;
+const BATCH: usize = 100;
+
+/// What a run came to.
+#[derive(Clone, Copy, Debug)]
+pub struct Measured {
+    pub a_second: f64,
+    /// Processor time of the sending process.
+    pub micros_each: f64,
+}
+
+struct Size {
+    kafka: usize,
+    single: usize,
+    batches: usize,
+    turns: usize,
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let at = |name: &str| arguments.iter().position(|argument| argument == name);
+    if let Some(at) = at("--raw-kafka") {
+        return raw::kafka(&arguments[at + 1], &arguments[at + 2], arguments[at + 3].parse().unwrap());
+    }
+    if let Some(at) = at("--raw-webhook") {
+        return raw::webhook(&arguments[at + 1], arguments[at + 2].parse().unwrap(), CONCURRENCY);
+    }
+    if at("--receiver").is_some() {
+        return peers::receive();
+    }
+    let size = if at("--quick").is_some() {
+        Size { kafka: 3_000, single: 1_000, batches: 3_000, turns: 1 }
+    } else {
+        Size { kafka: 400_000, single: 60_000, batches: 400_000, turns: 3 }
+    };
+    let bed = Bed::fill(size.kafka.max(size.single).max(size.batches));
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap();
+    println!("{} B a value, load average {}", events::VALUE, load.split(' ').next().unwrap());
+    of_kafka(&bed, &size);
+    of_webhooks(&bed, &size);
+}
+
+fn of_kafka(bed: &Bed, size: &Size) {
+    let broker = Kafka::start();
+    let (mut raw, mut lanes) = (Vec::new(), Vec::new());
+    for turn in 0..size.turns {
+        let (theirs, ours) = (format!("raw-{turn}"), format!("lane-{turn}"));
+        broker.prepare(&[&theirs, &ours]);
+        raw.push(raw::measured(&["--raw-kafka", &broker.brokers, &theirs, &size.kafka.to_string()]));
+        let table = format!("brokers = [\"{}\"]\ntopic = \"{ours}\"\n", broker.brokers);
+        lanes.push(bed.run("kafka", &ours, &table, size.kafka));
+    }
+    let (raw, lane) = (median(raw), median(lanes));
+    show("raw BaseProducer", raw);
+    show("Kafka lane", lane);
+    at_least("T13, Kafka events/s, cometbridge / raw", lane.a_second / raw.a_second, 0.7);
+    at_most("T13, processor time of a Kafka event, us", lane.micros_each, 5.0);
+}
+
+fn of_webhooks(bed: &Bed, size: &Size) {
+    let (_receiver, url) = receiver();
+    let (mut raw, mut single, mut batches) = (Vec::new(), Vec::new(), Vec::new());
+    let table = |more: &str| {
+        format!(
+            "url = \"{url}\"\nsecrets = [{{ env = \"BENCH_SECRET\" }}]\nconcurrency = {CONCURRENCY}\n{more}"
+        )
+    };
+    let batch = table(&format!("mode = \"batch\"\nbatch = {{ events = {BATCH}, bytes = \"1MiB\" }}\n"));
+    for turn in 0..size.turns {
+        raw.push(raw::measured(&["--raw-webhook", &url, &size.single.to_string()]));
+        single.push(bed.run("webhook", &format!("single-{turn}"), &table(""), size.single));
+        batches.push(bed.run("webhook", &format!("batch-{turn}"), &batch, size.batches));
+    }
+    let (raw, single, batches) = (median(raw), median(single), median(batches));
+    show("raw reqwest loop", raw);
+    show("webhook lane", single);
+    show("webhook lane, batches", batches);
+    at_least("T14, webhook events/s, cometbridge / raw", single.a_second / raw.a_second, 0.8);
+    at_least("T14, webhook events/s, batches / single", batches.a_second / single.a_second, 40.0);
+}
+
+/// The run in the middle, by events a second.
+fn median(mut runs: Vec<Measured>) -> Measured {
+    runs.sort_by(|one, other| one.a_second.total_cmp(&other.a_second));
+    runs[runs.len() / 2]
+}
+
+fn show(name: &str, run: Measured) {
+    println!("{name:>22}: {:.0} events/s, {:.1} us of processor time each", run.a_second, run.micros_each);
+}
+
+fn at_least(what: &str, is: f64, wanted: f64) {
+    let word = if is >= wanted { "PASS" } else { "over" };
+    println!("{what}: {is:.2}, wanted at least {wanted:.1}: {word}");
+}
+
+fn at_most(what: &str, is: f64, wanted: f64) {
+    let word = if is <= wanted { "PASS" } else { "over" };
+    println!("{what}: {is:.2}, wanted at most {wanted:.1}: {word}");
+}
