@@ -4,8 +4,10 @@
 //! JSON Schema are derived from them. Defaults stand in `config/cometbridge.toml`, so a key that has one is no
 //! `Option` here. Deliberately absent: what a value means.
 
+mod select;
 mod webhook;
 
+pub(super) use select::Match;
 pub(super) use webhook::{Auth, ClientAuth, OAuth2, Refusal, Webhook, WebhookMode};
 
 use super::units::{Duration, Size};
@@ -170,6 +172,7 @@ pub(super) struct Kafka {
     pub privacy: Option<Privacy>,
     #[serde(rename = "match")]
     pub matching: Match,
+    pub except: Match,
     pub raw: bool,
     pub start: Start,
     pub max_lag: MaxLag,
@@ -225,6 +228,7 @@ pub(super) struct Stdout {
     pub privacy: Option<Privacy>,
     #[serde(rename = "match")]
     pub matching: Match,
+    pub except: Match,
     pub raw: bool,
     pub start: Start,
     pub max_lag: MaxLag,
@@ -237,13 +241,6 @@ pub(super) struct Stdout {
 pub(super) enum Privacy {
     Full,
     NoContent,
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Match {
-    pub medium: Vec<String>,
-    pub event: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]

@@ -1,6 +1,6 @@
 //! Mistakes in sinks: the whole answer, as the operator sees it.
 
-use super::tests::{SITE, refused};
+use super::tests::{Home, SITE, refused};
 
 #[test]
 fn a_sinks_name_is_used_once() {
@@ -105,6 +105,92 @@ DIR/c.toml:3:51: sink.stdout.console.match.event[0]: "mesage" is no event
 
 2 problems in the configuration; nothing was started"#,
     );
+}
+
+#[test]
+fn words_of_closed_lists_are_known() {
+    let text = r#"[sink.stdout.console]
+privacy = "full"
+match = { site = ["mian"], class = ["contents"], visibility = ["Anybody"] }
+except = { event = ["gaps"] }
+"#;
+    refused(
+        &format!("{text}{SITE}"),
+        r#"
+DIR/c.toml:3:19: sink.stdout.console.match.site[0]: "mian" is no site
+    3 | match = { site = ["mian"], class = ["contents"], visibility = ["Anybody"] }
+      |                   ^^^^^^
+      allowed: main, bridge
+      did you mean main?
+
+DIR/c.toml:3:37: sink.stdout.console.match.class[0]: "contents" is no class
+    3 | match = { site = ["mian"], class = ["contents"], visibility = ["Anybody"] }
+      |                                     ^^^^^^^^^^
+      allowed: content, lifecycle, agent-state, bridge
+      did you mean content?
+
+DIR/c.toml:4:21: sink.stdout.console.except.event[0]: "gaps" is no event
+    4 | except = { event = ["gaps"] }
+      |                     ^^^^^^
+      allowed: status_change, participants_updated, properties_updated, error, message, state_change, unknown, gap_opened, gap_closed, gap, ended_unseen, silent, sink_lost, item_rejected
+      did you mean gap?
+
+3 problems in the configuration; nothing was started"#,
+    );
+}
+
+#[test]
+fn log_items_are_matched_by_agent_only_where_they_belong_to_one() {
+    let sink = |lists: &str| format!("[sink.stdout.console]\nprivacy = \"full\"\n{lists}\n{SITE}");
+    let refusal = |list: &str, line: &str, mark: &str| {
+        format!(
+            r#"
+DIR/c.toml:3:{mark}: sink.stdout.console.{list}.agent: log items of the site main belong to no agent, as what two agents see of a conversation is one event there
+    3 | {line}
+      | {}^^^^^^^^
+      allowed: agents with dedup_scope = "agent" in [site.main], or without log items, as with medium = ["agent"] or class = ["lifecycle"] beside it
+
+1 problem in the configuration; nothing was started"#,
+            " ".repeat(mark.parse::<usize>().unwrap() - 1)
+        )
+    };
+    let line = r#"match = { agent = ["1001"] }"#;
+    refused(&sink(line), &refusal("match", line, "19"));
+    let line = r#"except = { agent = ["1001"], medium = ["chat"] }"#;
+    refused(&sink(line), &refusal("except", line, "20"));
+
+    let home = Home::new();
+    for lists in [
+        r#"match = { agent = ["1001"], class = ["agent-state", "lifecycle"] }"#,
+        r#"match = { agent = ["1001"], medium = ["agent"] }"#,
+        "match = { agent = [\"1001\"] }\nexcept = { event = [\"message\"] }",
+        "match = { medium = [\"agent\"] }\nexcept = { agent = [\"1001\"] }",
+        r#"except = { agent = ["1001"], class = ["lifecycle"] }"#,
+    ] {
+        home.load(&sink(lists), &[], &[]).unwrap();
+    }
+    let scope = ["site.main.dedup_scope=agent"];
+    let settings = home.load(&sink(r#"match = { agent = ["1001"] }"#), &[], &scope).unwrap();
+    assert_eq!(settings.sinks[0].matching.agent, ["1001"]);
+}
+
+#[test]
+fn webhooks_alone_take_public_log_items_unless_told() {
+    let home = Home::new();
+    let text = r#"[sink.webhook.crm]
+url = "https://crm.example.com/"
+privacy = "full"
+unsigned = true
+match = { medium = ["chat"] }
+[sink.stdout.console]
+privacy = "full"
+"#;
+    let sinks = |set: &[&str]| home.load(&format!("{text}{SITE}"), &[], set).unwrap().sinks;
+    let found = sinks(&[]);
+    let of = |name: &str| found.iter().find(|sink| sink.name == name).unwrap().matching.visibility.clone();
+    assert_eq!((of("crm"), of("console")), (vec!["All".to_owned()], Vec::new()));
+    let found = sinks(&["sink.webhook.crm.match.visibility=[]"]);
+    assert!(found.iter().all(|sink| sink.matching.visibility.is_empty()));
 }
 
 #[test]

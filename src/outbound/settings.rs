@@ -20,6 +20,8 @@ pub struct SinkConfig {
     pub name: String,
     pub target: Target,
     pub matching: Match,
+    /// Wins over `matching`; where no list of it names anything, it takes nothing away.
+    pub except: Match,
     pub privacy: Privacy,
     /// Whether `raw` and `context` leave through this sink.
     pub raw: bool,
@@ -54,11 +56,17 @@ impl Target {
     }
 }
 
-/// Which events a sink wants; an empty list wants all.
+/// Words of events, by attribute; an empty list says nothing. See `route` for what they mean together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Match {
+    pub site: Vec<String>,
     pub medium: Vec<String>,
     pub event: Vec<String>,
+    pub class: Vec<String>,
+    pub visibility: Vec<String>,
+    pub authorkind: Vec<String>,
+    pub state: Vec<String>,
+    pub agent: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -71,6 +71,7 @@ pub fn config(name: &str, max_attempts: u32) -> SinkConfig {
         name: name.to_owned(),
         target: Target::Stdout(StdoutConfig {}),
         matching: Match::default(),
+        except: Match::default(),
         privacy: Privacy::Full,
         raw: true,
         start: Start::Earliest,

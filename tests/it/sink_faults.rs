@@ -6,5 +6,6 @@ mod kafka_down;
 mod lag;
 mod parking;
 mod redrive;
+mod routing;
 mod stdout_closed;
 mod webhook_answers;

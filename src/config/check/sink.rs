@@ -1,14 +1,14 @@
 //! The tables of sinks → their settings.
 //!
-//! Deliberately absent: Kafka's and webhooks' own parts (see `kafka`, `webhook`), and whether a destination answers (`check --live`).
+//! Deliberately absent: what a sink takes (see `route`), Kafka's and webhooks' own parts (see `kafka`, `webhook`), and whether a destination answers (`check --live`).
 
+use super::route::Doors;
 use super::{Check, HOUR, MILLI, YEAR};
-use crate::base::envelope::{event, medium};
 use crate::base::retry::Backoff;
 use crate::config::raw;
 use crate::config::tree::Path;
 use crate::outbound::settings::{
-    Match, MaxLag, OnLimit, Park, Privacy, RetryPolicy, SinkConfig, Start, StdoutConfig, Target,
+    MaxLag, OnLimit, Park, Privacy, RetryPolicy, SinkConfig, Start, StdoutConfig, Target,
 };
 use std::collections::BTreeMap;
 
@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 struct Common<'a> {
     privacy: Option<raw::Privacy>,
     matching: &'a raw::Match,
+    except: &'a raw::Match,
     raw: bool,
     start: raw::Start,
     max_lag: &'a raw::MaxLag,
@@ -24,7 +25,7 @@ struct Common<'a> {
 }
 
 impl Check<'_> {
-    pub(super) fn sinks(&mut self, at: &Path, raw: raw::Sinks) -> Vec<SinkConfig> {
+    pub(super) fn sinks(&mut self, at: &Path, raw: raw::Sinks, doors: &Doors) -> Vec<SinkConfig> {
         if raw.kafka.is_empty() && raw.webhook.is_empty() && raw.stdout.is_empty() {
             self.missing(
                 at,
@@ -38,6 +39,7 @@ impl Check<'_> {
             let raw::Kafka {
                 privacy,
                 ref matching,
+                ref except,
                 raw: with_raw,
                 start,
                 ref max_lag,
@@ -45,22 +47,31 @@ impl Check<'_> {
                 ref park,
                 ..
             } = raw;
-            let common = Common { privacy, matching, raw: with_raw, start, max_lag, retry, park };
+            let common = Common { privacy, matching, except, raw: with_raw, start, max_lag, retry, park };
             let target = self.kafka(&at, &raw).map(Target::Kafka);
-            sinks.extend(self.sink(&at, name, target, &common));
+            sinks.extend(self.sink(&at, name, target, &common, doors));
         }
         for (name, raw) in raw.stdout {
             let at = self.unique(&mut names, at, "stdout", &name);
-            let raw::Stdout { privacy, ref matching, raw: with_raw, start, ref max_lag, ref retry, ref park } =
-                raw;
-            let common = Common { privacy, matching, raw: with_raw, start, max_lag, retry, park };
-            sinks.extend(self.sink(&at, name, Some(Target::Stdout(StdoutConfig {})), &common));
+            let raw::Stdout {
+                privacy,
+                ref matching,
+                ref except,
+                raw: with_raw,
+                start,
+                ref max_lag,
+                ref retry,
+                ref park,
+            } = raw;
+            let common = Common { privacy, matching, except, raw: with_raw, start, max_lag, retry, park };
+            sinks.extend(self.sink(&at, name, Some(Target::Stdout(StdoutConfig {})), &common, doors));
         }
         for (name, raw) in raw.webhook {
             let at = self.unique(&mut names, at, "webhook", &name);
             let raw::Webhook {
                 privacy,
                 ref matching,
+                ref except,
                 raw: with_raw,
                 start,
                 ref max_lag,
@@ -68,9 +79,9 @@ impl Check<'_> {
                 ref park,
                 ..
             } = raw;
-            let common = Common { privacy, matching, raw: with_raw, start, max_lag, retry, park };
+            let common = Common { privacy, matching, except, raw: with_raw, start, max_lag, retry, park };
             let target = self.webhook(&at, &raw).map(Target::Webhook);
-            sinks.extend(self.sink(&at, name, target, &common));
+            sinks.extend(self.sink(&at, name, target, &common, doors));
         }
         sinks
     }
@@ -99,8 +110,9 @@ impl Check<'_> {
         name: String,
         target: Option<Target>,
         common: &Common<'_>,
+        doors: &Doors,
     ) -> Option<SinkConfig> {
-        let matching = self.matching(&at.key("match"), common.matching);
+        let (matching, except) = self.route(at, common.matching, common.except, doors);
         let max_lag = self.max_lag(&at.key("max_lag"), common.max_lag);
         let retry = self.retry(&at.key("retry"), common.retry);
         let park = self.park(&at.key("park"), common.park);
@@ -121,18 +133,7 @@ impl Check<'_> {
             }
         };
         let (target, raw) = (target?, common.raw);
-        Some(SinkConfig { name, target, matching, privacy, raw, start, max_lag, retry, park })
-    }
-
-    fn matching(&mut self, at: &Path, raw: &raw::Match) -> Match {
-        for (key, words, known) in [("medium", &raw.medium, medium::ALL), ("event", &raw.event, event::ALL)] {
-            for (index, word) in words.iter().enumerate().filter(|(_, word)| !known.contains(&word.as_str()))
-            {
-                let at = at.key(key).index(index);
-                self.fault(&at, format!("{word:?} is no {key}")).one_of(word, known.iter().copied());
-            }
-        }
-        Match { medium: raw.medium.clone(), event: raw.event.clone() }
+        Some(SinkConfig { name, target, matching, except, privacy, raw, start, max_lag, retry, park })
     }
 
     fn max_lag(&mut self, at: &Path, raw: &raw::MaxLag) -> MaxLag {

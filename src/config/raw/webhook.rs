@@ -14,6 +14,7 @@ pub(in crate::config) struct Webhook {
     pub privacy: Option<Privacy>,
     #[serde(rename = "match")]
     pub matching: Match,
+    pub except: Match,
     pub raw: bool,
     pub start: Start,
     pub max_lag: MaxLag,
