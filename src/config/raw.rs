@@ -234,6 +234,15 @@ pub(super) struct Stdout {
     pub max_lag: MaxLag,
     pub retry: Retry,
     pub park: Park,
+    pub mode: StdoutMode,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum StdoutMode {
+    Lines,
+    Pretty,
+    Auto,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]

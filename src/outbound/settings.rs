@@ -155,5 +155,17 @@ pub enum KafkaMode {
     Structured,
 }
 
-#[derive(Clone, Debug, Default)]
-pub struct StdoutConfig {}
+#[derive(Clone, Copy, Debug)]
+pub struct StdoutConfig {
+    pub mode: StdoutMode,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StdoutMode {
+    /// For machines.
+    Lines,
+    /// For people.
+    Pretty,
+    /// Pretty where standard output is a terminal.
+    Auto,
+}

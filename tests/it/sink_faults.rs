@@ -8,4 +8,5 @@ mod parking;
 mod redrive;
 mod routing;
 mod stdout_closed;
+mod stdout_slow;
 mod webhook_answers;

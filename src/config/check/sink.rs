@@ -8,7 +8,7 @@ use crate::base::retry::Backoff;
 use crate::config::raw;
 use crate::config::tree::Path;
 use crate::outbound::settings::{
-    MaxLag, OnLimit, Park, Privacy, RetryPolicy, SinkConfig, Start, StdoutConfig, Target,
+    MaxLag, OnLimit, Park, Privacy, RetryPolicy, SinkConfig, Start, StdoutConfig, StdoutMode, Target,
 };
 use std::collections::BTreeMap;
 
@@ -62,9 +62,10 @@ impl Check<'_> {
                 ref max_lag,
                 ref retry,
                 ref park,
+                mode,
             } = raw;
             let common = Common { privacy, matching, except, raw: with_raw, start, max_lag, retry, park };
-            sinks.extend(self.sink(&at, name, Some(Target::Stdout(StdoutConfig {})), &common, doors));
+            sinks.extend(self.sink(&at, name, Some(Target::Stdout(stdout(mode))), &common, doors));
         }
         for (name, raw) in raw.webhook {
             let at = self.unique(&mut names, at, "webhook", &name);
@@ -167,4 +168,13 @@ impl Check<'_> {
             bytes: self.size(&at.key("bytes"), raw.bytes, 0, 1 << 50),
         }
     }
+}
+
+fn stdout(mode: raw::StdoutMode) -> StdoutConfig {
+    let mode = match mode {
+        raw::StdoutMode::Lines => StdoutMode::Lines,
+        raw::StdoutMode::Pretty => StdoutMode::Pretty,
+        raw::StdoutMode::Auto => StdoutMode::Auto,
+    };
+    StdoutConfig { mode }
 }

@@ -191,7 +191,7 @@ impl Sink {
             Target::Webhook(target) => {
                 webhook::WebhookSink::build(target, config.retry.backoff).await.map(Sink::Webhook)
             }
-            Target::Stdout(_) => stdout::StdoutSink::new(std::io::stdout()).map(Sink::Stdout),
+            Target::Stdout(target) => stdout::StdoutSink::start(target.mode).map(Sink::Stdout),
         };
         built.map_err(|reason| BuildError { sink: config.name.clone(), reason })
     }
