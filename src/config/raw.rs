@@ -174,7 +174,7 @@ pub(super) struct Kafka {
     pub matching: Match,
     pub except: Match,
     pub raw: bool,
-    pub start: Start,
+    pub start: String,
     pub max_lag: MaxLag,
     pub retry: Retry,
     pub park: Park,
@@ -230,7 +230,7 @@ pub(super) struct Stdout {
     pub matching: Match,
     pub except: Match,
     pub raw: bool,
-    pub start: Start,
+    pub start: String,
     pub max_lag: MaxLag,
     pub retry: Retry,
     pub park: Park,
@@ -250,13 +250,6 @@ pub(super) enum StdoutMode {
 pub(super) enum Privacy {
     Full,
     NoContent,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Start {
-    Latest,
-    Earliest,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -1,6 +1,7 @@
 //! Mistakes in sinks: the whole answer, as the operator sees it.
 
 use super::tests::{Home, SITE, refused};
+use crate::outbound::settings::Start;
 
 #[test]
 fn a_sinks_name_is_used_once() {
@@ -172,6 +173,42 @@ DIR/c.toml:3:{mark}: sink.stdout.console.{list}.agent: log items of the site mai
     let scope = ["site.main.dedup_scope=agent"];
     let settings = home.load(&sink(r#"match = { agent = ["1001"] }"#), &[], &scope).unwrap();
     assert_eq!(settings.sinks[0].matching.agent, ["1001"]);
+}
+
+#[test]
+fn a_sink_begins_at_a_word_or_at_a_time_that_has_passed() {
+    let sink =
+        |start: &str| format!("[sink.stdout.console]\nprivacy = \"full\"\nstart = \"{start}\"\n{SITE}");
+    refused(
+        &sink("lates"),
+        r#"
+DIR/c.toml:3:9: sink.stdout.console.start: "lates" is no place to begin at
+    3 | start = "lates"
+      |         ^^^^^^^
+      allowed: latest, earliest, or a time with its offset such as "2026-11-22T07:00:00Z"
+      did you mean latest?
+
+1 problem in the configuration; nothing was started"#,
+    );
+    refused(
+        &sink("9999-01-01T00:00:00Z"),
+        r#"
+DIR/c.toml:3:9: sink.stdout.console.start: "9999-01-01T00:00:00Z" is yet to come: a sink begins with what was recorded already, or with "latest"
+    3 | start = "9999-01-01T00:00:00Z"
+      |         ^^^^^^^^^^^^^^^^^^^^^^
+
+1 problem in the configuration; nothing was started"#,
+    );
+    let home = Home::new();
+    for (text, start) in [
+        ("earliest", Start::Earliest),
+        ("2014-01-02T14:23:20.126-08:00", Start::Time(1_388_701_400_126)),
+        ("2014-01-02T22:23:20.126Z", Start::Time(1_388_701_400_126)),
+    ] {
+        assert_eq!(home.load(&sink(text), &[], &[]).unwrap().sinks[0].start, start);
+    }
+    // Without an offset nobody knows which hour is meant.
+    assert!(home.load(&sink("2014-01-02T22:23:20"), &[], &[]).is_err());
 }
 
 #[test]

@@ -182,6 +182,8 @@ pub enum StartAt {
     Latest,
     /// At the first event the journal still holds.
     Earliest,
+    /// At the first event recorded then or later, of those the journal still holds.
+    Time(Millis),
 }
 
 /// What was seen of one log item.

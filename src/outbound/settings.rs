@@ -9,6 +9,7 @@ pub use webhook::{
 use crate::base::metrics::Metrics;
 use crate::base::retry::Backoff;
 use crate::base::secret::SecretRef;
+use crate::base::time::Millis;
 use std::path::PathBuf;
 use std::time::Duration;
 use url::Url;
@@ -81,6 +82,8 @@ pub enum Privacy {
 pub enum Start {
     Latest,
     Earliest,
+    /// With what was recorded then or later.
+    Time(Millis),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,7 +18,7 @@ struct Common<'a> {
     matching: &'a raw::Match,
     except: &'a raw::Match,
     raw: bool,
-    start: raw::Start,
+    start: &'a str,
     max_lag: &'a raw::MaxLag,
     retry: &'a raw::Retry,
     park: &'a raw::Park,
@@ -41,7 +41,7 @@ impl Check<'_> {
                 ref matching,
                 ref except,
                 raw: with_raw,
-                start,
+                ref start,
                 ref max_lag,
                 ref retry,
                 ref park,
@@ -58,7 +58,7 @@ impl Check<'_> {
                 ref matching,
                 ref except,
                 raw: with_raw,
-                start,
+                ref start,
                 ref max_lag,
                 ref retry,
                 ref park,
@@ -74,7 +74,7 @@ impl Check<'_> {
                 ref matching,
                 ref except,
                 raw: with_raw,
-                start,
+                ref start,
                 ref max_lag,
                 ref retry,
                 ref park,
@@ -117,10 +117,7 @@ impl Check<'_> {
         let max_lag = self.max_lag(&at.key("max_lag"), common.max_lag);
         let retry = self.retry(&at.key("retry"), common.retry);
         let park = self.park(&at.key("park"), common.park);
-        let start = match common.start {
-            raw::Start::Latest => Start::Latest,
-            raw::Start::Earliest => Start::Earliest,
-        };
+        let start = self.start(&at.key("start"), common.start);
         let privacy = match common.privacy {
             Some(raw::Privacy::Full) => Privacy::Full,
             Some(raw::Privacy::NoContent) => Privacy::NoContent,
@@ -133,8 +130,29 @@ impl Check<'_> {
                 return None;
             }
         };
-        let (target, raw) = (target?, common.raw);
+        let (target, raw, start) = (target?, common.raw, start?);
         Some(SinkConfig { name, target, matching, except, privacy, raw, start, max_lag, retry, park })
+    }
+
+    fn start(&mut self, at: &Path, text: &str) -> Option<Start> {
+        let words = ["latest", "earliest"];
+        match (text, text.parse::<jiff::Timestamp>()) {
+            ("latest", _) => Some(Start::Latest),
+            ("earliest", _) => Some(Start::Earliest),
+            (_, Ok(time)) if time <= jiff::Timestamp::now() => Some(Start::Time(time.as_millisecond())),
+            (_, Ok(_)) => {
+                let what = "is yet to come: a sink begins with what was recorded already, or with \"latest\"";
+                self.fault(at, format!("{text:?} {what}"));
+                None
+            }
+            (_, Err(_)) => {
+                let finding = self.fault(at, format!("{text:?} is no place to begin at"));
+                finding.one_of(text, words);
+                let time = "or a time with its offset such as \"2026-11-22T07:00:00Z\"";
+                finding.allowed(words.into_iter().chain([time]));
+                None
+            }
+        }
     }
 
     fn max_lag(&mut self, at: &Path, raw: &raw::MaxLag) -> MaxLag {

@@ -2,7 +2,7 @@
 //!
 //! Deliberately absent: what a value means.
 
-use super::{Match, MaxLag, Park, Privacy, Retry, Secret, Start, TextOrSecret};
+use super::{Match, MaxLag, Park, Privacy, Retry, Secret, TextOrSecret};
 use crate::config::units::{Duration, Size};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -16,7 +16,7 @@ pub(in crate::config) struct Webhook {
     pub matching: Match,
     pub except: Match,
     pub raw: bool,
-    pub start: Start,
+    pub start: String,
     pub max_lag: MaxLag,
     pub retry: Retry,
     pub park: Park,
