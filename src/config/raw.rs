@@ -68,6 +68,7 @@ pub(super) struct Admin {
 pub(super) struct Journal {
     pub keep_delivered: Duration,
     pub reserve: Size,
+    pub keep_gaps: Duration,
     pub keep_dead_letters: Duration,
     pub max_dead_letters: u32,
 }

@@ -78,6 +78,7 @@ impl Check<'_> {
             ),
             dedup_window: self.span(&root.key("dedup").key("window"), raw.dedup.window, MINUTE, YEAR),
             reserve_bytes: self.size(&at.key("reserve"), raw.journal.reserve, 1 << 12, 1 << 34),
+            keep_gaps: self.span(&at.key("keep_gaps"), raw.journal.keep_gaps, HOUR, YEAR),
             keep_dead_letters: self.span(
                 &at.key("keep_dead_letters"),
                 raw.journal.keep_dead_letters,
