@@ -1,7 +1,7 @@
 //! Mistakes in sinks: the whole answer, as the operator sees it.
 
 use super::tests::{Home, SITE, refused};
-use crate::outbound::settings::Start;
+use crate::outbound::settings::{SinkConfig, Start};
 
 #[test]
 fn a_sinks_name_is_used_once() {
@@ -226,7 +226,11 @@ privacy = "full"
     let found = sinks(&[]);
     let of = |name: &str| found.iter().find(|sink| sink.name == name).unwrap().matching.visibility.clone();
     assert_eq!((of("crm"), of("console")), (vec!["All".to_owned()], Vec::new()));
+    let noted = |sinks: &[SinkConfig]| sinks.iter().flat_map(crate::outbound::notes).collect::<Vec<_>>();
+    assert!(matches!(&noted(&found)[..], [note] if note.starts_with("match.visibility: log items")));
+    assert!(noted(&sinks(&["sink.webhook.crm.match.event=[\"status_change\"]"])).is_empty());
     let found = sinks(&["sink.webhook.crm.match.visibility=[]"]);
+    assert!(noted(&found).is_empty());
     assert!(found.iter().all(|sink| sink.matching.visibility.is_empty()));
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Deliberately absent: matching by group, which stands in the roster and in no event.
 
-use crate::base::envelope::Event;
-use crate::outbound::settings::{Match, SinkConfig};
+use crate::base::envelope::{Class, Event, event, medium};
+use crate::outbound::settings::{Match, SinkConfig, Target};
 use serde::Deserialize;
 use std::borrow::Cow;
 
@@ -84,9 +84,13 @@ fn state(event: &Event) -> Option<Cow<'_, str>> {
     data.state.or(data.user_state.and_then(|user| user.state))
 }
 
-/// Words of open lists that no description of GWS has (`check`).
+/// What a webhook leaves out unless it is told otherwise, and words of open lists that no description of GWS has (`check`).
 pub fn notes(sink: &SinkConfig) -> Vec<String> {
     let mut notes = Vec::new();
+    let public = matches!(sink.target, Target::Webhook(_)) && sink.matching.visibility == ["All"];
+    if public && takes_items(sink) {
+        notes.push("match.visibility: log items that only agents or supervisors may see do not leave; with visibility = [] all do".to_owned());
+    }
     for (table, list) in [("match", &sink.matching), ("except", &sink.except)] {
         let open = [
             ("visibility", &list.visibility, VISIBILITIES),
@@ -103,6 +107,15 @@ pub fn notes(sink: &SinkConfig) -> Vec<String> {
         }
     }
     notes
+}
+
+fn takes_items(sink: &SinkConfig) -> bool {
+    let (matching, except) = (&sink.matching, &sink.except);
+    let site = matching.site.first().map_or("", String::as_str);
+    let class = Class::Content.as_str();
+    medium::CONVERSATIONS
+        .iter()
+        .any(|&medium| takes(matching, except, &Kind { site, medium, event: event::MESSAGE, class }))
 }
 
 #[cfg(test)]
