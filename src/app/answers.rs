@@ -8,12 +8,13 @@ use crate::app::rosters::Rosters;
 use crate::inbound::checkpoint::session_name;
 use crate::inbound::fleet::{AgentStatus, Asked, Door, Fleet, OpenGap, Span, Standing, open_gaps, timeline};
 use crate::inbound::roster::Change;
-use crate::journal::{Journal, KEEP_GAPS};
+use crate::journal::Journal;
 use crate::outbound::settings::SinkConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Open gaps looked at for a list of agents: more than there are agents in a roster.
 const OPEN_GAPS: usize = 200_000;
@@ -29,6 +30,8 @@ pub struct Answers {
     pub fleet: Fleet,
     pub rosters: Rosters,
     pub sinks: Arc<[SinkConfig]>,
+    /// How long the journal keeps closed gaps.
+    pub keep_gaps: Duration,
 }
 
 /// One agent with its timeline.
@@ -150,7 +153,7 @@ impl Answers {
         let seen = self.door(&found.site)?.seen(agent);
         let (began, good) = seen.map_or((None, None), |seen| (seen.connected, seen.good));
         // Of what was before, gaps are kept no longer: nobody can say that it was covered.
-        let kept = i64::try_from(KEEP_GAPS.as_millis()).unwrap_or(i64::MAX);
+        let kept = i64::try_from(self.keep_gaps.as_millis()).unwrap_or(i64::MAX);
         let began = began.map(|began| began.max(good.unwrap_or(began) - kept));
         let timeline = timeline(&gaps, began, good);
         let status = self.one(agent, Some(&found.site), &open_gaps(gaps))?;

@@ -118,7 +118,7 @@ fn write_config(dir: &Path, url: &str) -> Result<PathBuf, Fault> {
          [admin]\nlisten = \"127.0.0.1:0\"\n\
          [site.demo]\nbase_url = {url}\n\
          [site.demo.roster]\nfile = {roster}\npasswords = {{ file = {passwords} }}\n\
-         [sink.stdout.console]\nprivacy = \"full\"\n",
+         [sink.stdout.console]\nprivacy = \"full\"\nmode = \"lines\"\n",
         state = quoted(&dir.join("state")),
         url = serde_json::Value::from(url),
         roster = quoted(&dir.join("agents.csv")),

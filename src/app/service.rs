@@ -231,6 +231,7 @@ fn start_at(start: Start) -> StartAt {
     match start {
         Start::Latest => StartAt::Latest,
         Start::Earliest => StartAt::Earliest,
+        Start::Time(time) => StartAt::Time(time),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::journal::{Journal, State};
 use crate::outbound::settings::SinkConfig;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Everything the answers are made of.
 #[derive(Clone)]
@@ -21,6 +22,7 @@ pub struct StatusSource {
     started: String,
 
     sinks: Arc<[SinkConfig]>,
+    keep_gaps: Duration,
     journal: Journal,
     fleet: Fleet,
     rosters: Rosters,
@@ -42,6 +44,7 @@ impl StatusSource {
         StatusSource {
             started: crate::base::time::rfc3339(clock.now()),
             sinks: settings.sinks.clone().into(),
+            keep_gaps: settings.journal.keep_gaps,
             journal: journal.clone(),
             fleet: fleet.clone(),
             rosters,
@@ -59,6 +62,7 @@ impl StatusSource {
             fleet: self.fleet.clone(),
             rosters: self.rosters.clone(),
             sinks: Arc::clone(&self.sinks),
+            keep_gaps: self.keep_gaps,
         };
         admin::State {
             metrics,

@@ -48,6 +48,7 @@ pub struct Families {
     pub revisions_total: IntCounterVec,
     pub items_rejected_total: IntCounterVec,
     pub marks_evicted_total: IntCounter,
+    pub gaps_expired_total: IntCounter,
     pub journal_commits_total: IntCounter,
     pub journal_commit_seconds: Histogram,
     pub journal_last_sequence: IntGauge,
@@ -188,6 +189,11 @@ impl Metrics {
                 &r,
                 "marks_evicted_total",
                 "Conversations whose dedup marks passed their window",
+            )?,
+            gaps_expired_total: counter(
+                &r,
+                "gaps_expired_total",
+                "Closed gaps removed from the timeline, past journal.keep_gaps",
             )?,
             journal_commits_total: counter(&r, "journal_commits_total", "Commits with a full fsync")?,
             journal_commit_seconds: histogram(

@@ -4,8 +4,10 @@
 //! JSON Schema are derived from them. Defaults stand in `config/cometbridge.toml`, so a key that has one is no
 //! `Option` here. Deliberately absent: what a value means.
 
+mod select;
 mod webhook;
 
+pub(super) use select::Match;
 pub(super) use webhook::{Auth, ClientAuth, OAuth2, Refusal, Webhook, WebhookMode};
 
 use super::units::{Duration, Size};
@@ -66,6 +68,7 @@ pub(super) struct Admin {
 pub(super) struct Journal {
     pub keep_delivered: Duration,
     pub reserve: Size,
+    pub keep_gaps: Duration,
     pub keep_dead_letters: Duration,
     pub max_dead_letters: u32,
 }
@@ -170,8 +173,9 @@ pub(super) struct Kafka {
     pub privacy: Option<Privacy>,
     #[serde(rename = "match")]
     pub matching: Match,
+    pub except: Match,
     pub raw: bool,
-    pub start: Start,
+    pub start: String,
     pub max_lag: MaxLag,
     pub retry: Retry,
     pub park: Park,
@@ -225,11 +229,21 @@ pub(super) struct Stdout {
     pub privacy: Option<Privacy>,
     #[serde(rename = "match")]
     pub matching: Match,
+    pub except: Match,
     pub raw: bool,
-    pub start: Start,
+    pub start: String,
     pub max_lag: MaxLag,
     pub retry: Retry,
     pub park: Park,
+    pub mode: StdoutMode,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum StdoutMode {
+    Lines,
+    Pretty,
+    Auto,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
@@ -237,20 +251,6 @@ pub(super) struct Stdout {
 pub(super) enum Privacy {
     Full,
     NoContent,
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Match {
-    pub medium: Vec<String>,
-    pub event: Vec<String>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Start {
-    Latest,
-    Earliest,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

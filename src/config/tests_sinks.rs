@@ -1,6 +1,7 @@
 //! Mistakes in sinks: the whole answer, as the operator sees it.
 
-use super::tests::{SITE, refused};
+use super::tests::{Home, SITE, refused};
+use crate::outbound::settings::{SinkConfig, Start};
 
 #[test]
 fn a_sinks_name_is_used_once() {
@@ -105,6 +106,132 @@ DIR/c.toml:3:51: sink.stdout.console.match.event[0]: "mesage" is no event
 
 2 problems in the configuration; nothing was started"#,
     );
+}
+
+#[test]
+fn words_of_closed_lists_are_known() {
+    let text = r#"[sink.stdout.console]
+privacy = "full"
+match = { site = ["mian"], class = ["contents"], visibility = ["Anybody"] }
+except = { event = ["gaps"] }
+"#;
+    refused(
+        &format!("{text}{SITE}"),
+        r#"
+DIR/c.toml:3:19: sink.stdout.console.match.site[0]: "mian" is no site
+    3 | match = { site = ["mian"], class = ["contents"], visibility = ["Anybody"] }
+      |                   ^^^^^^
+      allowed: main, bridge
+      did you mean main?
+
+DIR/c.toml:3:37: sink.stdout.console.match.class[0]: "contents" is no class
+    3 | match = { site = ["mian"], class = ["contents"], visibility = ["Anybody"] }
+      |                                     ^^^^^^^^^^
+      allowed: content, lifecycle, agent-state, bridge
+      did you mean content?
+
+DIR/c.toml:4:21: sink.stdout.console.except.event[0]: "gaps" is no event
+    4 | except = { event = ["gaps"] }
+      |                     ^^^^^^
+      allowed: status_change, participants_updated, properties_updated, error, message, state_change, unknown, gap_opened, gap_closed, gap, ended_unseen, silent, sink_lost, item_rejected
+      did you mean gap?
+
+3 problems in the configuration; nothing was started"#,
+    );
+}
+
+#[test]
+fn log_items_are_matched_by_agent_only_where_they_belong_to_one() {
+    let sink = |lists: &str| format!("[sink.stdout.console]\nprivacy = \"full\"\n{lists}\n{SITE}");
+    let refusal = |list: &str, line: &str, mark: &str| {
+        format!(
+            r#"
+DIR/c.toml:3:{mark}: sink.stdout.console.{list}.agent: log items of the site main belong to no agent, as what two agents see of a conversation is one event there
+    3 | {line}
+      | {}^^^^^^^^
+      allowed: agents with dedup_scope = "agent" in [site.main], or without log items, as with medium = ["agent"] or class = ["lifecycle"] beside it
+
+1 problem in the configuration; nothing was started"#,
+            " ".repeat(mark.parse::<usize>().unwrap() - 1)
+        )
+    };
+    let line = r#"match = { agent = ["1001"] }"#;
+    refused(&sink(line), &refusal("match", line, "19"));
+    let line = r#"except = { agent = ["1001"], medium = ["chat"] }"#;
+    refused(&sink(line), &refusal("except", line, "20"));
+
+    let home = Home::new();
+    for lists in [
+        r#"match = { agent = ["1001"], class = ["agent-state", "lifecycle"] }"#,
+        r#"match = { agent = ["1001"], medium = ["agent"] }"#,
+        "match = { agent = [\"1001\"] }\nexcept = { event = [\"message\"] }",
+        "match = { medium = [\"agent\"] }\nexcept = { agent = [\"1001\"] }",
+        r#"except = { agent = ["1001"], class = ["lifecycle"] }"#,
+    ] {
+        home.load(&sink(lists), &[], &[]).unwrap();
+    }
+    let scope = ["site.main.dedup_scope=agent"];
+    let settings = home.load(&sink(r#"match = { agent = ["1001"] }"#), &[], &scope).unwrap();
+    assert_eq!(settings.sinks[0].matching.agent, ["1001"]);
+}
+
+#[test]
+fn a_sink_begins_at_a_word_or_at_a_time_that_has_passed() {
+    let sink =
+        |start: &str| format!("[sink.stdout.console]\nprivacy = \"full\"\nstart = \"{start}\"\n{SITE}");
+    refused(
+        &sink("lates"),
+        r#"
+DIR/c.toml:3:9: sink.stdout.console.start: "lates" is no place to begin at
+    3 | start = "lates"
+      |         ^^^^^^^
+      allowed: latest, earliest, or a time with its offset such as "2026-11-22T07:00:00Z"
+      did you mean latest?
+
+1 problem in the configuration; nothing was started"#,
+    );
+    refused(
+        &sink("9999-01-01T00:00:00Z"),
+        r#"
+DIR/c.toml:3:9: sink.stdout.console.start: "9999-01-01T00:00:00Z" is yet to come: a sink begins with what was recorded already, or with "latest"
+    3 | start = "9999-01-01T00:00:00Z"
+      |         ^^^^^^^^^^^^^^^^^^^^^^
+
+1 problem in the configuration; nothing was started"#,
+    );
+    let home = Home::new();
+    for (text, start) in [
+        ("earliest", Start::Earliest),
+        ("2014-01-02T14:23:20.126-08:00", Start::Time(1_388_701_400_126)),
+        ("2014-01-02T22:23:20.126Z", Start::Time(1_388_701_400_126)),
+    ] {
+        assert_eq!(home.load(&sink(text), &[], &[]).unwrap().sinks[0].start, start);
+    }
+    // Without an offset nobody knows which hour is meant.
+    assert!(home.load(&sink("2014-01-02T22:23:20"), &[], &[]).is_err());
+}
+
+#[test]
+fn webhooks_alone_take_public_log_items_unless_told() {
+    let home = Home::new();
+    let text = r#"[sink.webhook.crm]
+url = "https://crm.example.com/"
+privacy = "full"
+unsigned = true
+match = { medium = ["chat"] }
+[sink.stdout.console]
+privacy = "full"
+"#;
+    let sinks = |set: &[&str]| home.load(&format!("{text}{SITE}"), &[], set).unwrap().sinks;
+    let found = sinks(&[]);
+    let of = |name: &str| found.iter().find(|sink| sink.name == name).unwrap().matching.visibility.clone();
+    assert_eq!((of("crm"), of("console")), (vec!["All".to_owned()], Vec::new()));
+    let noted = |sinks: &[SinkConfig]| sinks.iter().flat_map(crate::outbound::notes).collect::<Vec<_>>();
+    assert!(matches!(&noted(&found)[..], [note] if note.starts_with("match.visibility: log items")));
+    assert!(noted(&sinks(&["sink.webhook.crm.match.event=[\"status_change\"]"])).is_empty());
+    let found = sinks(&["sink.webhook.crm.match.visibility=[]"]);
+    assert!(noted(&found).is_empty());
+    assert!(found.iter().all(|sink| sink.matching.visibility.is_empty()));
 }
 
 #[test]

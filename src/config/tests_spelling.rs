@@ -13,7 +13,7 @@ keep_deliverd = "24h"
 DIR/c.toml:2:1: journal.keep_deliverd: unknown key
     2 | keep_deliverd = "…"
       | ^^^^^^^^^^^^^
-      allowed: keep_dead_letters, keep_delivered, max_dead_letters, reserve
+      allowed: keep_dead_letters, keep_delivered, keep_gaps, max_dead_letters, reserve
       did you mean keep_delivered?
 
 1 problem in the configuration; nothing was started"#,

@@ -22,6 +22,8 @@ pub struct Config {
     pub dedup_window: Duration,
     /// Size of the file that is given up when the disk is full, so that trimming can work.
     pub reserve_bytes: u64,
+    /// How long a gap stays after it was closed.
+    pub keep_gaps: Duration,
     /// How long dead letters are kept.
     pub keep_dead_letters: Duration,
     /// How many dead letters one sink may hold; the oldest go first, counted.
@@ -98,7 +100,7 @@ pub struct Known {
 
 /// An interval in which one session was blind. The last one written for an `id` counts.
 ///
-/// An open gap never expires, a closed one [`KEEP_GAPS`] after its end.
+/// An open gap never expires, a closed one [`Config::keep_gaps`] after its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
     pub id: String,
@@ -115,9 +117,6 @@ pub struct Gap {
     /// The last event in the journal when it opened.
     pub first: Sequence,
 }
-
-/// How long a gap stays in the journal after it was closed.
-pub const KEEP_GAPS: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// What is known of one agent's secret: only keyed digests of it, never the secret. It does not expire, and where
 /// a secret is refused it outlives the session: an agent may come back with the same one.
@@ -182,6 +181,8 @@ pub enum StartAt {
     Latest,
     /// At the first event the journal still holds.
     Earliest,
+    /// At the first event recorded then or later, of those the journal still holds.
+    Time(Millis),
 }
 
 /// What was seen of one log item.

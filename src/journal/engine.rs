@@ -212,6 +212,8 @@ pub(super) trait Reading: Send {
         max_bytes: usize,
     ) -> Result<RawRead, Error>;
     fn lag(&self, position: Sequence) -> Result<Lag, Error>;
+    /// The last sequence before the first event recorded at `time` or later.
+    fn before(&self, time: Millis) -> Result<Sequence, Error>;
     fn conversation(&self, conversation: &Digest) -> Result<Option<ConversationMarks>, Error>;
     fn state(&self, resource: &Digest) -> Result<Option<Digest>, Error>;
     fn checkpoint(&self, session: &str) -> Result<Option<Checkpoint>, Error>;

@@ -2,7 +2,7 @@
 //!
 //! Pure: no thread, no disk.
 
-use super::api::{Checkpoint, Committed, Error, Sequence, StartAt};
+use super::api::{Checkpoint, Committed, Error, Sequence};
 use super::engine::Write;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +18,8 @@ pub(super) type Answer<T> = Sender<Result<T, Arc<Error>>>;
 pub(super) enum Op {
     Write(Request),
     Register {
-        sinks: Vec<(String, StartAt)>,
+        /// Each with the position to begin after if it is new; none for the last event.
+        sinks: Vec<(String, Option<Sequence>)>,
         answer: Answer<()>,
     },
     /// Dead letters to remove, to ask for again or to take up; answered with how many there were.

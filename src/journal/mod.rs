@@ -136,8 +136,16 @@ impl Journal {
     /// Says which sinks are configured, again after each change. A new one begins where it is told; one that is no
     /// longer named keeps its position, but holds nothing back. Nothing is trimmed before the first call.
     pub async fn register_sinks(&self, sinks: &[(String, StartAt)]) -> Result<(), Arc<Error>> {
-        let sinks = sinks.to_vec();
-        self.call(|answer| Op::Register { sinks, answer }).await
+        let mut begins = Vec::with_capacity(sinks.len());
+        for (sink, start) in sinks {
+            let begin = match *start {
+                StartAt::Latest => None,
+                StartAt::Earliest => Some(0),
+                StartAt::Time(time) => Some(self.ask(move |reader| reader.before(time)).await?),
+            };
+            begins.push((sink.clone(), begin));
+        }
+        self.call(|answer| Op::Register { sinks: begins, answer }).await
     }
 
     /// Where a sink stands, whether configured or not; `None` if the journal does not know it.

@@ -112,6 +112,28 @@ impl Reading for SqliteReader {
         })
     }
 
+    /// By halves, as no index has the time: it grows with the sequence, but for a clock set back between two runs.
+    fn before(&self, time: Millis) -> Result<Sequence, Error> {
+        let ends = "SELECT min(seq), max(seq) FROM event";
+        let ends: (Option<i64>, Option<i64>) =
+            self.0.query_row(ends, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (Some(mut low), Some(last)) = ends else { return Ok(0) };
+        let mut high = last.saturating_add(1);
+        let mut select =
+            self.0.prepare_cached("SELECT seq, recorded FROM event WHERE seq >= ?1 ORDER BY seq LIMIT 1")?;
+        while low < high {
+            let middle = low.midpoint(high);
+            let found = select.query_row([middle], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+            match found {
+                Some((sequence, recorded)) if Millis::lt(&recorded, &time) => {
+                    low = i64::saturating_add(sequence, 1)
+                }
+                _ => high = middle,
+            }
+        }
+        Ok(uint(low.saturating_sub(1)))
+    }
+
     fn conversation(&self, conversation: &Digest) -> Result<Option<ConversationMarks>, Error> {
         let mut select = self.0.prepare_cached(
             "SELECT c.last_activity, m.idx, m.digests, m.revision

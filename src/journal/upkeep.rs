@@ -3,7 +3,7 @@
 //! In slices, so that a commit never waits long; while calls are queued a slice is short and must be earned by
 //! the time spent on commits before it.
 
-use super::api::{Error, KEEP_GAPS};
+use super::api::Error;
 use super::engine::{Compact, Durability, Plan, Trimmed, Write};
 use super::expiry::Expiry;
 use super::fault::{self, Fault};
@@ -197,7 +197,7 @@ impl Writer {
             // Not a window: what is delivered may go early, and a full disk is worse.
             bodies_before: before(self.config.keep_delivered),
             marks_before: sure.then(|| before(self.config.dedup_window)),
-            gaps_before: sure.then(|| before(KEEP_GAPS)),
+            gaps_before: sure.then(|| before(self.config.keep_gaps)),
             dead_before: sure.then(|| before(self.config.keep_dead_letters)),
             max_dead: self.config.max_dead_letters,
             sinks: serde_json::to_string(sinks).unwrap_or_default(),
@@ -209,6 +209,7 @@ impl Writer {
             trimmed;
         self.metrics.journal_trimmed_total.inc_by(bodies);
         self.metrics.marks_evicted_total.inc_by(conversations);
+        self.metrics.gaps_expired_total.inc_by(gaps);
         self.upkeep.dirty |= trimmed != Trimmed::default();
         if conversations > 0 || states > 0 {
             tracing::info!(

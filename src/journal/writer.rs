@@ -4,7 +4,7 @@
 //! The queue has no limit of its own; callers wait for their answers, so it is as long as there are sessions and
 //! lanes. A full disk is `stall`'s, the work between commits `upkeep`'s.
 
-use super::api::{Config, Error, Head, Sequence, StartAt, State};
+use super::api::{Config, Error, Head, Sequence, State};
 use super::budget::Budget;
 use super::engine::{Durability, Engine, Outcome, Write};
 use super::fault::Fault;
@@ -241,14 +241,11 @@ impl Writer {
         self.shared.head.send_if_modified(|shown| std::mem::replace(shown, head) != head);
     }
 
-    fn register(&mut self, sinks: Vec<(String, StartAt)>, answer: Answer<()>) -> Result<(), Error> {
+    fn register(&mut self, sinks: Vec<(String, Option<Sequence>)>, answer: Answer<()>) -> Result<(), Error> {
         let last = self.engine.tally().last;
         let known = self.shared.positions().clone();
-        let fresh = |(sink, start): &(String, StartAt)| {
-            let at: Sequence = match start {
-                StartAt::Latest => last,
-                StartAt::Earliest => 0,
-            };
+        let fresh = |(sink, start): &(String, Option<Sequence>)| {
+            let at = start.unwrap_or(last);
             (!known.contains_key(sink)).then(|| Write::Position { sink: sink.clone(), at })
         };
         let writes: Vec<Write> = sinks.iter().filter_map(fresh).collect();

@@ -256,7 +256,8 @@ impl<S: Source> Lane<S> {
             // A journal that was shortened may end before the position; what it writes next is new.
             (Some(stored), _) => stored.min(self.head.borrow().last),
             (None, Start::Latest) => self.head.borrow().last,
-            (None, Start::Earliest) => 0,
+            // The journal was told of every sink, and when each begins, before any lane: nothing may be passed over.
+            (None, Start::Earliest | Start::Time(_)) => 0,
         };
         self.window = Window::new(position, 1, 1);
         let parked = self.source.parked_keys(&self.config.name).await?;

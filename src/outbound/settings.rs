@@ -9,6 +9,7 @@ pub use webhook::{
 use crate::base::metrics::Metrics;
 use crate::base::retry::Backoff;
 use crate::base::secret::SecretRef;
+use crate::base::time::Millis;
 use std::path::PathBuf;
 use std::time::Duration;
 use url::Url;
@@ -20,6 +21,8 @@ pub struct SinkConfig {
     pub name: String,
     pub target: Target,
     pub matching: Match,
+    /// Wins over `matching`; where no list of it names anything, it takes nothing away.
+    pub except: Match,
     pub privacy: Privacy,
     /// Whether `raw` and `context` leave through this sink.
     pub raw: bool,
@@ -54,11 +57,17 @@ impl Target {
     }
 }
 
-/// Which events a sink wants; an empty list wants all.
+/// Words of events, by attribute; an empty list says nothing. See `route` for what they mean together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Match {
+    pub site: Vec<String>,
     pub medium: Vec<String>,
     pub event: Vec<String>,
+    pub class: Vec<String>,
+    pub visibility: Vec<String>,
+    pub authorkind: Vec<String>,
+    pub state: Vec<String>,
+    pub agent: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +82,8 @@ pub enum Privacy {
 pub enum Start {
     Latest,
     Earliest,
+    /// With what was recorded then or later.
+    Time(Millis),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,5 +158,17 @@ pub enum KafkaMode {
     Structured,
 }
 
-#[derive(Clone, Debug, Default)]
-pub struct StdoutConfig {}
+#[derive(Clone, Copy, Debug)]
+pub struct StdoutConfig {
+    pub mode: StdoutMode,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StdoutMode {
+    /// For machines.
+    Lines,
+    /// For people.
+    Pretty,
+    /// Pretty where standard output is a terminal.
+    Auto,
+}

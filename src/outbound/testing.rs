@@ -69,8 +69,9 @@ pub fn config(name: &str, max_attempts: u32) -> SinkConfig {
     let second = Duration::from_secs(1);
     SinkConfig {
         name: name.to_owned(),
-        target: Target::Stdout(StdoutConfig {}),
+        target: Target::Stdout(StdoutConfig { mode: StdoutMode::Lines }),
         matching: Match::default(),
+        except: Match::default(),
         privacy: Privacy::Full,
         raw: true,
         start: Start::Earliest,

@@ -10,5 +10,7 @@ mod parking;
 mod parking_share;
 mod redrive;
 mod redrive_many;
+mod routing;
 mod stdout_closed;
+mod stdout_slow;
 mod webhook_answers;

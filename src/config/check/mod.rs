@@ -7,6 +7,7 @@ mod files;
 mod group;
 mod http;
 mod kafka;
+mod route;
 mod sink;
 mod site;
 mod webhook;
@@ -44,8 +45,9 @@ impl Check<'_> {
         let admin = self.admin(&root.key("admin"), &raw.admin);
         let state_key = raw.state_key.as_ref();
         let state_key = state_key.and_then(|place| self.secret(&root.key("state_key"), place, false));
+        let doors: Vec<_> = raw.site.iter().map(|(name, site)| (name.clone(), site.dedup_scope)).collect();
         let sites = self.sites(&root.key("site"), raw.site);
-        let sinks = self.sinks(&root.key("sink"), raw.sink);
+        let sinks = self.sinks(&root.key("sink"), raw.sink, &doors);
         let log = LogSettings { format: log_format(raw.log.format), level: log_level(raw.log.level) };
         Some(Settings {
             journal,
@@ -76,6 +78,7 @@ impl Check<'_> {
             ),
             dedup_window: self.span(&root.key("dedup").key("window"), raw.dedup.window, MINUTE, YEAR),
             reserve_bytes: self.size(&at.key("reserve"), raw.journal.reserve, 1 << 12, 1 << 34),
+            keep_gaps: self.span(&at.key("keep_gaps"), raw.journal.keep_gaps, HOUR, YEAR),
             keep_dead_letters: self.span(
                 &at.key("keep_dead_letters"),
                 raw.journal.keep_dead_letters,

@@ -1,14 +1,14 @@
 //! The tables of sinks → their settings.
 //!
-//! Deliberately absent: Kafka's and webhooks' own parts (see `kafka`, `webhook`), and whether a destination answers (`check --live`).
+//! Deliberately absent: what a sink takes (see `route`), Kafka's and webhooks' own parts (see `kafka`, `webhook`), and whether a destination answers (`check --live`).
 
+use super::route::Doors;
 use super::{Check, HOUR, MILLI, YEAR};
-use crate::base::envelope::{event, medium};
 use crate::base::retry::Backoff;
 use crate::config::raw;
 use crate::config::tree::Path;
 use crate::outbound::settings::{
-    Match, MaxLag, OnLimit, Park, Privacy, RetryPolicy, SinkConfig, Start, StdoutConfig, Target,
+    MaxLag, OnLimit, Park, Privacy, RetryPolicy, SinkConfig, Start, StdoutConfig, StdoutMode, Target,
 };
 use std::collections::BTreeMap;
 
@@ -16,15 +16,16 @@ use std::collections::BTreeMap;
 struct Common<'a> {
     privacy: Option<raw::Privacy>,
     matching: &'a raw::Match,
+    except: &'a raw::Match,
     raw: bool,
-    start: raw::Start,
+    start: &'a str,
     max_lag: &'a raw::MaxLag,
     retry: &'a raw::Retry,
     park: &'a raw::Park,
 }
 
 impl Check<'_> {
-    pub(super) fn sinks(&mut self, at: &Path, raw: raw::Sinks) -> Vec<SinkConfig> {
+    pub(super) fn sinks(&mut self, at: &Path, raw: raw::Sinks, doors: &Doors) -> Vec<SinkConfig> {
         if raw.kafka.is_empty() && raw.webhook.is_empty() && raw.stdout.is_empty() {
             self.missing(
                 at,
@@ -38,39 +39,50 @@ impl Check<'_> {
             let raw::Kafka {
                 privacy,
                 ref matching,
+                ref except,
                 raw: with_raw,
-                start,
+                ref start,
                 ref max_lag,
                 ref retry,
                 ref park,
                 ..
             } = raw;
-            let common = Common { privacy, matching, raw: with_raw, start, max_lag, retry, park };
+            let common = Common { privacy, matching, except, raw: with_raw, start, max_lag, retry, park };
             let target = self.kafka(&at, &raw).map(Target::Kafka);
-            sinks.extend(self.sink(&at, name, target, &common));
+            sinks.extend(self.sink(&at, name, target, &common, doors));
         }
         for (name, raw) in raw.stdout {
             let at = self.unique(&mut names, at, "stdout", &name);
-            let raw::Stdout { privacy, ref matching, raw: with_raw, start, ref max_lag, ref retry, ref park } =
-                raw;
-            let common = Common { privacy, matching, raw: with_raw, start, max_lag, retry, park };
-            sinks.extend(self.sink(&at, name, Some(Target::Stdout(StdoutConfig {})), &common));
+            let raw::Stdout {
+                privacy,
+                ref matching,
+                ref except,
+                raw: with_raw,
+                ref start,
+                ref max_lag,
+                ref retry,
+                ref park,
+                mode,
+            } = raw;
+            let common = Common { privacy, matching, except, raw: with_raw, start, max_lag, retry, park };
+            sinks.extend(self.sink(&at, name, Some(Target::Stdout(stdout(mode))), &common, doors));
         }
         for (name, raw) in raw.webhook {
             let at = self.unique(&mut names, at, "webhook", &name);
             let raw::Webhook {
                 privacy,
                 ref matching,
+                ref except,
                 raw: with_raw,
-                start,
+                ref start,
                 ref max_lag,
                 ref retry,
                 ref park,
                 ..
             } = raw;
-            let common = Common { privacy, matching, raw: with_raw, start, max_lag, retry, park };
+            let common = Common { privacy, matching, except, raw: with_raw, start, max_lag, retry, park };
             let target = self.webhook(&at, &raw).map(Target::Webhook);
-            sinks.extend(self.sink(&at, name, target, &common));
+            sinks.extend(self.sink(&at, name, target, &common, doors));
         }
         sinks
     }
@@ -99,15 +111,13 @@ impl Check<'_> {
         name: String,
         target: Option<Target>,
         common: &Common<'_>,
+        doors: &Doors,
     ) -> Option<SinkConfig> {
-        let matching = self.matching(&at.key("match"), common.matching);
+        let (matching, except) = self.route(at, common.matching, common.except, doors);
         let max_lag = self.max_lag(&at.key("max_lag"), common.max_lag);
         let retry = self.retry(&at.key("retry"), common.retry);
         let park = self.park(&at.key("park"), common.park);
-        let start = match common.start {
-            raw::Start::Latest => Start::Latest,
-            raw::Start::Earliest => Start::Earliest,
-        };
+        let start = self.start(&at.key("start"), common.start);
         let privacy = match common.privacy {
             Some(raw::Privacy::Full) => Privacy::Full,
             Some(raw::Privacy::NoContent) => Privacy::NoContent,
@@ -120,19 +130,29 @@ impl Check<'_> {
                 return None;
             }
         };
-        let (target, raw) = (target?, common.raw);
-        Some(SinkConfig { name, target, matching, privacy, raw, start, max_lag, retry, park })
+        let (target, raw, start) = (target?, common.raw, start?);
+        Some(SinkConfig { name, target, matching, except, privacy, raw, start, max_lag, retry, park })
     }
 
-    fn matching(&mut self, at: &Path, raw: &raw::Match) -> Match {
-        for (key, words, known) in [("medium", &raw.medium, medium::ALL), ("event", &raw.event, event::ALL)] {
-            for (index, word) in words.iter().enumerate().filter(|(_, word)| !known.contains(&word.as_str()))
-            {
-                let at = at.key(key).index(index);
-                self.fault(&at, format!("{word:?} is no {key}")).one_of(word, known.iter().copied());
+    fn start(&mut self, at: &Path, text: &str) -> Option<Start> {
+        let words = ["latest", "earliest"];
+        match (text, text.parse::<jiff::Timestamp>()) {
+            ("latest", _) => Some(Start::Latest),
+            ("earliest", _) => Some(Start::Earliest),
+            (_, Ok(time)) if time <= jiff::Timestamp::now() => Some(Start::Time(time.as_millisecond())),
+            (_, Ok(_)) => {
+                let what = "is yet to come: a sink begins with what was recorded already, or with \"latest\"";
+                self.fault(at, format!("{text:?} {what}"));
+                None
+            }
+            (_, Err(_)) => {
+                let finding = self.fault(at, format!("{text:?} is no place to begin at"));
+                finding.one_of(text, words);
+                let time = "or a time with its offset such as \"2026-11-22T07:00:00Z\"";
+                finding.allowed(words.into_iter().chain([time]));
+                None
             }
         }
-        Match { medium: raw.medium.clone(), event: raw.event.clone() }
     }
 
     fn max_lag(&mut self, at: &Path, raw: &raw::MaxLag) -> MaxLag {
@@ -166,4 +186,13 @@ impl Check<'_> {
             bytes: self.size(&at.key("bytes"), raw.bytes, 0, 1 << 50),
         }
     }
+}
+
+fn stdout(mode: raw::StdoutMode) -> StdoutConfig {
+    let mode = match mode {
+        raw::StdoutMode::Lines => StdoutMode::Lines,
+        raw::StdoutMode::Pretty => StdoutMode::Pretty,
+        raw::StdoutMode::Auto => StdoutMode::Auto,
+    };
+    StdoutConfig { mode }
 }

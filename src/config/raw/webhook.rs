@@ -2,7 +2,7 @@
 //!
 //! Deliberately absent: what a value means.
 
-use super::{Match, MaxLag, Park, Privacy, Retry, Secret, Start, TextOrSecret};
+use super::{Match, MaxLag, Park, Privacy, Retry, Secret, TextOrSecret};
 use crate::config::units::{Duration, Size};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -14,8 +14,9 @@ pub(in crate::config) struct Webhook {
     pub privacy: Option<Privacy>,
     #[serde(rename = "match")]
     pub matching: Match,
+    pub except: Match,
     pub raw: bool,
-    pub start: Start,
+    pub start: String,
     pub max_lag: MaxLag,
     pub retry: Retry,
     pub park: Park,

@@ -146,6 +146,7 @@ impl Bench {
             keep_delivered: hour,
             dedup_window: hour,
             reserve_bytes: 1 << 16,
+            keep_gaps: hour,
             keep_dead_letters: hour,
             max_dead_letters: 10,
             accept_shortened: false,

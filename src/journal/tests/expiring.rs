@@ -47,13 +47,14 @@ async fn ended_resources_go_after_the_window_and_closed_gaps_after_theirs() {
     pass(&bench, START + 91 * MINUTE).await;
     assert_eq!(ids_of(&bench, session).await, ["open", "device"]);
 
-    let keep = i64::try_from(KEEP_GAPS.as_millis()).unwrap();
+    let keep = i64::try_from(config(&temp).keep_gaps.as_millis()).unwrap();
     pass(&bench, START + keep).await;
     assert_eq!(gaps_of(&bench).await, ["later", "closed", "open"]);
     pass(&bench, START + keep + MINUTE).await;
     assert_eq!(gaps_of(&bench).await, ["later", "open"]);
     pass(&bench, START + keep + DAY + MINUTE).await;
     assert_eq!(gaps_of(&bench).await, ["open"]);
+    assert_eq!(bench.metrics.gaps_expired_total.get(), 2);
     assert_eq!(ids_of(&bench, session).await, ["open", "device"]);
     assert_eq!(bench.journal.accounts().await.unwrap().len(), 1);
     assert_eq!(bench.journal.notes("").await.unwrap().len(), 1);

@@ -136,6 +136,57 @@ async fn a_new_sink_begins_where_it_is_told() {
 }
 
 #[tokio::test]
+async fn a_new_sink_begins_with_what_was_recorded_at_a_time_or_later() {
+    let temp = tempfile::tempdir().unwrap();
+    let bench = open(config(&temp)).unwrap();
+    // Two events a minute, with holes among them.
+    for minute in 0..20 {
+        bench.clock.set(START + minute * MINUTE);
+        let two = [format!("{minute}/0"), format!("{minute}/1")];
+        settled(bench.journal.append(events(two))).await.unwrap();
+    }
+    let raw = rusqlite::Connection::open(state_dir(&temp).join("journal.sqlite")).unwrap();
+    raw.execute("DELETE FROM event WHERE seq IN (1, 2, 3, 17, 18, 19)", []).unwrap();
+    let times = [
+        ("before all", START - 1),
+        ("where nothing is left", START),
+        ("first", START + MINUTE),
+        ("within", START + 5 * MINUTE + 1),
+        ("sharp", START + 6 * MINUTE),
+        ("in a hole", START + 8 * MINUTE),
+        ("last", START + 19 * MINUTE),
+        ("after all", START + 20 * MINUTE),
+    ];
+    let sinks = times.map(|(sink, time)| (sink.to_owned(), StartAt::Time(time)));
+    bench.journal.register_sinks(&sinks).await.unwrap();
+    let mut firsts = Vec::new();
+    for (sink, time) in times {
+        let position = bench.journal.position(sink).await.unwrap();
+        let read = bench.journal.read(position, 100, usize::MAX).await.unwrap();
+        assert!(read.events.iter().all(|stored| stored.recorded >= time), "{sink}");
+        firsts.push((sink, read.events.first().map(|stored| stored.sequence)));
+    }
+    assert_eq!(
+        firsts,
+        [
+            ("before all", Some(4)),
+            ("where nothing is left", Some(4)),
+            ("first", Some(4)),
+            ("within", Some(13)),
+            ("sharp", Some(13)),
+            ("in a hole", Some(20)),
+            ("last", Some(39)),
+            ("after all", None),
+        ]
+    );
+    // What is known stays where it is.
+    let again = [("last".to_owned(), StartAt::Time(START))];
+    bench.journal.register_sinks(&again).await.unwrap();
+    assert_eq!(bench.journal.position("last").await, Some(38));
+    bench.journal.close().await;
+}
+
+#[tokio::test]
 async fn a_read_keeps_to_its_limits_but_always_moves() {
     let temp = tempfile::tempdir().unwrap();
     let bench = open(config(&temp)).unwrap();

@@ -53,7 +53,7 @@ impl<S: Source> Lane<S> {
         let mut filtered = 0;
         self.crowded = None;
         for stored in read.events {
-            if !route::wants(&self.config.matching, &stored.event) {
+            if !route::wants(&self.config, &stored.event) {
                 self.window.pass(stored.sequence);
                 filtered += 1;
             } else if self.skip.remove(&stored.sequence) {

@@ -73,7 +73,7 @@ impl Write for Lines {
 #[tokio::test]
 async fn stdout_holds_the_contract() {
     let lines = Lines::default();
-    let sink = Sink::Stdout(StdoutSink::new(lines.clone()).unwrap());
+    let sink = Sink::Stdout(StdoutSink::new(lines.clone(), false).unwrap());
     let received = Box::new(move || {
         let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
         let id = |line: &str| {

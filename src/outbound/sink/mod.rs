@@ -11,6 +11,7 @@ mod contract;
 
 use crate::base::envelope::Event;
 use crate::journal::Sequence;
+use crate::outbound::route;
 use crate::outbound::settings::{SinkConfig, Target};
 use std::time::Duration;
 
@@ -190,7 +191,7 @@ impl Sink {
             Target::Webhook(target) => {
                 webhook::WebhookSink::build(target, config.retry.backoff).await.map(Sink::Webhook)
             }
-            Target::Stdout(_) => stdout::StdoutSink::new(std::io::stdout()).map(Sink::Stdout),
+            Target::Stdout(target) => stdout::StdoutSink::start(target.mode).map(Sink::Stdout),
         };
         built.map_err(|reason| BuildError { sink: config.name.clone(), reason })
     }
@@ -292,7 +293,7 @@ pub async fn probe_offline(config: &SinkConfig) -> Result<(), String> {
 /// found, or every fault. `sites` are the names of all.
 pub async fn probe_live(config: &SinkConfig, sites: &[&str]) -> Result<String, Vec<String>> {
     if let Target::Kafka(target) = &config.target {
-        return kafka::live::look(target, &config.matching, sites).await;
+        return kafka::live::look(target, (&config.matching, &config.except), sites).await;
     }
     let sink = Sink::build(config, "check").await.map_err(|error| vec![error.reason])?;
     let probed = sink.probe().await;
@@ -302,10 +303,11 @@ pub async fn probe_live(config: &SinkConfig, sites: &[&str]) -> Result<String, V
 
 /// What is allowed, and may surprise (`check`).
 pub fn notes(config: &SinkConfig) -> Vec<String> {
-    match &config.target {
-        Target::Kafka(target) => kafka::properties::notes(target),
-        Target::Webhook(_) | Target::Stdout(_) => Vec::new(),
+    let mut notes = route::notes(config);
+    if let Target::Kafka(target) = &config.target {
+        notes.extend(kafka::properties::notes(target));
     }
+    notes
 }
 
 /// The outcome of everything that is asked of a closed sink.

@@ -1,11 +1,14 @@
-//! The stdout sink: one structured envelope a line.
+//! The stdout sink: one structured envelope a line, or for a person at a terminal one event a line (`pretty`).
 //!
 //! One thread writes and flushes, so that a slow reader holds up this lane alone: a call comes back only when its
 //! lines are out. A reader that has gone away ends the lane. Deliberately absent: logs, which go to stderr.
 
+mod pretty;
+
 use super::{Cause, Delivery, Outcome, Shape, closed};
 use crate::base::encode;
-use std::io::{ErrorKind, Write};
+use crate::outbound::settings::StdoutMode;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -34,13 +37,25 @@ struct Job {
 }
 
 pub struct StdoutSink {
+    pretty: bool,
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
     ended: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
 impl StdoutSink {
+    /// Standard output itself.
+    pub fn start(mode: StdoutMode) -> Result<StdoutSink, String> {
+        let stdout = std::io::stdout();
+        let pretty = match mode {
+            StdoutMode::Lines => false,
+            StdoutMode::Pretty => true,
+            StdoutMode::Auto => stdout.is_terminal(),
+        };
+        StdoutSink::new(stdout, pretty)
+    }
+
     /// Starts the writing thread; fails only where the system gives no thread.
-    pub fn new(to: impl Write + Send + 'static) -> Result<StdoutSink, String> {
+    pub fn new(to: impl Write + Send + 'static, pretty: bool) -> Result<StdoutSink, String> {
         let (jobs, inbox) = mpsc::channel(1);
         let (ending, ended) = oneshot::channel();
         std::thread::Builder::new()
@@ -50,7 +65,7 @@ impl StdoutSink {
                 let _ = ending.send(());
             })
             .map_err(|error| format!("no thread for writing: {error}"))?;
-        Ok(StdoutSink { jobs: Mutex::new(Some(jobs)), ended: Mutex::new(Some(ended)) })
+        Ok(StdoutSink { pretty, jobs: Mutex::new(Some(jobs)), ended: Mutex::new(Some(ended)) })
     }
 
     pub async fn deliver(&self, batch: &[Delivery]) -> Vec<Outcome> {
@@ -58,17 +73,14 @@ impl StdoutSink {
         let mut lines = Vec::with_capacity(batch.len().saturating_mul(1024));
         let mut outcomes = Vec::with_capacity(batch.len());
         for delivery in batch {
-            match encode::structured(&delivery.event, &delivery.sequence_text) {
-                Ok(line) => {
-                    // `raw` keeps the sender's line breaks; between JSON tokens a blank means the same, and
-                    // inside a string none can stand.
-                    lines.extend(
-                        line.into_iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }),
-                    );
+            let line = if self.pretty { Some(pretty::line(&delivery.event)) } else { structured(delivery) };
+            match line {
+                Some(line) => {
+                    lines.extend(line);
                     lines.push(b'\n');
                     outcomes.push(Outcome::Done);
                 }
-                Err(_) => outcomes.push(Outcome::Reject { cause: super::not_encodable() }),
+                None => outcomes.push(Outcome::Reject { cause: super::not_encodable() }),
             }
         }
         let (done, written) = oneshot::channel();
@@ -97,6 +109,13 @@ impl StdoutSink {
     fn sender(&self) -> Option<mpsc::Sender<Job>> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+/// `raw` keeps the sender's line breaks; between JSON tokens a blank means the same, and inside a string none can stand.
+fn structured(delivery: &Delivery) -> Option<Vec<u8>> {
+    let mut line = encode::structured(&delivery.event, &delivery.sequence_text).ok()?;
+    line.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
+    Some(line)
 }
 
 fn failure(kind: ErrorKind) -> Outcome {
@@ -160,7 +179,7 @@ mod tests {
     async fn a_reader_that_is_gone_disables_the_sink() {
         let pipe = Pipe::default();
         pipe.failures.lock().unwrap().push_back(ErrorKind::BrokenPipe);
-        let sink = StdoutSink::new(pipe).unwrap();
+        let sink = StdoutSink::new(pipe, false).unwrap();
         let outcomes = sink.deliver(&[delivery(1, "a")]).await;
         assert!(matches!(&outcomes[..], [Outcome::Disable { cause }] if cause.reason == "broken-pipe"));
     }
@@ -169,7 +188,7 @@ mod tests {
     async fn after_another_failure_whole_lines_follow_on_a_line_of_their_own() {
         let pipe = Pipe::default();
         pipe.failures.lock().unwrap().push_back(ErrorKind::StorageFull);
-        let sink = StdoutSink::new(pipe.clone()).unwrap();
+        let sink = StdoutSink::new(pipe.clone(), false).unwrap();
         let outcomes = sink.deliver(&[delivery(1, "a")]).await;
         assert!(matches!(&outcomes[..], [Outcome::Retry { cause, .. }] if cause.reason == "io"));
         assert_eq!(sink.deliver(&[delivery(1, "a")]).await, [Outcome::Done]);
@@ -181,7 +200,7 @@ mod tests {
     #[tokio::test]
     async fn closing_does_not_wait_for_a_reader_that_does_not_read() {
         let (held, pipe) = std::os::unix::net::UnixStream::pair().unwrap();
-        let sink = StdoutSink::new(pipe).unwrap();
+        let sink = StdoutSink::new(pipe, false).unwrap();
         let batch: Vec<_> = (1..2000).map(|number| delivery(number, "a")).collect();
         {
             let call = sink.deliver(&batch);

@@ -239,12 +239,12 @@ c.toml:1:1: site: there is no site: add a table [site.NAME] with base_url, and [
         r#"privacy = "full"
 "#,
         r#"privacy = "full"
-match = { agent = ["1001"] }
+match = { group = ["north"] }
 "#,
         r#"
-c.toml:9:11: sink.stdout.console.match.agent: unknown key
-    9 | match = { agent = ["…"] }
+c.toml:9:11: sink.stdout.console.match.group: unknown key
+    9 | match = { group = ["…"] }
       |           ^^^^^
-      allowed: event, medium"#,
+      allowed: agent, authorkind, class, event, medium, site, state, visibility"#,
     ),
 ];

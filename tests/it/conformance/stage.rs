@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 /// What the workload makes, and nothing that reconciling adds to it.
 const CONTENT: &str = "match = { medium = [\"facebooksession\", \"agent\"], \
-    event = [\"message\", \"status_change\", \"properties_updated\", \"state_change\"] }\n";
+    event = [\"message\", \"status_change\", \"properties_updated\", \"state_change\"], visibility = [] }\n";
 
 pub struct Stage {
     pub scene: Scene,

@@ -28,8 +28,12 @@ const DEFINITE: Duration = Duration::from_secs(1);
 const KEY: &str = "cometbridge-check";
 
 /// A line of what was found, or every fault.
-pub async fn look(config: &KafkaConfig, matching: &Match, sites: &[&str]) -> Result<String, Vec<String>> {
-    let mut topics = Topic::parse(&config.topic).map_err(|error| vec![error])?.all(sites, matching);
+pub async fn look(
+    config: &KafkaConfig,
+    (matching, except): (&Match, &Match),
+    sites: &[&str],
+) -> Result<String, Vec<String>> {
+    let mut topics = Topic::parse(&config.topic).map_err(|error| vec![error])?.all(sites, matching, except);
     topics.extend(config.control_topic.clone());
     let read = properties::read(config).await.map_err(|error| vec![error])?;
     let config = config.clone();

@@ -36,7 +36,7 @@ pub struct Need {
 /// What that sink needs, if it is one of Kafka's. `sites` are the names of all.
 pub fn of(sink: &SinkConfig, sites: &[&str]) -> Option<Need> {
     let Target::Kafka(kafka) = &sink.target else { return None };
-    let topics = Topic::parse(&kafka.topic).ok()?.all(sites, &sink.matching);
+    let topics = Topic::parse(&kafka.topic).ok()?.all(sites, &sink.matching, &sink.except);
     let max_bytes = property(kafka, "message.max.bytes").unwrap_or(MAX_BYTES).to_owned();
     Some(Need {
         sink: sink.name.clone(),

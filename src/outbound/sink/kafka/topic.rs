@@ -3,6 +3,7 @@
 //! Deliberately absent: creating topics.
 
 use crate::base::envelope::{Class, Event, event, medium};
+use crate::outbound::route::{self, Kind};
 use crate::outbound::settings::Match;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -75,16 +76,18 @@ impl Topic {
     }
 
     /// Every name it can give for what a sink takes of these sites, sorted (`cometbridge topics`).
-    pub fn all(&self, sites: &[&str], matching: &Match) -> Vec<String> {
+    pub fn all(&self, sites: &[&str], matching: &Match, except: &Match) -> Vec<String> {
         let mut names = BTreeSet::new();
-        for &medium in medium::ALL.iter().filter(|medium| takes(&matching.medium, medium)) {
-            for class in Class::ALL {
-                if !of(medium, class).iter().any(|event| takes(&matching.event, event)) {
-                    continue;
+        for &medium in medium::ALL {
+            // Events of the bridge that belong to no site have "bridge" in its place.
+            let bridge = (medium == medium::BRIDGE).then_some(medium::BRIDGE);
+            for site in sites.iter().copied().chain(bridge) {
+                for class in Class::ALL {
+                    let kind = |event| Kind { site, medium, event, class: class.as_str() };
+                    if of(medium, class).iter().any(|event| route::takes(matching, except, &kind(event))) {
+                        names.insert(self.fill(site, medium, class));
+                    }
                 }
-                // Events of the bridge that belong to no site have "bridge" in its place.
-                let bridge = (medium == medium::BRIDGE).then_some("bridge");
-                names.extend(sites.iter().copied().chain(bridge).map(|site| self.fill(site, medium, class)));
             }
         }
         names.into_iter().collect()
@@ -102,10 +105,6 @@ impl Topic {
         }
         name.chars().map(|one| if is_legal(one) { one } else { '_' }).take(MAX_LENGTH).collect()
     }
-}
-
-fn takes(wanted: &[String], word: &str) -> bool {
-    wanted.is_empty() || wanted.iter().any(|one| one == word)
 }
 
 /// The events of that medium that have that class.
@@ -158,10 +157,20 @@ mod tests {
     #[test]
     fn every_name_a_template_can_give_is_listed() {
         let topic = Topic::parse("{site}-{class}").unwrap();
-        let names = topic.all(&["a"], &Match::default());
+        let none = Match::default();
+        let names = topic.all(&["a"], &none, &none);
         assert_eq!(names, ["a-agent-state", "a-bridge", "a-content", "a-lifecycle", "bridge-bridge"]);
-        let matching =
-            Match { medium: vec!["chat".to_owned(), "agent".to_owned()], event: vec!["message".to_owned()] };
-        assert_eq!(topic.all(&["a"], &matching), ["a-content"], "only what the sink takes");
+        let own = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+        let matching = Match { medium: own(&["chat", "agent"]), event: own(&["message"]), ..none.clone() };
+        assert_eq!(topic.all(&["a"], &matching, &none), ["a-content"], "only what the sink takes");
+        let except = Match { class: own(&["bridge", "lifecycle"]), ..none.clone() };
+        assert_eq!(topic.all(&["a"], &none, &except), ["a-agent-state", "a-content"]);
+        let narrow = Match { class: own(&["content"]), state: own(&["Ready"]), ..none.clone() };
+        assert_eq!(topic.all(&["a"], &none, &narrow).len(), 5, "what takes away a part takes no topic away");
+        let site = Match { site: own(&["b"]), ..none.clone() };
+        assert_eq!(
+            topic.all(&["a", "b"], &site, &none),
+            ["b-agent-state", "b-bridge", "b-content", "b-lifecycle"]
+        );
     }
 }
