@@ -13,6 +13,7 @@ use crate::inbound::roster;
 use crate::journal::{Journal, State};
 use crate::outbound::settings::SinkConfig;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Everything the answers are made of.
@@ -24,6 +25,7 @@ pub struct StatusSource {
     journal: Journal,
     fleet: Fleet,
     rosters: Rosters,
+    state_dir: Arc<Path>,
     clock: Clock,
     metrics: Metrics,
     health: Health,
@@ -45,6 +47,7 @@ impl StatusSource {
             journal: journal.clone(),
             fleet: fleet.clone(),
             rosters,
+            state_dir: settings.journal.state_dir.clone().into(),
             clock: clock.clone(),
             metrics: metrics.clone(),
             health: health.clone(),
@@ -59,6 +62,7 @@ impl StatusSource {
             fleet: self.fleet.clone(),
             rosters: self.rosters.clone(),
             sinks: Arc::clone(&self.sinks),
+            state_dir: Arc::clone(&self.state_dir),
         };
         admin::State {
             metrics,

@@ -7,6 +7,7 @@ use super::api::{Error, KEEP_GAPS};
 use super::engine::{Compact, Durability, Plan, Trimmed, Write};
 use super::expiry::Expiry;
 use super::fault::{self, Fault};
+use super::group::Sealed;
 use super::writer::Writer;
 use std::time::{Duration, Instant};
 
@@ -275,6 +276,17 @@ impl Writer {
                 Ok(false) => return Ok(()),
                 Err(fault) => return pass_over(fault),
             }
+        }
+    }
+
+    /// A slice on the way to files that hold nothing of what was removed.
+    pub(super) fn seal_slice(&mut self) -> Result<Sealed, Error> {
+        let log = self.config.state_dir.join(format!("{}-wal", super::sqlite::FILE));
+        match self.engine.compact(Compact::Whole, Instant::now() + SLICE) {
+            Ok(true) => Ok(Sealed::More),
+            Ok(false) if std::fs::metadata(log).is_ok_and(|log| log.len() == 0) => Ok(Sealed::Clean),
+            Ok(false) => Ok(Sealed::Held),
+            Err(fault) => pass_over(fault).map(|()| Sealed::Held),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod content;
 mod dead_letters;
+mod erase;
 mod kafka_down;
 mod lag;
 mod parking;

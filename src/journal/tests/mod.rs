@@ -3,6 +3,7 @@
 mod crash;
 mod damage;
 mod dead;
+mod erase;
 mod expiring;
 mod facts;
 mod full;
