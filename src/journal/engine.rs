@@ -202,6 +202,8 @@ pub(super) trait Engine: Send {
     fn sweep(&mut self);
     /// One slice of giving space back; true if more is to be done.
     fn compact(&mut self, how: Compact, until: Instant) -> Result<bool, Fault>;
+    /// Writes everything anew, in one go; false, and nothing has changed, where that could not be done.
+    fn rebuild(&mut self) -> bool;
     fn held(&self) -> Result<Held, Fault>;
 }
 

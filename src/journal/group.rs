@@ -29,6 +29,10 @@ pub(super) enum Op {
     Trim {
         answer: Answer<()>,
     },
+    /// Writes the whole database anew; answered with whether that was done.
+    Rebuild {
+        answer: Answer<bool>,
+    },
     /// One slice of giving all free space back and emptying the log.
     Seal {
         answer: Answer<Sealed>,
@@ -100,6 +104,7 @@ impl Op {
                 answer.send(Err(Arc::clone(error))).ok().unwrap_or_default();
             }
             Op::Seal { answer } => answer.send(Err(Arc::clone(error))).ok().unwrap_or_default(),
+            Op::Rebuild { answer } => answer.send(Err(Arc::clone(error))).ok().unwrap_or_default(),
             Op::Broken(_) | Op::Close => (),
         }
     }

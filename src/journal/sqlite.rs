@@ -164,6 +164,14 @@ impl Engine for Sqlite {
         super::compact::slice(&self.conn, self.budget, how, until).map_err(|error| self.fault(error))
     }
 
+    fn rebuild(&mut self) -> bool {
+        let done = self.conn.execute_batch("VACUUM");
+        if let Err(error) = &done {
+            tracing::warn!("journal: it could not be written anew: {error}");
+        }
+        done.is_ok()
+    }
+
     fn held(&self) -> Result<Held, Fault> {
         super::compact::held(&self.conn, &self.dir).map_err(|error| self.fault(error))
     }

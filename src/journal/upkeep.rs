@@ -24,6 +24,9 @@ const IDLE: Duration = Duration::from_secs(5);
 /// A short log is emptied less often, as each time costs fsyncs.
 const IDLE_SEAL: Duration = Duration::from_secs(300);
 
+/// A journal of so many bytes is written anew in some seconds.
+const REBUILT: u64 = 512 << 20;
+
 /// When what was done last.
 #[derive(Debug)]
 pub(super) struct Upkeep {
@@ -277,6 +280,17 @@ impl Writer {
                 Err(fault) => return pass_over(fault),
             }
         }
+    }
+
+    /// Writes the database anew, as what was moved between pages may leave bytes behind in their unused parts. It
+    /// takes one go, and nothing is committed meanwhile: of a large journal only where no service runs.
+    pub(super) fn rebuild(&mut self) -> bool {
+        let served = self.sinks.is_some();
+        if served && !self.engine.held().is_ok_and(|held| held.disk_bytes <= REBUILT) {
+            return false;
+        }
+        self.beat();
+        self.engine.rebuild()
     }
 
     /// A slice on the way to files that hold nothing of what was removed.

@@ -39,6 +39,9 @@ pub struct Erasable {
 /// The log is emptied as soon as no reader is in the way; ours are short.
 const TRIES: u32 = 40;
 const BETWEEN: Duration = Duration::from_millis(25);
+const NOT_REBUILT: &str = "it is erased, but unused parts of the database's pages may hold bytes of it, as the \
+    database could not be written anew: that needs as much room again, here and for temporary files, and of a journal \
+    beyond 512 MiB is only done where no service runs. Stop the service, erase again, start it";
 /// A copy that moves between the two tables while they are looked through is found by looking again.
 const ROUNDS: u32 = 10;
 
@@ -85,8 +88,9 @@ impl Journal {
         }
         let known = vec![Write::EraseKnown(selector.clone())];
         gone = gone.saturating_add(self.call(|answer| Op::Touch { writes: known, answer }).await?);
+        let rebuilt = self.call(|answer| Op::Rebuild { answer }).await?;
         self.seal().await?;
-        Ok(gone)
+        if rebuilt { Ok(gone) } else { Err(Arc::new(Error::Row(NOT_REBUILT.to_owned()))) }
     }
 
     async fn pass(&self, table: Table, selector: &Selector, settled: Sequence) -> Result<u64, Arc<Error>> {

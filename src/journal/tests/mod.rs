@@ -192,6 +192,9 @@ impl<F: FnMut(&Sqlite, &[Write], Durability) -> Option<Fault> + Send> Engine for
     fn compact(&mut self, how: Compact, until: Instant) -> Result<bool, Fault> {
         self.engine.compact(how, until)
     }
+    fn rebuild(&mut self) -> bool {
+        self.engine.rebuild()
+    }
     fn held(&self) -> Result<Held, Fault> {
         self.engine.held()
     }
