@@ -5,6 +5,7 @@
 //! Deliberately absent: TLS (a proxy's work), cookies, scripts, anything personal.
 
 mod auth;
+mod erase;
 mod fleet;
 mod letters;
 mod page;
@@ -24,7 +25,7 @@ use crate::base::health::Health;
 use crate::base::metrics::Metrics;
 use futures_util::future::BoxFuture;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -82,6 +83,10 @@ pub enum Question {
     Redrive { letters: Letters },
     /// Acting: forgets dead letters.
     Purge { letters: Letters },
+    /// Acting: removes what belongs to somebody or something.
+    Erase { erase: Erase },
+    /// What was erased when; without what was meant.
+    Erased,
 }
 
 /// Which dead letters are meant, and how: all that fit everything that is said.
@@ -104,6 +109,24 @@ pub struct Letters {
     pub dry_run: bool,
     /// All of them are meant where nothing else is said.
     pub all: bool,
+}
+
+/// What is to be erased: one of the first three. It comes in a body, as an address is often logged.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Erase {
+    pub interaction: Option<String>,
+    pub agent: Option<String>,
+    /// `path=value`.
+    pub field: Option<String>,
+    /// Only say what would be removed.
+    pub dry_run: bool,
+}
+
+impl std::fmt::Debug for Erase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Erase")
+    }
 }
 
 /// Why a question has no answer; the text is shown to the caller.

@@ -131,10 +131,13 @@ async fn what_acts_needs_a_token_always() {
     assert_eq!(status, 403);
     assert!(body.contains("admin.token"), "{body}");
     assert_eq!(open.ask("POST", path, Some("Bearer ")).await.0, 403);
+    assert_eq!(open.ask("POST", "/api/v1/erase", None).await.0, 403);
     let guarded = started(config(Some(TOKEN))).await;
     assert_eq!(guarded.ask("POST", path, None).await.0, 401);
     let (status, _, body) = guarded.ask("POST", path, Some(&format!("bearer {TOKEN}"))).await;
     assert_eq!((status, body.as_str()), (200, r#"{"redriven":"crm"}"#));
+    let (status, _, body) = guarded.ask("POST", "/api/v1/erase", Some(&format!("Bearer {TOKEN}"))).await;
+    assert!(status == 400 && body.contains("expected {"), "{body}");
     assert_eq!(guarded.ask("GET", path, Some(&format!("Bearer {TOKEN}"))).await.0, 405);
 }
 

@@ -1,10 +1,10 @@
-//! What the admin API is answered: agents, rosters, pauses, dead letters.
+//! What the admin API is answered: agents, rosters, pauses, dead letters, erasing.
 //!
 //! Nothing secret or personal: agents by their roster's key. Deliberately absent: who may ask (`admin`).
 
 use crate::admin::{Question, Refusal};
-use crate::app::letters;
 use crate::app::rosters::Rosters;
+use crate::app::{erase, letters};
 use crate::inbound::checkpoint::session_name;
 use crate::inbound::fleet::{AgentStatus, Asked, Door, Fleet, OpenGap, Span, Standing, open_gaps, timeline};
 use crate::inbound::roster::Change;
@@ -13,6 +13,7 @@ use crate::outbound::settings::SinkConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ pub struct Answers {
     pub sinks: Arc<[SinkConfig]>,
     /// How long the journal keeps closed gaps.
     pub keep_gaps: Duration,
+    pub state_dir: Arc<Path>,
 }
 
 /// One agent with its timeline.
@@ -118,6 +120,10 @@ impl Answers {
                     None => Err(Refusal::Invalid(format!("site {site}: no change of the roster is held"))),
                 }
             }
+            Question::Erase { erase: asked } => {
+                erase::in_the_daemon(asked, &self.journal, &self.sinks, &self.state_dir).await
+            }
+            Question::Erased => json_of(erase::erased(&self.journal).await?),
             Question::Explain { .. } => {
                 Err(Refusal::NotFound("this release does not answer that yet".to_owned()))
             }

@@ -1,7 +1,9 @@
 //! The command line.
 
+mod erase;
 mod letters;
 
+pub use erase::Erase;
 pub use letters::{ActOnLetters, DeadLetters, ListDeadLetters, ShowLetter, Which};
 
 use clap::{Args, Parser, Subcommand};
@@ -54,6 +56,10 @@ pub enum Command {
     /// Events that a sink could not deliver.
     #[command(subcommand)]
     DeadLetters(DeadLetters),
+    /// Remove all that the journal holds of an interaction, an agent or a value, for good. Needs admin.token where a
+    /// daemon runs.
+    #[command(after_help = erase::EXAMPLES)]
+    Erase(Erase),
     /// Where a sink goes on that delivers exactly once, when its control topic and the journal disagree. Only while no
     /// daemon runs.
     #[command(

@@ -91,13 +91,13 @@ async fn act(action: Action, arguments: ActOnLetters) -> Result<(), Fault> {
 }
 
 /// The journal of a daemon that does not run.
-fn open(settings: &Settings) -> Result<Journal, journal::Error> {
+pub(super) fn open(settings: &Settings) -> Result<Journal, journal::Error> {
     let metrics = Metrics::new().map_err(|error| journal::Error::Failed(error.to_string()))?;
     let (journal, _) = Journal::open(settings.journal.clone(), Clock::system(), metrics, Health::default())?;
     Ok(journal)
 }
 
-fn refused(refusal: Refusal) -> Fault {
+pub(super) fn refused(refusal: Refusal) -> Fault {
     let (Refusal::Invalid(text) | Refusal::NotFound(text) | Refusal::Unavailable(text)) = refusal;
     Fault::Failed(anyhow!(text))
 }

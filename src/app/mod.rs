@@ -10,6 +10,8 @@ mod cli;
 mod crew;
 mod dead_letters;
 mod demo;
+mod erase;
+mod erasing;
 mod letters;
 mod pilot;
 mod positions;
@@ -68,6 +70,7 @@ pub fn main() -> ExitCode {
             Command::Simulate(arguments) => simulate::simulate(arguments).await,
             Command::Schema(arguments) => schema::print(&arguments),
             Command::DeadLetters(arguments) => dead_letters::run(arguments).await,
+            Command::Erase(arguments) => erasing::run(arguments).await,
             Command::AcceptPosition(arguments) => positions::accept(arguments).await,
             Command::Agents(arguments) => agents::agents(arguments).await,
             Command::Pause(arguments) => agents::pause(arguments).await,

@@ -13,6 +13,7 @@ use crate::inbound::roster;
 use crate::journal::{Journal, State};
 use crate::outbound::settings::SinkConfig;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ pub struct StatusSource {
     journal: Journal,
     fleet: Fleet,
     rosters: Rosters,
+    state_dir: Arc<Path>,
     clock: Clock,
     metrics: Metrics,
     health: Health,
@@ -48,6 +50,7 @@ impl StatusSource {
             journal: journal.clone(),
             fleet: fleet.clone(),
             rosters,
+            state_dir: settings.journal.state_dir.clone().into(),
             clock: clock.clone(),
             metrics: metrics.clone(),
             health: health.clone(),
@@ -63,6 +66,7 @@ impl StatusSource {
             rosters: self.rosters.clone(),
             sinks: Arc::clone(&self.sinks),
             keep_gaps: self.keep_gaps,
+            state_dir: Arc::clone(&self.state_dir),
         };
         admin::State {
             metrics,

@@ -73,6 +73,29 @@ impl Quarantine {
         Ok(Kept::New(path))
     }
 
+    /// Removes the bodies that hold any of these texts; with `dry_run` only says how many there are.
+    pub fn erase(&self, traces: &[String], dry_run: bool) -> io::Result<u64> {
+        let _one = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
+        let files = match self.files() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            files => files?,
+        };
+        let mut found = 0u64;
+        for file in files {
+            let body = std::fs::read(&file.path)?;
+            let holds = |trace: &String| {
+                !trace.is_empty() && body.windows(trace.len()).any(|window| window == trace.as_bytes())
+            };
+            if traces.iter().any(holds) {
+                found = found.saturating_add(1);
+                if !dry_run {
+                    std::fs::remove_file(&file.path)?;
+                }
+            }
+        }
+        Ok(found)
+    }
+
     /// Oldest first.
     fn files(&self) -> io::Result<Vec<File>> {
         let mut files = Vec::new();
@@ -117,6 +140,19 @@ mod tests {
         assert_eq!(std::fs::metadata(&quarantine.dir).unwrap().permissions().mode() & 0o777, 0o700);
         let Kept::New(long) = quarantine.keep(8, &vec![b'x'; MAX_BYTES + 1]).unwrap() else { panic!() };
         assert_eq!(std::fs::metadata(long).unwrap().len(), MAX_BYTES as u64);
+    }
+
+    #[test]
+    fn what_holds_a_text_that_must_go_is_removed_and_all_else_stays() {
+        let (quarantine, _folder) = quarantine();
+        assert_eq!(quarantine.erase(&["Ann".to_owned()], false).unwrap(), 0, "nothing was ever kept");
+        quarantine.keep(1, b"[{\"name\":\"Ann\"").unwrap();
+        quarantine.keep(2, b"[{\"name\":\"Bo\"").unwrap();
+        let traces = ["Ann".to_owned(), String::new()];
+        assert_eq!(quarantine.erase(&traces, true).unwrap(), 1);
+        assert_eq!(quarantine.files().unwrap().len(), 2, "a dry run does nothing");
+        assert_eq!(quarantine.erase(&traces, false).unwrap(), 1);
+        assert_eq!(quarantine.files().unwrap().iter().map(|file| file.at).collect::<Vec<_>>(), [2]);
     }
 
     #[test]

@@ -10,6 +10,8 @@ use super::api::{
 use super::aside::{
     DeadLetter, LetterCount, LetterFilter, NewDeadLetter, NewParked, Parked, ParkedKey, Tried,
 };
+use super::erase::Selector;
+use super::erase::rows::{Page, Table};
 use super::fault::Fault;
 use crate::base::digest::Digest;
 use crate::base::envelope::Event;
@@ -85,6 +87,13 @@ pub(super) enum Write {
         number: u64,
         key: String,
     },
+    /// Removes an event from everywhere. `in_hand`: a lane may have it, and what it keeps of it later is not taken.
+    Erase {
+        sequence: Sequence,
+        in_hand: bool,
+    },
+    /// Removes what sessions know of it.
+    EraseKnown(Selector),
     Account(Account),
     /// Sets or removes a small fact.
     Note {
@@ -111,12 +120,14 @@ pub(super) struct Tally {
 }
 
 /// What a commit did.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Outcome {
     pub tally: Tally,
     pub set_aside: u64,
-    /// Dead letters removed, asked for or taken up.
+    /// Dead letters removed, asked for or taken up; rows erased.
     pub letters: u64,
+    /// Erased events that a lane may have in hand.
+    pub erased: Vec<Sequence>,
 }
 
 impl Outcome {
@@ -191,6 +202,8 @@ pub(super) trait Engine: Send {
     fn sweep(&mut self);
     /// One slice of giving space back; true if more is to be done.
     fn compact(&mut self, how: Compact, until: Instant) -> Result<bool, Fault>;
+    /// Writes everything anew, in one go; false, and nothing has changed, where that could not be done.
+    fn rebuild(&mut self) -> bool;
     fn held(&self) -> Result<Held, Fault>;
 }
 
@@ -236,6 +249,8 @@ pub(super) trait Reading: Send {
         max_events: usize,
         max_bytes: u64,
     ) -> Result<(Vec<Parked>, Vec<Sequence>), Error>;
+    fn matching(&self, table: Table, after: i64, selector: &Selector) -> Result<Page, Error>;
+    fn count_known(&self, selector: &Selector) -> Result<u64, Error>;
     fn aside_after(&self, sink: &str, position: Sequence) -> Result<Vec<Sequence>, Error>;
 }
 

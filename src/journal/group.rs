@@ -30,9 +30,27 @@ pub(super) enum Op {
     Trim {
         answer: Answer<()>,
     },
+    /// Writes the whole database anew; answered with whether that was done.
+    Rebuild {
+        answer: Answer<bool>,
+    },
+    /// One slice of giving all free space back and emptying the log.
+    Seal {
+        answer: Answer<Sealed>,
+    },
     /// A reader met corruption or an I/O error.
     Broken(String),
     Close,
+}
+
+/// How far the files are from holding nothing of what was removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sealed {
+    Clean,
+    /// Another slice is needed.
+    More,
+    /// A reader holds the log, or there is no room.
+    Held,
 }
 
 /// What one caller wants written.
@@ -86,6 +104,8 @@ impl Op {
             Op::Touch { answer, .. } => {
                 answer.send(Err(Arc::clone(error))).ok().unwrap_or_default();
             }
+            Op::Seal { answer } => answer.send(Err(Arc::clone(error))).ok().unwrap_or_default(),
+            Op::Rebuild { answer } => answer.send(Err(Arc::clone(error))).ok().unwrap_or_default(),
             Op::Broken(_) | Op::Close => (),
         }
     }

@@ -5,7 +5,7 @@
 //!
 //! `api` says what goes in and out. One thread writes (`writer`, with `group`, `stall` and `upkeep`), two read
 //! (`readers`); both see storage through `engine`, which `sqlite` and its neighbours implement. `facts` is what
-//! sessions know besides events and `aside` what sinks could not deliver, from the handle down to the rows. Around the database stand the checked directory
+//! sessions know besides events, `aside` what sinks could not deliver and `erase` what must go, from the handle down to the rows. Around the database stand the checked directory
 //! (`directory`), its `lock`, the `reserve` and the `high_water` mark.
 
 mod api;
@@ -14,6 +14,7 @@ mod budget;
 mod compact;
 mod directory;
 mod engine;
+mod erase;
 mod expiry;
 mod facts;
 mod fault;
@@ -42,6 +43,7 @@ pub use aside::{
     DeadLetter, Failure, LetterCount, LetterFilter, NewDeadLetter, NewParked, Parked, ParkedKey, Settle,
     Tried,
 };
+pub use erase::{Erasable, Selector};
 
 use crate::base::digest::Digest;
 use crate::base::envelope::Event;

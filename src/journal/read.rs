@@ -5,6 +5,8 @@
 use super::api::{Account, Checkpoint, ConversationMarks, Error, Gap, Known, Lag, Mark, Sequence};
 use super::aside::{self, DeadLetter, LetterCount, LetterFilter, Parked, ParkedKey};
 use super::engine::{RawRead, Reading};
+use super::erase::rows::{Page, Table};
+use super::erase::{self, Selector};
 use super::facts;
 use super::row::{COLUMNS, Parsed, int, parse, uint};
 use super::schema;
@@ -226,6 +228,14 @@ impl Reading for SqliteReader {
         max_bytes: u64,
     ) -> Result<(Vec<Parked>, Vec<Sequence>), Error> {
         aside::parked::of_key(&self.0, sink, key, max_events, max_bytes)
+    }
+
+    fn matching(&self, table: Table, after: i64, selector: &Selector) -> Result<Page, Error> {
+        erase::rows::matching(&self.0, table, after, selector)
+    }
+
+    fn count_known(&self, selector: &Selector) -> Result<u64, Error> {
+        erase::rows::count_known(&self.0, selector)
     }
 
     fn aside_after(&self, sink: &str, position: Sequence) -> Result<Vec<Sequence>, Error> {

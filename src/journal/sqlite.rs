@@ -8,6 +8,7 @@ use super::api::{Error, MAX_DIGESTS, MarkWrite, Sequence};
 use super::aside;
 use super::budget::Budget;
 use super::engine::{Compact, Durability, Engine, Held, Outcome, Plan, Tally, Trimmed, Write};
+use super::erase;
 use super::facts;
 use super::fault::{self, Fault};
 use super::row::{Figures, digest, int, uint};
@@ -15,7 +16,7 @@ use super::schema::{self, set_meta};
 use super::trim::Sweep;
 use crate::base::time::Clock;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -36,6 +37,9 @@ pub(super) struct Sqlite {
     pub(super) tally: Tally,
     pub(super) sweep: Sweep,
     pub(super) budget: Budget,
+    /// Events that were erased while a lane could have them in hand, since this process began: no copy of one is
+    /// taken any more.
+    erased: HashSet<Sequence>,
     clock: Clock,
     synchronous: Option<Durability>,
 }
@@ -72,6 +76,7 @@ pub(super) fn open(dir: &Path, clock: &Clock, budget: Budget) -> Result<Sqlite, 
         tally: Tally::default(),
         sweep: Sweep::default(),
         budget,
+        erased: HashSet::new(),
         clock: clock.clone(),
         synchronous: None,
     };
@@ -107,9 +112,12 @@ impl Sqlite {
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut outcome = Outcome { tally: self.tally, ..Outcome::default() };
         for write in writes {
-            apply(&tx, write, &mut outcome, now)?;
+            if !erase::rows::barred(&self.erased, write) {
+                apply(&tx, write, &mut outcome, now)?;
+            }
         }
         tx.commit()?;
+        self.erased.extend(&outcome.erased);
         self.tally = outcome.tally;
         Ok(outcome)
     }
@@ -156,6 +164,14 @@ impl Engine for Sqlite {
         super::compact::slice(&self.conn, self.budget, how, until).map_err(|error| self.fault(error))
     }
 
+    fn rebuild(&mut self) -> bool {
+        let done = self.conn.execute_batch("VACUUM");
+        if let Err(error) = &done {
+            tracing::warn!("journal: it could not be written anew: {error}");
+        }
+        done.is_ok()
+    }
+
     fn held(&self) -> Result<Held, Fault> {
         super::compact::held(&self.conn, &self.dir).map_err(|error| self.fault(error))
     }
@@ -171,6 +187,8 @@ fn apply(conn: &Connection, write: &Write, outcome: &mut Outcome, now: i64) -> R
             .map(|_| ()),
         Write::Known(known) => facts::write::known(conn, known),
         Write::Gap(gap) => facts::write::gap(conn, gap),
+        Write::Erase { sequence, in_hand } => erase::rows::remove(conn, *sequence, *in_hand, outcome),
+        Write::EraseKnown(selector) => outcome.touched(erase::rows::remove_known(conn, selector)?),
         Write::Account(account) => facts::write::account(conn, account),
         Write::Note { name, value } => facts::write::note(conn, name, value.as_deref()),
         Write::Checkpoint(point) if point.body.is_empty() => facts::write::forget(conn, &point.session),

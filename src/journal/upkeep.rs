@@ -7,6 +7,7 @@ use super::api::Error;
 use super::engine::{Compact, Durability, Plan, Trimmed, Write};
 use super::expiry::Expiry;
 use super::fault::{self, Fault};
+use super::group::Sealed;
 use super::writer::Writer;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,9 @@ const SWEEP: Duration = Duration::from_secs(600);
 const IDLE: Duration = Duration::from_secs(5);
 /// A short log is emptied less often, as each time costs fsyncs.
 const IDLE_SEAL: Duration = Duration::from_secs(300);
+
+/// A journal of so many bytes is written anew in some seconds.
+const REBUILT: u64 = 512 << 20;
 
 /// When what was done last.
 #[derive(Debug)]
@@ -276,6 +280,28 @@ impl Writer {
                 Ok(false) => return Ok(()),
                 Err(fault) => return pass_over(fault),
             }
+        }
+    }
+
+    /// Writes the database anew, as what was moved between pages may leave bytes behind in their unused parts. It
+    /// takes one go, and nothing is committed meanwhile: of a large journal only where no service runs.
+    pub(super) fn rebuild(&mut self) -> bool {
+        let served = self.sinks.is_some();
+        if served && !self.engine.held().is_ok_and(|held| held.disk_bytes <= REBUILT) {
+            return false;
+        }
+        self.beat();
+        self.engine.rebuild()
+    }
+
+    /// A slice on the way to files that hold nothing of what was removed.
+    pub(super) fn seal_slice(&mut self) -> Result<Sealed, Error> {
+        let log = self.config.state_dir.join(format!("{}-wal", super::sqlite::FILE));
+        match self.engine.compact(Compact::Whole, Instant::now() + SLICE) {
+            Ok(true) => Ok(Sealed::More),
+            Ok(false) if std::fs::metadata(log).is_ok_and(|log| log.len() == 0) => Ok(Sealed::Clean),
+            Ok(false) => Ok(Sealed::Held),
+            Err(fault) => pass_over(fault).map(|()| Sealed::Held),
         }
     }
 

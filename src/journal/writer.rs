@@ -99,6 +99,14 @@ impl Writer {
                 Some(Op::Register { sinks, answer }) => self.register(sinks, answer)?,
                 Some(Op::Touch { writes, answer }) => self.touch(&writes, answer)?,
                 Some(Op::Trim { answer }) => self.trim_all(answer)?,
+                Some(Op::Rebuild { answer }) => {
+                    let done = self.rebuild();
+                    answer.send(Ok(done)).ok();
+                }
+                Some(Op::Seal { answer }) => {
+                    let sealed = self.seal_slice()?;
+                    answer.send(Ok(sealed)).ok();
+                }
                 Some(Op::Broken(why)) => return Err(Error::Failed(why)),
                 Some(Op::Close) => return self.finish(),
                 None => {}

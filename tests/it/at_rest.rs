@@ -83,7 +83,7 @@ pub async fn noted(home: &Home, agents: usize) {
 }
 
 /// How often this stands in the files below.
-fn times(dir: &Path, what: &[u8]) -> usize {
+pub fn times(dir: &Path, what: &[u8]) -> usize {
     let files = walkdir::WalkDir::new(dir).into_iter().flatten().filter(|entry| entry.file_type().is_file());
     let count = |bytes: Vec<u8>| bytes.windows(what.len()).filter(|window| *window == what).count();
     files.filter_map(|file| std::fs::read(file.path()).ok()).map(count).sum()

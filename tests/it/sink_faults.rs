@@ -3,6 +3,7 @@
 mod black_hole;
 mod content;
 mod dead_letters;
+mod erase;
 mod kafka_down;
 mod kafka_idempotent;
 mod lag;

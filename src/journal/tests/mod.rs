@@ -3,6 +3,7 @@
 mod crash;
 mod damage;
 mod dead;
+mod erase;
 mod expiring;
 mod facts;
 mod full;
@@ -191,6 +192,9 @@ impl<F: FnMut(&Sqlite, &[Write], Durability) -> Option<Fault> + Send> Engine for
     }
     fn compact(&mut self, how: Compact, until: Instant) -> Result<bool, Fault> {
         self.engine.compact(how, until)
+    }
+    fn rebuild(&mut self) -> bool {
+        self.engine.rebuild()
     }
     fn held(&self) -> Result<Held, Fault> {
         self.engine.held()

@@ -130,3 +130,14 @@ async fn a_kill_between_the_upgrade_and_its_key_is_made_good() {
     assert_ne!(bench.journal.digest_key(), [0; 32]);
     bench.journal.close().await;
 }
+
+#[tokio::test]
+async fn from_a_journal_of_schema_1_can_be_erased() {
+    let temp = tempfile::tempdir().unwrap();
+    drop(kept_v1(&temp));
+    let bench = open(config(&temp)).unwrap();
+    let selector = Selector::field("id=main/chat/0/messages/1").unwrap();
+    assert_eq!(bench.journal.erase(&selector, &[]).await.unwrap(), 1);
+    assert!(bench.journal.dead_letters(&LetterFilter::default(), 9).await.unwrap().is_empty());
+    bench.journal.close().await;
+}

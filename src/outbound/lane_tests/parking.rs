@@ -197,3 +197,22 @@ async fn a_batch_that_one_key_spoils_is_parted_and_that_key_alone_is_parked() {
     assert_eq!(all, (1..=95).collect::<Vec<_>>(), "each once");
     assert!(lane.stop().await.is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_key_whose_parked_events_were_erased_is_given_up_and_what_comes_next_of_it_is_delivered() {
+    let memory = Memory::new();
+    memory.add(&["bad", "b", "bad", "b", "bad"]);
+    let flag = down();
+    let script = failing("bad", &flag);
+    let lane = run(&memory, vec![(config("s", 1000), &script)]);
+    until(|| memory.position_of("s") == Some(5) && memory.parked() == 3).await;
+    let parked = || lane.metrics.sink_parked_events.with_label_values(&["s"]).get();
+    until(|| parked() == 3).await;
+    memory.inner.lock().unwrap().parked.clear();
+    until(|| parked() == 0).await;
+    flag.store(false, Ordering::SeqCst);
+    memory.add(&["bad"]);
+    until(|| memory.position_of("s") == Some(6)).await;
+    assert_eq!(of_key(&script, "bad"), [6]);
+    assert!(lane.stop().await.is_empty());
+}

@@ -1,0 +1,216 @@
+//! What is to be erased, and whether an event's body is meant.
+//!
+//! Pure. A body that can not be read (damaged, or of another release) is meant where the text is in it anywhere:
+//! nobody is given it any more, and it must not be what keeps the text.
+
+use crate::base::envelope::medium;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// What is to be erased. It may hold personal data: nothing of it belongs in a log.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Selector {
+    /// By its id.
+    Interaction(String),
+    /// By its key in the roster: what is its own, and what it observed.
+    Agent(String),
+    /// By a value in the envelope, as text.
+    Field { path: Vec<String>, value: String },
+}
+
+impl std::fmt::Debug for Selector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.kind())
+    }
+}
+
+/// Whose an event is.
+#[derive(Deserialize)]
+struct Whose {
+    medium: String,
+    interaction: Option<String>,
+    agent: Option<String>,
+    observedby: Option<String>,
+}
+
+impl Selector {
+    /// `path=value`: names with dots between, in quotes where a name has a dot, a quote or `=` in it.
+    pub fn field(text: &str) -> Result<Selector, String> {
+        let (path, value) = path(text)?;
+        if value.is_empty() {
+            return Err("no value after the =; an empty one is nobody's".to_owned());
+        }
+        Ok(Selector::Field { path, value: value.to_owned() })
+    }
+
+    /// A word for logs.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Selector::Interaction(_) => "interaction",
+            Selector::Agent(_) => "agent",
+            Selector::Field { .. } => "field",
+        }
+    }
+
+    /// A file that holds any of these may hold what is meant; none for an agent, whose key no server knows.
+    pub fn texts(&self) -> Vec<String> {
+        match self {
+            Selector::Interaction(id) => vec![id.clone()],
+            Selector::Agent(_) => Vec::new(),
+            Selector::Field { .. } => self.traces(),
+        }
+    }
+
+    /// What a body that nobody can read must hold to be meant: any of these.
+    fn traces(&self) -> Vec<String> {
+        match self {
+            Selector::Interaction(id) => vec![quoted(id)],
+            Selector::Agent(agent) => {
+                ["agent", "observedby"].map(|name| format!("\"{name}\":{}", quoted(agent))).into()
+            }
+            Selector::Field { value, .. } => {
+                let escaped = quoted(value);
+                let inner = escaped.trim_start_matches('"').trim_end_matches('"').to_owned();
+                vec![inner, value.clone()]
+            }
+        }
+    }
+
+    /// Whether an event with this body is meant.
+    pub(super) fn fits(&self, body: &[u8]) -> bool {
+        self.read(body).unwrap_or_else(|| self.traces().iter().any(|trace| holds(body, trace.as_bytes())))
+    }
+
+    fn read(&self, body: &[u8]) -> Option<bool> {
+        if let Selector::Field { path, value } = self {
+            let event: Value = serde_json::from_slice(body).ok()?;
+            let mut path: Vec<&str> = path.iter().map(String::as_str).collect();
+            // A sink gets them within `data`; here they stand beside it.
+            if let ["data", "raw" | "context", ..] = path.as_slice() {
+                path.remove(0);
+            }
+            return Some(found(&event, &path, value));
+        }
+        let whose: Whose = serde_json::from_slice(body).ok()?;
+        Some(match self {
+            // What is not understood has no interaction of its own, but may be one's.
+            Selector::Interaction(id) if whose.interaction.is_none() && whose.medium == medium::UNKNOWN => {
+                holds(body, quoted(id).as_bytes())
+            }
+            Selector::Interaction(id) => whose.interaction.as_ref() == Some(id),
+            Selector::Agent(agent) => [whose.agent, whose.observedby].iter().flatten().any(|of| of == agent),
+            Selector::Field { .. } => false,
+        })
+    }
+}
+
+/// The elements of a list are looked at each, without a name of their own.
+fn found(at: &Value, path: &[&str], wanted: &str) -> bool {
+    match (at, path.split_first()) {
+        (Value::Array(items), _) => items.iter().any(|item| found(item, path, wanted)),
+        (Value::Object(map), Some((name, rest))) => {
+            map.get(*name).is_some_and(|inner| found(inner, rest, wanted))
+        }
+        (Value::String(text), None) => text == wanted,
+        (Value::Number(number), None) => number.to_string() == wanted,
+        (Value::Bool(flag), None) => flag.to_string() == wanted,
+        _ => false,
+    }
+}
+
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+fn holds(body: &[u8], what: &[u8]) -> bool {
+    !what.is_empty() && body.windows(what.len()).any(|window| window == what)
+}
+
+/// The names of a path, and what stands behind the `=`.
+fn path(text: &str) -> Result<(Vec<String>, &str), String> {
+    let wrong = |what: &str| {
+        Err(format!("{what}; write it as data.raw.userData.ContactId=1234, or data.raw.\"a.name\".x=1234"))
+    };
+    let (mut names, mut rest) = (Vec::new(), text);
+    loop {
+        let name;
+        if let Some(inner) = rest.strip_prefix('"') {
+            let Some((inside, after)) = inner.split_once('"') else { return wrong("a quote has no end") };
+            (name, rest) = (inside, after);
+        } else {
+            let end = rest.find(['.', '=', '"']).unwrap_or(rest.len());
+            (name, rest) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        }
+        if name.is_empty() {
+            return wrong("a name of the path is empty");
+        }
+        names.push(name.to_owned());
+        if let Some(value) = rest.strip_prefix('=') {
+            return Ok((names, value));
+        }
+        match rest.strip_prefix('.') {
+            Some(more) => rest = more,
+            None if rest.is_empty() => return wrong("there is no = with a value"),
+            None => return wrong("after a name comes a dot or ="),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BODY: &str = r#"{"id":"x","medium":"chat","interaction":"i.1","observedby":"1001","data":{"userData":{"a.b":"7"}},
+        "raw":{"n":12,"flag":true,"list":[{"name":"Ann"},{"name":"Bo"}]},"context":{"userData":{"ContactId":"c=1"}}}"#;
+
+    fn fits(field: &str) -> bool {
+        Selector::field(field).unwrap().fits(BODY.as_bytes())
+    }
+
+    #[test]
+    fn a_value_is_found_at_its_path_alone() {
+        for field in [
+            "interaction=i.1",
+            "data.userData.\"a.b\"=7",
+            "data.raw.n=12",
+            "raw.n=12",
+            "data.raw.flag=true",
+            "data.raw.list.name=Bo",
+            "data.context.userData.ContactId=c=1",
+        ] {
+            assert!(fits(field), "{field}");
+        }
+        for field in ["interaction=i", "data.userData.a.b=7", "data.n=12", "data.raw.list=Bo", "data.raw.n=1"]
+        {
+            assert!(!fits(field), "{field}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_is_none_is_refused_with_an_example() {
+        for wrong in ["", "a", "a.=1", ".a=1", "\"a=1", "a\"b=1", "a..b=1", "a="] {
+            let said = Selector::field(wrong).map(|_| ()).unwrap_err();
+            assert!(said.contains("; "), "{wrong}: {said}");
+        }
+    }
+
+    #[test]
+    fn an_interaction_and_an_agent_are_meant_by_the_whole_name() {
+        let fits = |selector: Selector, body: &str| selector.fits(body.as_bytes());
+        let interaction = |id: &str| Selector::Interaction(id.to_owned());
+        let agent = |key: &str| Selector::Agent(key.to_owned());
+        assert!(fits(interaction("i.1"), BODY) && !fits(interaction("i"), BODY));
+        assert!(fits(agent("1001"), BODY) && !fits(agent("100"), BODY) && !fits(agent("x"), BODY));
+        let unknown = r#"{"medium":"unknown","agent":"7","raw":{"id":"i.1"}}"#;
+        assert!(fits(interaction("i.1"), unknown) && !fits(interaction("i."), unknown));
+        let broken = r#"{"medium":"chat","interaction":"i.1","observedby":"1001"#;
+        assert!(fits(interaction("i.1"), broken) && !fits(agent("100"), broken));
+        assert!(!fits(interaction("i.2"), "") && !fits(agent("x"), ""));
+    }
+
+    #[test]
+    fn what_is_erased_is_never_written_in_a_log() {
+        let all = [Selector::Agent("Ann".to_owned()), Selector::field("a=Ann").unwrap()];
+        assert!(!format!("{all:?}").contains("Ann"));
+    }
+}
