@@ -160,16 +160,6 @@ impl Aside {
         }
     }
 
-    /// The journal has nothing of the key, and nothing of it is on its way there: what was parked is erased.
-    pub fn vanished(&mut self, key: &Arc<str>) {
-        let Some(known) = self.keys.remove(key) else { return };
-        self.events = self.events.saturating_sub(known.events);
-        self.bytes = self.bytes.saturating_sub(known.bytes);
-        if let Some(due) = known.due {
-            self.due.remove(&(due, Arc::clone(key)));
-        }
-    }
-
     /// Whether the key is to be tried again later.
     pub fn waits(&self, key: &str) -> bool {
         self.keys.get(key).is_some_and(|known| known.due.is_some())

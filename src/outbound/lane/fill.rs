@@ -106,13 +106,8 @@ impl<S: Source> Lane<S> {
             };
             let (sink, key) = (&self.config.name, &due.key);
             let found = self.source.parked(sink, key, EVENTS_OF_KEY, BYTES_OF_KEY).await?;
-            let nothing = found.is_empty();
             let fresh: Vec<Parked> =
                 found.into_iter().filter(|parked| !self.aside.is_gone(parked.sequence)).collect();
-            if fresh.is_empty() && nothing && self.nothing_aside() && self.settling.is_none() {
-                self.aside.vanished(key);
-                continue;
-            }
             if fresh.is_empty() {
                 let all_stored = self.settling.is_none() && self.nothing_aside();
                 self.aside.empty(&due.key, all_stored, now + SOON);
