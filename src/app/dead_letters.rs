@@ -7,7 +7,7 @@ use crate::app::cli::{ActOnLetters, DeadLetters, ListDeadLetters, ShowLetter, Wh
 use crate::app::letters::{self, Action, Shown};
 use crate::app::remote::Remote;
 use crate::app::run::settings;
-use crate::app::{Fault, print};
+use crate::app::{Fault, print, telemetry};
 use crate::base::health::Health;
 use crate::base::metrics::Metrics;
 use crate::base::time::Clock;
@@ -76,6 +76,8 @@ async fn act(action: Action, arguments: ActOnLetters) -> Result<(), Fault> {
     };
     let answer = match open(&settings) {
         Ok(journal) => {
+            // The line that every action leaves goes to standard error here.
+            telemetry::start(&settings.log);
             let done = letters::act(action, &journal, &asked, &settings.sinks).await;
             journal.close().await;
             done.map_err(refused)?

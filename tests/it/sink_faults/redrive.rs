@@ -85,6 +85,8 @@ async fn dead_letters_come_back_under_their_ids_in_order_and_flagged_late() {
     );
     let gone = usize::try_from(gone["letters"].as_u64().unwrap()).unwrap();
     assert!(gone > 0);
+    let (_, _, said) = letters(&scene.home, &["purge", "--id", "none"]);
+    assert!(said.contains("audit=true"), "{said}");
     let rest = json(&scene.home, &["redrive", "--all", "--rate", "1000"]);
     assert_eq!(rest["letters"], dead - back.len() - gone);
     scene.daemon = scene.home.start();
