@@ -15,6 +15,7 @@ mod keep;
 mod land;
 mod park;
 mod place;
+mod wait;
 
 use crate::base::health::Health;
 use crate::base::metrics::Metrics;
@@ -38,8 +39,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 use tokio_util::sync::CancellationToken;
+use wait::{at, settled, within};
 
 /// How often lag and trouble are looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -368,34 +370,4 @@ impl<S: Source> Lane<S> {
         });
         self.report.failing(&cause);
     }
-}
-
-async fn at(when: Option<Instant>) {
-    match when {
-        Some(when) => sleep_until(when).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Waits for the settle that is out and takes it off.
-async fn settled(pending: &mut Option<Pending<()>>) -> Result<(), Fault> {
-    let Some(waiting) = pending.as_mut() else { return Ok(()) };
-    let done = waiting.await;
-    *pending = None;
-    match done {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(Fault::Journal(error.to_string())),
-        Err(_) => Err(Error::Closed.into()),
-    }
-}
-
-/// Waits, but not beyond the abort (and a moment more, as the journal answers within milliseconds).
-async fn within<T>(abort: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
-    tokio::pin!(work);
-    tokio::select! {
-        biased;
-        done = &mut work => return Some(done),
-        () = abort.cancelled() => {}
-    }
-    timeout(Duration::from_secs(1), work).await.ok()
 }

@@ -100,7 +100,9 @@ async fn a_token_guards_all_but_the_probes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_prometheus_understands_every_alert_and_panel_over_a_running_daemon() {
     let webhook = "[sink.webhook.crm]\nurl = \"http://127.0.0.1:9/\"\nprivacy = \"full\"\nunsigned = true\n";
-    let (_simulator, home) = simulated(3, 20, &format!("{STDOUT}{webhook}"));
+    // A client that finds no broker has its figures all the same.
+    let kafka = "[sink.kafka.events]\nbrokers = [\"127.0.0.1:9\"]\ntopic = \"t\"\nprivacy = \"full\"\n";
+    let (_simulator, home) = simulated(3, 20, &format!("{STDOUT}{webhook}{kafka}"));
     let mut daemon = home.start();
     daemon.connected(3).await;
     daemon.until("cometbridge_sink_delivered_total", LIMIT, |n| n >= 20.0).await;
