@@ -70,6 +70,7 @@ async fn filled(state_dir: PathBuf, count: usize) {
     let config = Config {
         state_dir,
         keep_delivered: Duration::from_secs(86_400),
+        keep_gaps: Duration::from_secs(3_600),
         dedup_window: Duration::from_secs(86_400),
         reserve_bytes: 0,
         keep_dead_letters: Duration::from_secs(86_400),
