@@ -16,6 +16,8 @@ use tokio::time::Instant;
 
 /// Parked keys in hand at once, at least; more where a sink takes more calls.
 const KEYS_IN_HAND: usize = 16;
+/// And at most: with what one key may bring they are 16 MiB beside the window.
+const MAX_KEYS_IN_HAND: usize = 64;
 /// Of one parked key in hand at once.
 const EVENTS_OF_KEY: usize = 16;
 const BYTES_OF_KEY: u64 = 256 << 10;
@@ -125,7 +127,7 @@ impl<S: Source> Lane<S> {
 
     /// Whether another parked key may be taken in hand.
     pub(super) fn may_load(&self, calls: usize) -> bool {
-        self.aside.in_hand() < KEYS_IN_HAND.max(calls) && self.unstored() < MAX_UNSTORED
+        self.aside.in_hand() < calls.clamp(KEYS_IN_HAND, MAX_KEYS_IN_HAND) && self.unstored() < MAX_UNSTORED
     }
 
     /// What is over its limits already (they may have been lowered, or its age has passed) is not tried again.
