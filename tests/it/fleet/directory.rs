@@ -39,8 +39,13 @@ async fn an_outage_of_the_directory_marks_nobody_tries_nobody_twice_and_all_come
         bridge.connected(0).await;
         tokio::time::sleep(Duration::from_secs(5)).await;
     }
-    let (status, why) = bridge.page("/readyz").await.unwrap();
-    assert!(status == 503 && why.contains("directory"), "{status} {why}");
+    // The page follows the accounts within a second.
+    eventually("the page names the directory", LIMIT, || async {
+        let (status, why) = bridge.page("/readyz").await.unwrap();
+        assert_eq!(status, 503, "{why}");
+        why.contains("directory").then_some(())
+    })
+    .await;
     let tried = server.attempts().await;
     let more: Vec<_> = tried.iter().filter(|(_, attempts, _)| *attempts > 1).collect();
     assert!(more.is_empty(), "tried more than once in the outage: {more:?}");
