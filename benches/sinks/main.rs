@@ -3,7 +3,7 @@
 //!
 //! A journal is filled once; each run of the daemon reads it from its beginning under a new sink's name. The broker is
 //! the one of the tests (tests/peers), the receiver a process of its own. Both sides take turns. `cargo bench --bench
-//! sinks`; `-- --quick` sends little, and its figures say nothing. It prints ratios beside what is wanted of them and
+//! sinks`; `-- --only kafka` or `webhook` does half; `-- --quick` sends little, and its figures say nothing. It prints ratios beside what is wanted of them and
 //! asserts nothing of time; it fails where something is not delivered. Deliberately absent: TLS, several brokers.
 
 // A failed test or benchmark says so by a panic; the rules against it are for the product.
@@ -57,8 +57,14 @@ fn main() {
     let bed = Bed::fill(size.kafka.max(size.single).max(size.batches));
     let load = std::fs::read_to_string("/proc/loadavg").unwrap();
     println!("{} B a value, load average {}", events::VALUE, load.split(' ').next().unwrap());
-    of_kafka(&bed, &size);
-    of_webhooks(&bed, &size);
+    let only = at("--only").map(|at| arguments[at + 1].clone());
+    let wanted = |part: &str| only.as_ref().is_none_or(|only| only == part);
+    if wanted("kafka") {
+        of_kafka(&bed, &size);
+    }
+    if wanted("webhook") {
+        of_webhooks(&bed, &size);
+    }
 }
 
 fn of_kafka(bed: &Bed, size: &Size) {

@@ -62,8 +62,8 @@ pub fn kafka(brokers: &str, topic: &str, count: usize) {
 /// Key, headers and value of a record.
 fn ready(n: usize) -> (String, OwnedHeaders, String) {
     let mut headers = OwnedHeaders::new();
-    for (name, value) in events::attributes(n) {
-        headers = headers.insert(Header { key: &format!("ce_{name}"), value: Some(&value) });
+    for (name, value) in events::headers(n) {
+        headers = headers.insert(Header { key: &name, value: Some(&value) });
     }
     (events::key(n), headers, events::data(n))
 }

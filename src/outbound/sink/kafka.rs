@@ -32,7 +32,7 @@ use exact::Exact;
 use flight::{Flight, Report};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
-use record::Form;
+use record::{Encoded, Form};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -173,9 +173,9 @@ impl KafkaSink {
         tell: &mpsc::UnboundedSender<(usize, Report)>,
     ) -> Result<(), Outcome> {
         let name = self.topic.of(&delivery.event);
-        let (headers, value) = self.form.encode(delivery)?;
+        let Encoded { headers, value, size } = self.form.encode(delivery)?;
         let key = self.form.key(&delivery.event);
-        let size = record::size(&key, &headers, &value);
+        let size = size + key.len();
         if size > self.max_bytes {
             let detail = format!(
                 "{size} bytes are more than message.max.bytes ({}): raise it in librdkafka, and max.message.bytes of topic \"{name}\"",
@@ -187,7 +187,7 @@ impl KafkaSink {
         let mut record: BaseRecord<'_, str, [u8], usize> = BaseRecord::with_opaque_to(&name, slot.token())
             .key(key.as_ref())
             .payload(value.as_slice())
-            .headers(record::headers(&headers));
+            .headers(headers);
         loop {
             let space = self.flight.space();
             tokio::pin!(space);
