@@ -13,7 +13,14 @@ pub const SPEC_VERSION: &str = "1.0";
 
 /// The whole envelope as one JSON object (structured mode).
 pub fn structured(event: &Event, sequence: &str) -> Result<Vec<u8>, Error> {
-    let mut out = Vec::with_capacity(ATTRIBUTES + data_length(event));
+    let mut out = Vec::new();
+    put_structured(event, sequence, &mut out)?;
+    Ok(out)
+}
+
+/// The same at the end of `out`, where after an error part of it may stand.
+pub fn put_structured(event: &Event, sequence: &str, out: &mut Vec<u8>) -> Result<(), Error> {
+    out.reserve(ATTRIBUTES + data_length(event));
     out.push(b'{');
     let mut failed = None;
     each_attribute(event, sequence, |name, value| {
@@ -21,9 +28,9 @@ pub fn structured(event: &Event, sequence: &str) -> Result<Vec<u8>, Error> {
         out.extend_from_slice(name.as_bytes());
         out.extend_from_slice(b"\":");
         let written = match value {
-            Attribute::Text(text) => serde_json::to_writer(&mut out, text),
-            Attribute::Integer(number) => serde_json::to_writer(&mut out, &number),
-            Attribute::Flag(flag) => serde_json::to_writer(&mut out, &flag),
+            Attribute::Text(text) => serde_json::to_writer(&mut *out, text),
+            Attribute::Integer(number) => serde_json::to_writer(&mut *out, &number),
+            Attribute::Flag(flag) => serde_json::to_writer(&mut *out, &flag),
         };
         out.push(b',');
         failed = failed.take().or(written.err());
@@ -32,16 +39,9 @@ pub fn structured(event: &Event, sequence: &str) -> Result<Vec<u8>, Error> {
         return Err(error);
     }
     out.extend_from_slice(b"\"datacontenttype\":\"application/json\",\"data\":");
-    put_data(event, &mut out)?;
+    put_data(event, out)?;
     out.push(b'}');
-    Ok(out)
-}
-
-/// The value of binary mode: `data` alone.
-pub fn data(event: &Event) -> Result<Vec<u8>, Error> {
-    let mut out = Vec::with_capacity(data_length(event));
-    put_data(event, &mut out)?;
-    Ok(out)
+    Ok(())
 }
 
 /// The attributes of binary mode, without prefix, in envelope order; `datacontenttype` is left to the binding.
@@ -61,8 +61,10 @@ fn data_length(event: &Event) -> usize {
     event.data.get().len() + length(&event.raw) + length(&event.context)
 }
 
-/// The typed payload's own members as they are, then `raw` and `context` where they are kept.
-fn put_data(event: &Event, out: &mut Vec<u8>) -> Result<(), Error> {
+/// The value of binary mode: `data` alone, the typed payload's own members as they are, then `raw` and `context` where
+/// they are kept.
+pub fn put_data(event: &Event, out: &mut Vec<u8>) -> Result<(), Error> {
+    out.reserve(data_length(event));
     let members = event.data.get().trim().strip_prefix('{').and_then(|text| text.strip_suffix('}'));
     let members = members.ok_or_else(|| Error::custom("data is no JSON object"))?.trim();
     out.push(b'{');

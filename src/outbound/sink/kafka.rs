@@ -160,7 +160,8 @@ impl KafkaSink {
         if call.failed.contains(delivery.event.partitionkey.as_str()) {
             return;
         }
-        match self.enqueue(nth, delivery, &call.tell).await {
+        let Call { tell, value, .. } = call;
+        match self.enqueue(nth, delivery, tell, value).await {
             Ok(()) => call.out += 1,
             Err(outcome) => call.set(nth, outcome),
         }
@@ -171,9 +172,10 @@ impl KafkaSink {
         nth: usize,
         delivery: &Delivery,
         tell: &mpsc::UnboundedSender<(usize, Report)>,
+        value: &mut Vec<u8>,
     ) -> Result<(), Outcome> {
         let name = self.topic.of(&delivery.event);
-        let Encoded { headers, value, size } = self.form.encode(delivery)?;
+        let Encoded { headers, size } = self.form.encode(delivery, value)?;
         let key = self.form.key(&delivery.event);
         let size = size + key.len();
         if size > self.max_bytes {
@@ -343,6 +345,8 @@ struct Call<'a> {
     failed: HashSet<&'a str>,
     /// Records without report.
     out: usize,
+    /// Where values are made.
+    value: Vec<u8>,
     tell: mpsc::UnboundedSender<(usize, Report)>,
     heard: mpsc::UnboundedReceiver<(usize, Report)>,
 }
@@ -351,7 +355,7 @@ impl<'a> Call<'a> {
     fn new(batch: &'a [Delivery]) -> Call<'a> {
         let (tell, heard) = mpsc::unbounded_channel();
         let outcomes = vec![Outcome::Held; batch.len()];
-        Call { batch, outcomes, failed: HashSet::new(), out: 0, tell, heard }
+        Call { batch, outcomes, failed: HashSet::new(), out: 0, value: Vec::new(), tell, heard }
     }
 
     fn set(&mut self, nth: usize, outcome: Outcome) {

@@ -17,10 +17,9 @@ const PREFIX: &str = "ce_";
 /// Headers of most records, about.
 const USUAL: usize = 24;
 
-/// One record but for its key and topic.
+/// One record but for its key, topic and value.
 pub struct Encoded {
     pub headers: OwnedHeaders,
-    pub value: Vec<u8>,
     /// Bytes on the wire without the key, rather too many than too few.
     pub size: usize,
 }
@@ -47,13 +46,15 @@ impl Form {
         self.key.fill(event).unwrap_or(Cow::Borrowed(&event.partitionkey))
     }
 
-    pub fn encode(&self, delivery: &Delivery) -> Result<Encoded, Outcome> {
+    /// `value` is a place to work in, used again for each record of a call; afterwards it holds this one's value.
+    pub fn encode(&self, delivery: &Delivery, value: &mut Vec<u8>) -> Result<Encoded, Outcome> {
+        value.clear();
         let (event, sequence) = (&delivery.event, &delivery.sequence_text);
         let mut headers = Headers::new();
-        let value = match self.mode {
+        let written = match self.mode {
             KafkaMode::Structured => {
                 headers.put("content-type", "application/cloudevents+json");
-                encode::structured(event, sequence)
+                encode::put_structured(event, sequence, value)
             }
             KafkaMode::Binary => {
                 headers.put("content-type", "application/json");
@@ -63,17 +64,17 @@ impl Form {
                     prefixed.push_str(name);
                     headers.put(&prefixed, text);
                 });
-                encode::data(event)
+                encode::put_data(event, value)
             }
         };
-        let value = value.map_err(|_| Outcome::Reject { cause: not_encodable() })?;
+        written.map_err(|_| Outcome::Reject { cause: not_encodable() })?;
         for (name, template) in &self.headers {
             if let Some(text) = template.fill(event) {
                 headers.put(name, &text);
             }
         }
         let Headers { list, bytes } = headers;
-        Ok(Encoded { size: value.len() + bytes + OVERHEAD, headers: list.unwrap_or_default(), value })
+        Ok(Encoded { size: value.len() + bytes + OVERHEAD, headers: list.unwrap_or_default() })
     }
 }
 
