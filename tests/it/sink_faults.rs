@@ -4,6 +4,7 @@ mod black_hole;
 mod content;
 mod dead_letters;
 mod erase;
+mod groups;
 mod kafka_down;
 mod kafka_idempotent;
 mod lag;
