@@ -13,6 +13,7 @@ mod parking_share;
 mod redrive;
 mod redrive_many;
 mod routing;
+mod start_at;
 mod stdout_closed;
 mod stdout_slow;
 mod webhook_answers;
