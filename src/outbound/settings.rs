@@ -68,6 +68,7 @@ pub struct Match {
     pub authorkind: Vec<String>,
     pub state: Vec<String>,
     pub agent: Vec<String>,
+    pub group: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //!
 //! Deliberately absent: what a sink takes (see `route`), Kafka's and webhooks' own parts (see `kafka`, `webhook`), and whether a destination answers (`check --live`).
 
-use super::route::Doors;
+use super::route::Door;
 use super::{Check, HOUR, MILLI, YEAR};
 use crate::base::retry::Backoff;
 use crate::config::raw;
@@ -25,7 +25,7 @@ struct Common<'a> {
 }
 
 impl Check<'_> {
-    pub(super) fn sinks(&mut self, at: &Path, raw: raw::Sinks, doors: &Doors) -> Vec<SinkConfig> {
+    pub(super) fn sinks(&mut self, at: &Path, raw: raw::Sinks, doors: &[Door]) -> Vec<SinkConfig> {
         if raw.kafka.is_empty() && raw.webhook.is_empty() && raw.stdout.is_empty() {
             self.missing(
                 at,
@@ -111,7 +111,7 @@ impl Check<'_> {
         name: String,
         target: Option<Target>,
         common: &Common<'_>,
-        doors: &Doors,
+        doors: &[Door],
     ) -> Option<SinkConfig> {
         let (matching, except) = self.route(at, common.matching, common.except, doors);
         let max_lag = self.max_lag(&at.key("max_lag"), common.max_lag);

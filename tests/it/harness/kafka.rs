@@ -61,6 +61,16 @@ impl Kafka {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// Makes the topics and gives the rights that `cometbridge topics --json` has printed, and no other.
+    pub async fn provide(&self, needs: &str) {
+        let file = self.dir.path().join("needs.jsonl");
+        std::fs::write(&file, needs).unwrap();
+        let mut command = tokio::process::Command::new(python());
+        command.arg(root().join("tests/peers/kafka_admin.py")).args(["--brokers", &self.brokers()]);
+        let output = command.arg("--needs").arg(&file).output().await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// Which partitions of a topic the Java client gives these keys; it writes a record for each.
     pub async fn partitions_by_java(&self, topic: &str, keys: &[Vec<u8>]) -> Vec<i64> {
         use tokio::io::AsyncWriteExt;
