@@ -7,6 +7,7 @@ mod files;
 mod group;
 mod http;
 mod kafka;
+mod privacy;
 mod route;
 mod sink;
 mod site;
@@ -29,6 +30,8 @@ pub(super) struct Check<'a> {
     pub layers: &'a [Layer],
     pub found: &'a mut Findings,
     pub secrets: Vec<(String, SecretRef)>,
+    /// Where it stands, once it was looked at.
+    pub privacy_key: Option<SecretRef>,
 }
 
 const MILLI: Duration = Duration::from_millis(1);
@@ -45,6 +48,8 @@ impl Check<'_> {
         let admin = self.admin(&root.key("admin"), &raw.admin);
         let state_key = raw.state_key.as_ref();
         let state_key = state_key.and_then(|place| self.secret(&root.key("state_key"), place, false));
+        let privacy_key = raw.privacy_key.as_ref();
+        self.privacy_key = privacy_key.and_then(|place| self.secret(&root.key("privacy_key"), place, false));
         let doors: Vec<_> = raw.site.iter().map(|(name, site)| (name.clone(), site.dedup_scope)).collect();
         let sites = self.sites(&root.key("site"), raw.site);
         let sinks = self.sinks(&root.key("sink"), raw.sink, &doors);

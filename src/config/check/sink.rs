@@ -8,13 +8,15 @@ use crate::base::retry::Backoff;
 use crate::config::raw;
 use crate::config::tree::Path;
 use crate::outbound::settings::{
-    MaxLag, OnLimit, Park, Privacy, RetryPolicy, SinkConfig, Start, StdoutConfig, StdoutMode, Target,
+    MaxLag, OnLimit, Park, RetryPolicy, SinkConfig, Start, StdoutConfig, StdoutMode, Target,
 };
 use std::collections::BTreeMap;
 
 /// What every kind of sink has.
 struct Common<'a> {
     privacy: Option<raw::Privacy>,
+    rules: &'a [raw::Rule],
+    userdata: &'a [String],
     matching: &'a raw::Match,
     except: &'a raw::Match,
     raw: bool,
@@ -38,6 +40,8 @@ impl Check<'_> {
             let at = self.unique(&mut names, at, "kafka", &name);
             let raw::Kafka {
                 privacy,
+                privacy_rules: ref rules,
+                ref userdata,
                 ref matching,
                 ref except,
                 raw: with_raw,
@@ -47,7 +51,18 @@ impl Check<'_> {
                 ref park,
                 ..
             } = raw;
-            let common = Common { privacy, matching, except, raw: with_raw, start, max_lag, retry, park };
+            let common = Common {
+                privacy,
+                rules,
+                userdata,
+                matching,
+                except,
+                raw: with_raw,
+                start,
+                max_lag,
+                retry,
+                park,
+            };
             let target = self.kafka(&at, &raw).map(Target::Kafka);
             sinks.extend(self.sink(&at, name, target, &common, doors));
         }
@@ -55,6 +70,8 @@ impl Check<'_> {
             let at = self.unique(&mut names, at, "stdout", &name);
             let raw::Stdout {
                 privacy,
+                privacy_rules: ref rules,
+                ref userdata,
                 ref matching,
                 ref except,
                 raw: with_raw,
@@ -64,13 +81,26 @@ impl Check<'_> {
                 ref park,
                 mode,
             } = raw;
-            let common = Common { privacy, matching, except, raw: with_raw, start, max_lag, retry, park };
+            let common = Common {
+                privacy,
+                rules,
+                userdata,
+                matching,
+                except,
+                raw: with_raw,
+                start,
+                max_lag,
+                retry,
+                park,
+            };
             sinks.extend(self.sink(&at, name, Some(Target::Stdout(stdout(mode))), &common, doors));
         }
         for (name, raw) in raw.webhook {
             let at = self.unique(&mut names, at, "webhook", &name);
             let raw::Webhook {
                 privacy,
+                privacy_rules: ref rules,
+                ref userdata,
                 ref matching,
                 ref except,
                 raw: with_raw,
@@ -80,7 +110,18 @@ impl Check<'_> {
                 ref park,
                 ..
             } = raw;
-            let common = Common { privacy, matching, except, raw: with_raw, start, max_lag, retry, park };
+            let common = Common {
+                privacy,
+                rules,
+                userdata,
+                matching,
+                except,
+                raw: with_raw,
+                start,
+                max_lag,
+                retry,
+                park,
+            };
             let target = self.webhook(&at, &raw).map(Target::Webhook);
             sinks.extend(self.sink(&at, name, target, &common, doors));
         }
@@ -118,19 +159,8 @@ impl Check<'_> {
         let retry = self.retry(&at.key("retry"), common.retry);
         let park = self.park(&at.key("park"), common.park);
         let start = self.start(&at.key("start"), common.start);
-        let privacy = match common.privacy {
-            Some(raw::Privacy::Full) => Privacy::Full,
-            Some(raw::Privacy::NoContent) => Privacy::NoContent,
-            None => {
-                let key = at.key("privacy");
-                if !self.found.covers(&key) {
-                    let what = "privacy is missing: every sink states what may leave through it";
-                    self.fault(&key, what).allowed(["full", "no-content"]);
-                }
-                return None;
-            }
-        };
-        let (target, raw, start) = (target?, common.raw, start?);
+        let privacy = self.policy(at, common.privacy, common.rules, common.userdata);
+        let (target, privacy, raw, start) = (target?, privacy?, common.raw, start?);
         Some(SinkConfig { name, target, matching, except, privacy, raw, start, max_lag, retry, park })
     }
 
