@@ -2,6 +2,7 @@
 //!
 //! Deliberately absent: anything that knows CometD, a sink or the configuration file.
 
+pub mod classes;
 pub mod data;
 pub mod digest;
 pub mod encode;

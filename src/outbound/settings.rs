@@ -1,7 +1,9 @@
 //! The checked settings of sinks, as `config` hands them over.
 
+mod privacy;
 mod webhook;
 
+pub use privacy::{Action, Of, Policy, Preset, Rule};
 pub use webhook::{
     Auth, BatchLimits, HeaderSource, OAuth2, Rate, Refusal, Refusals, WebhookConfig, WebhookMode,
 };
@@ -23,8 +25,8 @@ pub struct SinkConfig {
     pub matching: Match,
     /// Wins over `matching`; where no list of it names anything, it takes nothing away.
     pub except: Match,
-    pub privacy: Privacy,
-    /// Whether `raw` and `context` leave through this sink.
+    pub privacy: Policy,
+    /// Whether `raw` and `context` leave through this sink; only where `privacy` takes nothing away.
     pub raw: bool,
     pub start: Start,
     pub max_lag: MaxLag,
@@ -69,13 +71,6 @@ pub struct Match {
     pub state: Vec<String>,
     pub agent: Vec<String>,
     pub group: Vec<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Privacy {
-    Full,
-    /// An allow-list: no text, names, numbers, attached data, raw or context.
-    NoContent,
 }
 
 /// Where a sink that the journal does not know yet begins.
