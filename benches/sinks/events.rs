@@ -52,6 +52,26 @@ pub fn attributes(n: usize) -> Vec<(&'static str, String)> {
     ]
 }
 
+/// Every header of a record, as the sink names them.
+pub fn headers(n: usize) -> Vec<(String, String)> {
+    let text = str::to_owned;
+    let mut headers =
+        vec![(text("content-type"), text("application/json")), (text("ce_specversion"), text("1.0"))];
+    headers.extend(attributes(n).into_iter().map(|(name, value)| (format!("ce_{name}"), value)));
+    headers.extend([
+        (text("ce_messageindex"), (n / KEYS).to_string()),
+        (text("ce_sequence"), format!("1763793600-{n:019}")),
+        (text("ce_recordedtime"), text("2026-01-02T14:23:20.130Z")),
+    ]);
+    headers
+}
+
+/// The whole envelope, as a webhook gets it.
+pub fn envelope(n: usize) -> String {
+    let sequence = format!("1763793600-{n:019}");
+    String::from_utf8(cometbridge::base::encode::structured(&event(n), &sequence).unwrap()).unwrap()
+}
+
 /// The event as the journal takes it.
 pub fn event(n: usize) -> Event {
     let mut body = String::from("{\"site\":\"main\",\"recordedtime\":\"\"");

@@ -4,35 +4,84 @@
 //! Deliberately absent: choosing which form to use, and masking (both are the lane's and the sink's).
 
 use crate::base::envelope::Event;
-use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
+use serde::ser::Error as _;
+use serde_json::Error;
 use serde_json::value::RawValue;
 
 /// CloudEvents version of the envelope.
 pub const SPEC_VERSION: &str = "1.0";
 
 /// The whole envelope as one JSON object (structured mode).
-pub fn structured(event: &Event, sequence: &str) -> Result<Vec<u8>, serde_json::Error> {
-    serde_json::to_vec(&Structured { event, sequence })
+pub fn structured(event: &Event, sequence: &str) -> Result<Vec<u8>, Error> {
+    let mut out = Vec::new();
+    put_structured(event, sequence, &mut out)?;
+    Ok(out)
 }
 
-/// The value of binary mode: `data` alone.
-pub fn data(event: &Event) -> Result<Vec<u8>, serde_json::Error> {
-    serde_json::to_vec(&Data(event))
+/// The same at the end of `out`, where after an error part of it may stand.
+pub fn put_structured(event: &Event, sequence: &str, out: &mut Vec<u8>) -> Result<(), Error> {
+    out.reserve(ATTRIBUTES + data_length(event));
+    out.push(b'{');
+    let mut failed = None;
+    each_attribute(event, sequence, |name, value| {
+        out.push(b'"');
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b"\":");
+        let written = match value {
+            Attribute::Text(text) => serde_json::to_writer(&mut *out, text),
+            Attribute::Integer(number) => serde_json::to_writer(&mut *out, &number),
+            Attribute::Flag(flag) => serde_json::to_writer(&mut *out, &flag),
+        };
+        out.push(b',');
+        failed = failed.take().or(written.err());
+    });
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    out.extend_from_slice(b"\"datacontenttype\":\"application/json\",\"data\":");
+    put_data(event, out)?;
+    out.push(b'}');
+    Ok(())
 }
 
 /// The attributes of binary mode, without prefix, in envelope order; `datacontenttype` is left to the binding.
-pub fn attributes(event: &Event, sequence: &str) -> Vec<(&'static str, String)> {
-    let mut out = Vec::with_capacity(24);
-    each_attribute(event, sequence, |name, value| {
-        let text = match value {
-            Attribute::Text(text) => text.to_owned(),
-            Attribute::Integer(number) => number.to_string(),
-            Attribute::Flag(flag) => flag.to_string(),
-        };
-        out.push((name, text));
+pub fn attributes(event: &Event, sequence: &str, mut put: impl FnMut(&'static str, &str)) {
+    each_attribute(event, sequence, |name, value| match value {
+        Attribute::Text(text) => put(name, text),
+        Attribute::Integer(number) => put(name, &number.to_string()),
+        Attribute::Flag(flag) => put(name, if flag { "true" } else { "false" }),
     });
-    out
+}
+
+/// Bytes of an envelope without its data, about.
+const ATTRIBUTES: usize = 1024;
+
+fn data_length(event: &Event) -> usize {
+    let length = |json: &Option<Box<RawValue>>| json.as_ref().map_or(0, |json| json.get().len() + 16);
+    event.data.get().len() + length(&event.raw) + length(&event.context)
+}
+
+/// The value of binary mode: `data` alone, the typed payload's own members as they are, then `raw` and `context` where
+/// they are kept.
+pub fn put_data(event: &Event, out: &mut Vec<u8>) -> Result<(), Error> {
+    out.reserve(data_length(event));
+    let members = event.data.get().trim().strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+    let members = members.ok_or_else(|| Error::custom("data is no JSON object"))?.trim();
+    out.push(b'{');
+    out.extend_from_slice(members.as_bytes());
+    let mut first = members.is_empty();
+    for (name, json) in [("raw", &event.raw), ("context", &event.context)] {
+        let Some(json) = json else { continue };
+        if !std::mem::take(&mut first) {
+            out.push(b',');
+        }
+        out.push(b'"');
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b"\":");
+        out.extend_from_slice(json.get().as_bytes());
+    }
+    out.push(b'}');
+    Ok(())
 }
 
 enum Attribute<'a> {
@@ -95,57 +144,6 @@ fn origin(event: &Event) -> &'static str {
         Notification => "notification",
         Snapshot => "snapshot",
         Bridge => "bridge",
-    }
-}
-
-struct Structured<'a> {
-    event: &'a Event,
-    sequence: &'a str,
-}
-
-impl Serialize for Structured<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        let mut failed = None;
-        each_attribute(self.event, self.sequence, |name, value| {
-            let written = match value {
-                // A string attribute that CloudEvents limits to 32 bits or 64 KiB is never that long here.
-                Attribute::Text(text) => map.serialize_entry(name, text),
-                Attribute::Integer(number) => map.serialize_entry(name, &number),
-                Attribute::Flag(flag) => map.serialize_entry(name, &flag),
-            };
-            if let Err(error) = written {
-                failed = Some(error);
-            }
-        });
-        if let Some(error) = failed {
-            return Err(error);
-        }
-        map.serialize_entry("datacontenttype", "application/json")?;
-        map.serialize_entry("data", &Data(self.event))?;
-        map.end()
-    }
-}
-
-/// `data`: the typed payload's own members, then `raw` and `context` where they are kept.
-struct Data<'a>(&'a Event);
-
-impl Serialize for Data<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::Error;
-        let members: Vec<(String, &RawValue)> =
-            serde_json::from_str::<Members<'_>>(self.0.data.get()).map_err(S::Error::custom)?.0;
-        let mut map = serializer.serialize_map(None)?;
-        for (name, value) in members {
-            map.serialize_entry(&name, value)?;
-        }
-        if let Some(raw) = &self.0.raw {
-            map.serialize_entry("raw", raw)?;
-        }
-        if let Some(context) = &self.0.context {
-            map.serialize_entry("context", context)?;
-        }
-        map.end()
     }
 }
 

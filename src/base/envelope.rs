@@ -61,6 +61,44 @@ pub mod event {
     ];
 }
 
+/// Reading words back: those of this release cost nothing to hold, and there are several in each event.
+mod words {
+    use super::{Word, event, gws_type, medium, schema_urn};
+    use serde::de::{Deserializer, Error, Visitor};
+    use std::collections::HashSet;
+    use std::fmt;
+    use std::sync::LazyLock;
+
+    static KNOWN: LazyLock<HashSet<String>> = LazyLock::new(|| {
+        let mut known: HashSet<String> =
+            medium::ALL.iter().chain(event::ALL).map(|word| (*word).to_owned()).collect();
+        for medium in medium::ALL {
+            for event in event::ALL {
+                known.insert(gws_type(medium, event));
+                known.insert(schema_urn(&format!("{medium}.{event}")));
+            }
+        }
+        known
+    });
+
+    pub fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Word, D::Error> {
+        struct Read;
+        impl Visitor<'_> for Read {
+            type Value = Word;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a word")
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Word, E> {
+                Ok(match KNOWN.get(text) {
+                    Some(known) => Word::Borrowed(known.as_str()),
+                    None => Word::Owned(text.to_owned()),
+                })
+            }
+        }
+        deserializer.deserialize_str(Read)
+    }
+}
+
 /// Where `time` was taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -113,16 +151,19 @@ pub struct Event {
     /// `/gws/<realm>`, or `/bridge` for events of the bridge that belong to no site.
     pub source: String,
     /// `genesys.gws.<medium>.<event>.v<major>` or `cometbridge.…`.
-    #[serde(rename = "type")]
+    #[serde(rename = "type", deserialize_with = "words::read")]
     pub kind: Word,
     pub subject: String,
     /// RFC 3339, UTC, milliseconds.
     pub time: String,
     pub timesource: TimeSource,
+    #[serde(deserialize_with = "words::read")]
     pub dataschema: Word,
     /// The configured site's name, for routing and topic placeholders; not an envelope attribute.
     pub site: String,
+    #[serde(deserialize_with = "words::read")]
     pub medium: Word,
+    #[serde(deserialize_with = "words::read")]
     pub event: Word,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interaction: Option<String>,

@@ -10,7 +10,7 @@ use super::erase::{self, Selector};
 use super::facts;
 use super::row::{COLUMNS, Parsed, int, parse, uint};
 use super::schema;
-use super::sqlite::FILE;
+use super::sqlite::{self, FILE};
 use crate::base::digest::Digest;
 use crate::base::envelope::Event;
 use crate::base::time::Millis;
@@ -28,6 +28,7 @@ pub(super) fn open(dir: &Path) -> Result<SqliteReader, Error> {
     let conn = Connection::open_with_flags(dir.join(FILE), flags)?;
     conn.busy_timeout(Duration::from_secs(5))?;
     conn.pragma_update(None, "cache_size", -2_048)?;
+    sqlite::keep_plans(&conn)?;
     Ok(SqliteReader(conn))
 }
 

@@ -15,6 +15,7 @@ use super::row::{Figures, digest, int, uint};
 use super::schema::{self, set_meta};
 use super::trim::Sweep;
 use crate::base::time::Clock;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{File, OpenOptions};
@@ -69,6 +70,7 @@ pub(super) fn open(dir: &Path, clock: &Clock, budget: Budget) -> Result<Sqlite, 
     conn.pragma_update(None, "journal_size_limit", 64 << 20)?;
     conn.pragma_update(None, "secure_delete", "ON")?;
     conn.pragma_update(None, "cache_size", -8_192)?;
+    keep_plans(&conn)?;
     schema::upgrade(&mut conn, &path, schema::STEPS)?;
     let mut engine = Sqlite {
         conn,
@@ -141,6 +143,12 @@ impl Sqlite {
         let found = select.query_map([], |row| Ok((row.get(0)?, uint(row.get(1)?))))?;
         found.collect()
     }
+}
+
+/// A statement's plan does not depend on what is bound to it. Else SQLite would parse a statement anew for each new
+/// value, which costs more than most of them do.
+pub(super) fn keep_plans(conn: &Connection) -> Result<(), rusqlite::Error> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
 impl Engine for Sqlite {

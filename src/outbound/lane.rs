@@ -31,17 +31,14 @@ pub use place::{TOPIC, position_note};
 
 use aside::Aside;
 use breaker::Breaker;
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use std::collections::HashSet;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 use tokio_util::sync::CancellationToken;
-use wait::{at, settled, within};
+use wait::{Reading, at, more, settled, within};
 
 /// How often lag and trouble are looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -97,9 +94,16 @@ pub struct Lane<S> {
     report: Report,
     head: watch::Receiver<Head>,
     window: Window,
+    /// A read that is out.
+    reading: Option<Reading>,
+    /// The last read got nowhere.
+    stuck: bool,
     /// The position last asked to be stored.
     settled: Option<Sequence>,
     settling: Option<Pending<()>>,
+    last_settle: Instant,
+    /// When a position that moved is to be stored.
+    settle_due: Option<Instant>,
     /// Parked events that are over with the settle that is out.
     settling_gone: Vec<Sequence>,
     /// What goes with the next settle.
@@ -134,7 +138,8 @@ struct Landed {
     took: Duration,
 }
 
-type Calls = FuturesUnordered<Pin<Box<dyn Future<Output = Landed> + Send>>>;
+/// Each is a task of its own, so that encoding and signing are not the lane's time; they end with the lane.
+type Calls = JoinSet<Landed>;
 
 /// Why serving with one sink ended.
 #[derive(Debug)]
@@ -168,8 +173,12 @@ impl<S: Source> Lane<S> {
             report: Report::new(&config.name, config.target.kind(), metrics, health),
             head: source.head(),
             window: Window::new(0, 1, 1),
+            reading: None,
+            stuck: false,
             settled: None,
             settling: None,
+            last_settle: Instant::now(),
+            settle_due: None,
             settling_gone: Vec::new(),
             next: Settle { sink: config.name.clone(), ..Settle::default() },
             aside: Aside::new(config.park),
@@ -265,7 +274,7 @@ impl<S: Source> Lane<S> {
         let parked = self.source.parked_keys(&self.config.name).await?;
         self.aside.found(parked, self.wiring.clock.now(), Instant::now());
         self.skip = self.source.aside_after(&self.config.name, position).await?.into_iter().collect();
-        self.settle();
+        self.settle_now();
         tracing::info!(sink = self.config.name, position, "lane starts after this sequence");
         Ok(())
     }
@@ -310,9 +319,13 @@ impl<S: Source> Lane<S> {
         loop {
             self.settle();
             let stopping = self.wiring.stop.is_cancelled();
-            let mut more = false;
-            if leaving.is_none() {
-                more = !stopping && self.refill(&shape, calls.len()).await?;
+            let serves = leaving.is_none();
+            let reads = serves && !stopping;
+            if reads {
+                self.read_ahead();
+                self.load(&shape, calls.len()).await?;
+            }
+            if serves {
                 if calls.is_empty() {
                     progress = Instant::now();
                 }
@@ -326,15 +339,15 @@ impl<S: Source> Lane<S> {
             {
                 return Ok(end);
             }
-            let due = self.next_due(&shape, calls.len()).filter(|_| !stopping && leaving.is_none());
+            let due = self.next_due(&shape, calls.len()).filter(|_| reads);
             let deadline = leaving.as_ref().map(|(_, deadline)| *deadline);
-            let idle = !more && !stopping && leaving.is_none();
             tokio::select! {
                 biased;
                 () = self.wiring.abort.cancelled() => return Ok(End::Stopped),
                 () = self.wiring.stop.cancelled(), if !stopping => {}
-                () = at(deadline), if deadline.is_some() => calls.clear(),
+                () = at(deadline), if deadline.is_some() => calls.shutdown().await,
                 _ = ticker.tick() => {
+                    self.stuck = false;
                     if self.tick().await? {
                         return Ok(End::Released);
                     }
@@ -345,17 +358,14 @@ impl<S: Source> Lane<S> {
                     self.stored();
                 }
                 () = at(due), if due.is_some() => self.window.wake(Instant::now()),
-                Some(landed) = calls.next(), if !calls.is_empty() => {
+                () = at(self.settle_due), if self.settle_due.is_some() => {}
+                Some(first) = calls.join_next(), if !calls.is_empty() => {
                     progress = Instant::now();
                     self.moved(sink.committed()).await?;
-                    if let Some(end) = self.land(landed, &shape) && leaving.is_none() {
-                        leaving = Some((end, progress + DRAIN));
-                    }
+                    let end = self.land_all(first, &mut calls, &shape);
+                    leaving = leaving.or(end.map(|end| (end, progress + DRAIN)));
                 }
-                () = std::future::ready(()), if more => {}
-                changed = self.head.changed(), if idle => {
-                    changed.map_err(|_| Error::Closed)?;
-                }
+                read = more(&mut self.reading, &mut self.head), if reads => self.take_in(read?),
             }
         }
     }

@@ -29,11 +29,11 @@ impl<S: Source> Lane<S> {
             }
             let batch: Vec<Delivery> = items.into_iter().map(|item| self.delivery(item)).collect();
             let sink = Arc::clone(sink);
-            calls.push(Box::pin(async move {
+            calls.spawn(async move {
                 let began = Instant::now();
                 let outcomes = sink.deliver(&batch, upto).await;
                 Landed { batch, outcomes, took: began.elapsed() }
-            }));
+            });
         }
     }
 

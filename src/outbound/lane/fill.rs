@@ -5,7 +5,7 @@
 use super::aside::Head;
 use super::{Fault, Lane, MAX_UNSTORED};
 use crate::base::envelope::Event;
-use crate::journal::{Failure, NewDeadLetter, NewParked, Parked, Stored};
+use crate::journal::{Failure, NewDeadLetter, NewParked, Parked, Read, Stored};
 use crate::outbound::sink::Shape;
 use crate::outbound::source::Source;
 use crate::outbound::window::Item;
@@ -29,28 +29,29 @@ const TAKE_UP: Duration = Duration::from_secs(5);
 const TAKEN_UP: usize = 2_000;
 
 impl<S: Source> Lane<S> {
-    /// Takes in what a call that is free could deliver. Says whether there is more to be read.
-    pub(super) async fn refill(&mut self, shape: &Shape, out: usize) -> Result<bool, Fault> {
-        let more = self.fill().await?;
-        if out < self.allowed(shape, Instant::now()) {
-            self.load(shape.calls).await?;
+    /// Begins to read where there is room and something to read. The lane goes on meanwhile.
+    pub(super) fn read_ahead(&mut self) {
+        let head = self.head.borrow_and_update().last;
+        let waits = match self.crowded {
+            // What did not fit may fit now.
+            Some(figures) if figures != self.aside.figures() => false,
+            Some(_) if self.source.writable() => true,
+            _ => self.stuck,
+        };
+        let idle = self.reading.is_none() && head > self.window.through();
+        if waits || !idle || self.unstored() >= MAX_UNSTORED {
+            return;
         }
-        Ok(more)
+        let Some((events, bytes)) = self.window.room() else { return };
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        let (source, from) = (self.source.clone(), self.window.through());
+        self.reading = Some(Box::pin(async move { source.read(from, events, bytes).await }));
     }
 
-    /// Reads once if there is room and something to read. Says whether there is more.
-    async fn fill(&mut self) -> Result<bool, Fault> {
-        let head = self.head.borrow_and_update().last;
-        if head <= self.window.through() || self.unstored() >= MAX_UNSTORED {
-            return Ok(false);
-        }
-        // What did not fit does not fit yet.
-        if self.crowded.is_some_and(|figures| figures == self.aside.figures()) && self.source.writable() {
-            return Ok(false);
-        }
-        let Some((events, bytes)) = self.window.room() else { return Ok(false) };
-        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-        let read = self.source.read(self.window.through(), events, bytes).await?;
+    /// Takes what was read into the window; with nothing read there is something to read again.
+    pub(super) fn take_in(&mut self, read: Option<Read>) {
+        self.stuck = false;
+        let Some(read) = read else { return };
         let before = self.window.through();
         let mut filtered = 0;
         self.crowded = None;
@@ -75,8 +76,8 @@ impl<S: Source> Lane<S> {
             self.window.passed(read.through);
         }
         self.report.filtered(filtered);
-        // A read that got nowhere waits for the next commit rather than spin.
-        Ok(self.window.through() > before && self.window.through() < head && self.window.room().is_some())
+        // A read that got nowhere waits for the next commit, or the tick, rather than spin.
+        self.stuck = self.window.through() <= before;
     }
 
     fn park_behind(&mut self, stored: Stored) {
@@ -94,8 +95,12 @@ impl<S: Source> Lane<S> {
         });
     }
 
-    /// Takes parked keys in hand whose time has come.
-    async fn load(&mut self, calls: usize) -> Result<(), Fault> {
+    /// Takes parked keys in hand whose time has come, where a call is free for them.
+    pub(super) async fn load(&mut self, shape: &Shape, out: usize) -> Result<(), Fault> {
+        if out >= self.allowed(shape, Instant::now()) {
+            return Ok(());
+        }
+        let calls = shape.calls;
         while self.may_load(calls) {
             let now = Instant::now();
             let Some(due) = self.aside.take(now) else {

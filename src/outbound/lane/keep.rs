@@ -8,11 +8,31 @@ use crate::outbound::lag::{Loss, age, caught_up, exceeded, lost_event};
 use crate::outbound::settings::OnLimit;
 use crate::outbound::source::Source;
 use crate::outbound::window::Window;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How often a position alone is stored. It reaches the disk with the next commit in any case, so a crash forgets no
+/// more for it; asking at each landing would cost as much as the delivery itself.
+const SETTLE_EVERY: Duration = Duration::from_millis(50);
 
 impl<S: Source> Lane<S> {
+    /// Stores what is to be stored: at once what is put aside, after a moment a position alone.
+    pub(super) fn settle(&mut self) {
+        self.settle_due = None;
+        if self.settling.is_some() || (self.settled == Some(self.to_settle()) && self.nothing_aside()) {
+            return;
+        }
+        let due = self.last_settle + SETTLE_EVERY;
+        if self.nothing_aside() && Instant::now() < due {
+            self.settle_due = Some(due);
+            return;
+        }
+        self.settle_now();
+    }
+
     /// Asks the journal to store position and dead letters, one request at a time: what comes meanwhile goes
     /// with the next.
-    pub(super) fn settle(&mut self) {
+    pub(super) fn settle_now(&mut self) {
         let position = self.to_settle();
         if self.settling.is_some() || (self.settled == Some(position) && self.nothing_aside()) {
             return;
@@ -22,6 +42,7 @@ impl<S: Source> Lane<S> {
         self.settling_gone.clone_from(&settle.unpark);
         self.settling_gone.extend(settle.dead.iter().map(|letter| letter.sequence));
         self.settling = Some(self.source.settle(settle));
+        self.last_settle = Instant::now();
         self.settled = Some(position);
     }
 
@@ -45,7 +66,7 @@ impl<S: Source> Lane<S> {
     /// Stores what is still to be stored before the lane ends.
     pub(super) async fn last_settle(&mut self) -> Result<(), Fault> {
         loop {
-            self.settle();
+            self.settle_now();
             if self.settling.is_none() {
                 return Ok(());
             }
@@ -109,10 +130,11 @@ impl<S: Source> Lane<S> {
         self.report.lost(count, &sequence_text(birth, first), &sequence_text(birth, last), limit);
         self.jump(last).await?;
         let (events, bytes) = self.window.limits();
+        self.reading = None;
         self.window = Window::new(last, events, bytes);
         self.crowded = None;
         self.aside.drop_all(tokio::time::Instant::now());
-        self.settle();
+        self.settle_now();
         Ok(true)
     }
 

@@ -3,7 +3,8 @@
 //! Deliberately absent: waiting; a verdict only names the time.
 
 use super::park::{Again, failure};
-use super::{End, Landed, Lane};
+use super::wait::{Joined, came_back};
+use super::{Calls, End, Landed, Lane};
 use crate::base::time::Millis;
 use crate::journal::{NewDeadLetter, Sequence};
 use crate::outbound::sink::{Cause, Outcome, Shape};
@@ -30,8 +31,20 @@ struct Sum {
 }
 
 impl<S: Source> Lane<S> {
+    /// All that are back by now: a look around costs more than a landing. Says why the serving is to end.
+    pub(super) fn land_all(&mut self, first: Joined, calls: &mut Calls, shape: &Shape) -> Option<End> {
+        let mut end = None;
+        let mut next = Some(first);
+        while let Some(joined) = next {
+            let this = came_back(joined).and_then(|landed| self.land(landed, shape));
+            end = end.or(this);
+            next = calls.try_join_next();
+        }
+        end
+    }
+
     /// Takes a call's outcomes in. Gives the end where the sink can not go on as it is.
-    pub(super) fn land(&mut self, landed: Landed, shape: &Shape) -> Option<End> {
+    fn land(&mut self, landed: Landed, shape: &Shape) -> Option<End> {
         let began = Instant::now().checked_sub(landed.took).unwrap_or_else(Instant::now);
         let mut sum =
             Sum { began, done: 0, failed: None, end: None, again: Vec::new(), parked: HashSet::new() };

@@ -59,6 +59,7 @@ impl<S: Source> Lane<S> {
         self.crowded = None;
         tracing::info!(sink = self.config.name, position, "the destination stands after this sequence");
         self.committed = Some(position);
+        self.reading = None;
         self.window = Window::new(position, shape.window_events, shape.window_bytes);
         self.next.unpark.extend(beside);
         self.last_settle().await?;

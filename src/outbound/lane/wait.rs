@@ -1,11 +1,14 @@
-//! Waiting for what may not be there: a time, a settle, something that the abort ends.
+//! Waiting for what may not be there: a time, a settle, a read, a call, something that the abort ends.
 //!
 //! Deliberately absent: any decision.
 
-use super::Fault;
-use crate::journal::{Error, Pending};
+use super::{Fault, Landed};
+use crate::journal::{Error, Head, Pending, Read};
 use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinError;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +28,35 @@ pub(super) async fn settled(pending: &mut Option<Pending<()>>) -> Result<(), Fau
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(Fault::Journal(error.to_string())),
         Err(_) => Err(Error::Closed.into()),
+    }
+}
+
+/// A read that is on its way.
+pub(super) type Reading = Pin<Box<dyn Future<Output = Result<Read, Error>> + Send>>;
+
+/// Waits for the read that is out and takes it off; where none is, for the next commit.
+pub(super) async fn more(
+    reading: &mut Option<Reading>,
+    head: &mut watch::Receiver<Head>,
+) -> Result<Option<Read>, Fault> {
+    let Some(waiting) = reading.as_mut() else {
+        head.changed().await.map_err(|_| Error::Closed)?;
+        return Ok(None);
+    };
+    let done = waiting.await;
+    *reading = None;
+    Ok(Some(done?))
+}
+
+/// What a call's task ended with.
+pub(super) type Joined = Result<Landed, JoinError>;
+
+/// What came of a call; none where it was cut off. Its panic is the lane's.
+pub(super) fn came_back(joined: Joined) -> Option<Landed> {
+    match joined {
+        Ok(landed) => Some(landed),
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => None,
     }
 }
 

@@ -32,7 +32,7 @@ use exact::Exact;
 use flight::{Flight, Report};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
-use record::Form;
+use record::{Encoded, Form};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -161,7 +161,8 @@ impl KafkaSink {
         if call.failed.contains(delivery.event.partitionkey.as_str()) {
             return;
         }
-        match self.enqueue(nth, delivery, &call.tell).await {
+        let Call { tell, value, .. } = call;
+        match self.enqueue(nth, delivery, tell, value).await {
             Ok(()) => call.out += 1,
             Err(outcome) => call.set(nth, outcome),
         }
@@ -172,11 +173,12 @@ impl KafkaSink {
         nth: usize,
         delivery: &Delivery,
         tell: &mpsc::UnboundedSender<(usize, Report)>,
+        value: &mut Vec<u8>,
     ) -> Result<(), Outcome> {
         let name = self.topic.of(&delivery.event);
-        let (headers, value) = self.form.encode(delivery)?;
+        let Encoded { headers, size } = self.form.encode(delivery, value)?;
         let key = self.form.key(&delivery.event);
-        let size = record::size(&key, &headers, &value);
+        let size = size + key.len();
         if size > self.max_bytes {
             let detail = format!(
                 "{size} bytes are more than message.max.bytes ({}): raise it in librdkafka, and max.message.bytes of topic \"{name}\"",
@@ -188,7 +190,7 @@ impl KafkaSink {
         let mut record: BaseRecord<'_, str, [u8], usize> = BaseRecord::with_opaque_to(&name, slot.token())
             .key(key.as_ref())
             .payload(value.as_slice())
-            .headers(record::headers(&headers));
+            .headers(headers);
         loop {
             let space = self.flight.space();
             tokio::pin!(space);
@@ -344,6 +346,8 @@ struct Call<'a> {
     failed: HashSet<&'a str>,
     /// Records without report.
     out: usize,
+    /// Where values are made.
+    value: Vec<u8>,
     tell: mpsc::UnboundedSender<(usize, Report)>,
     heard: mpsc::UnboundedReceiver<(usize, Report)>,
 }
@@ -352,7 +356,7 @@ impl<'a> Call<'a> {
     fn new(batch: &'a [Delivery]) -> Call<'a> {
         let (tell, heard) = mpsc::unbounded_channel();
         let outcomes = vec![Outcome::Held; batch.len()];
-        Call { batch, outcomes, failed: HashSet::new(), out: 0, tell, heard }
+        Call { batch, outcomes, failed: HashSet::new(), out: 0, value: Vec::new(), tell, heard }
     }
 
     fn set(&mut self, nth: usize, outcome: Outcome) {

@@ -8,7 +8,7 @@ use super::super::Cause;
 use super::cause;
 use super::trouble::Trouble;
 use rdkafka::error::RDKafkaErrorCode;
-use std::collections::HashMap;
+use slab::Slab;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, Semaphore, mpsc};
@@ -29,8 +29,8 @@ pub struct Flight {
 
 #[derive(Default)]
 struct Inner {
-    next: usize,
-    waiting: HashMap<usize, Waiting>,
+    /// By their numbers, which are given again once their report is there.
+    waiting: Slab<Waiting>,
     /// What is wrong with the connections since something was delivered.
     trouble: Option<Trouble>,
     /// What ended the producer.
@@ -71,10 +71,7 @@ impl Flight {
             message.forget();
             room.forget();
         }
-        let mut inner = self.inner();
-        inner.next = inner.next.wrapping_add(1);
-        let token = inner.next;
-        inner.waiting.insert(token, Waiting { bytes, nth, tell });
+        let token = self.inner().waiting.insert(Waiting { bytes, nth, tell });
         Slot { flight: Arc::clone(self), token: Some(token) }
     }
 
@@ -112,15 +109,20 @@ impl Flight {
     }
 
     pub fn report(&self, token: usize, report: Report) {
-        match report {
-            Ok(()) => self.inner().trouble = None,
-            Err(code) if cause::is_fatal(code) => {
-                let ended = Cause::new(cause::reason(code), format!("the producer can not go on: {code}"));
-                self.inner().fatal.get_or_insert(ended);
+        let waiting = {
+            let mut inner = self.inner();
+            match report {
+                Ok(()) => inner.trouble = None,
+                Err(code) if cause::is_fatal(code) => {
+                    let ended =
+                        Cause::new(cause::reason(code), format!("the producer can not go on: {code}"));
+                    inner.fatal.get_or_insert(ended);
+                }
+                Err(_) => {}
             }
-            Err(_) => {}
-        }
-        self.free(token, Some(report));
+            inner.waiting.try_remove(token)
+        };
+        self.free(waiting, Some(report));
         self.space.notify_waiters();
     }
 
@@ -136,8 +138,8 @@ impl Flight {
         self.inner().fatal.get_or_insert(why);
     }
 
-    fn free(&self, token: usize, report: Option<Report>) {
-        let Some(waiting) = self.inner().waiting.remove(&token) else { return };
+    fn free(&self, waiting: Option<Waiting>, report: Option<Report>) {
+        let Some(waiting) = waiting else { return };
         self.messages.add_permits(1);
         self.bytes.add_permits(waiting.bytes);
         if let Some(report) = report {
@@ -171,7 +173,8 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         if let Some(token) = self.token {
-            self.flight.free(token, None);
+            let waiting = self.flight.inner().waiting.try_remove(token);
+            self.flight.free(waiting, None);
         }
     }
 }

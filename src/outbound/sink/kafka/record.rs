@@ -12,9 +12,17 @@ use std::borrow::Cow;
 
 /// What Kafka adds to a record at most, beyond key, value and headers.
 const OVERHEAD: usize = 128;
+/// Of an attribute's header.
+const PREFIX: &str = "ce_";
+/// Headers of most records, about.
+const USUAL: usize = 24;
 
-/// Headers and value.
-pub type Encoded = (Vec<(String, String)>, Vec<u8>);
+/// One record but for its key, topic and value.
+pub struct Encoded {
+    pub headers: OwnedHeaders,
+    /// Bytes on the wire without the key, rather too many than too few.
+    pub size: usize,
+}
 
 /// How events become records.
 pub struct Form {
@@ -38,24 +46,52 @@ impl Form {
         self.key.fill(event).unwrap_or(Cow::Borrowed(&event.partitionkey))
     }
 
-    pub fn encode(&self, delivery: &Delivery) -> Result<Encoded, Outcome> {
+    /// `value` is a place to work in, used again for each record of a call; afterwards it holds this one's value.
+    pub fn encode(&self, delivery: &Delivery, value: &mut Vec<u8>) -> Result<Encoded, Outcome> {
+        value.clear();
         let (event, sequence) = (&delivery.event, &delivery.sequence_text);
-        let content_type = |text: &str| ("content-type".to_owned(), text.to_owned());
-        let encoded = match self.mode {
-            KafkaMode::Structured => encode::structured(event, sequence)
-                .map(|value| (vec![content_type("application/cloudevents+json")], value)),
-            KafkaMode::Binary => encode::data(event).map(|value| {
-                let mut headers = vec![content_type("application/json")];
-                let attributes = encode::attributes(event, sequence);
-                headers.extend(attributes.into_iter().map(|(name, text)| (format!("ce_{name}"), text)));
-                (headers, value)
-            }),
+        let mut headers = Headers::new();
+        let written = match self.mode {
+            KafkaMode::Structured => {
+                headers.put("content-type", "application/cloudevents+json");
+                encode::put_structured(event, sequence, value)
+            }
+            KafkaMode::Binary => {
+                headers.put("content-type", "application/json");
+                let mut prefixed = String::from(PREFIX);
+                encode::attributes(event, sequence, |name, text| {
+                    prefixed.truncate(PREFIX.len());
+                    prefixed.push_str(name);
+                    headers.put(&prefixed, text);
+                });
+                encode::put_data(event, value)
+            }
         };
-        let (mut headers, value) = encoded.map_err(|_| Outcome::Reject { cause: not_encodable() })?;
+        written.map_err(|_| Outcome::Reject { cause: not_encodable() })?;
         for (name, template) in &self.headers {
-            headers.extend(template.fill(event).map(|text| (name.clone(), text.into_owned())));
+            if let Some(text) = template.fill(event) {
+                headers.put(name, &text);
+            }
         }
-        Ok((headers, value))
+        let Headers { list, bytes } = headers;
+        Ok(Encoded { size: value.len() + bytes + OVERHEAD, headers: list.unwrap_or_default() })
+    }
+}
+
+/// Headers as they are gathered. librdkafka's list is handed from hand to hand, as each addition takes it.
+struct Headers {
+    list: Option<OwnedHeaders>,
+    bytes: usize,
+}
+
+impl Headers {
+    fn new() -> Headers {
+        Headers { list: Some(OwnedHeaders::new_with_capacity(USUAL)), bytes: 0 }
+    }
+
+    fn put(&mut self, key: &str, value: &str) {
+        self.bytes += key.len() + value.len() + 10;
+        self.list = self.list.take().map(|list| list.insert(Header { key, value: Some(value) }));
     }
 }
 
@@ -65,15 +101,4 @@ fn said(at: &str, fault: &Fault) -> String {
         Fault::Brace => format!("{at}: a brace is not closed, or not opened"),
         Fault::Unknown(name) => format!("{at}: {name} is no placeholder"),
     }
-}
-
-/// Bytes on the wire, rather too many than too few.
-pub fn size(key: &str, headers: &[(String, String)], value: &[u8]) -> usize {
-    let headers: usize = headers.iter().map(|(name, text)| name.len() + text.len() + 10).sum();
-    key.len() + value.len() + headers + OVERHEAD
-}
-
-pub fn headers(list: &[(String, String)]) -> OwnedHeaders {
-    let start = OwnedHeaders::new_with_capacity(list.len());
-    list.iter().fold(start, |headers, (key, value)| headers.insert(Header { key, value: Some(value) }))
 }

@@ -30,19 +30,21 @@ pub fn batch(deliveries: &[Delivery], limits: BatchLimits) -> (Option<Parcel>, V
     let (mut bytes, mut ids) = (vec![b'['], Vec::new());
     let mut outcomes = Vec::with_capacity(deliveries.len());
     for delivery in deliveries {
-        let Ok(event) = encode::structured(&delivery.event, &delivery.sequence_text) else {
-            outcomes.push(Some(Outcome::Reject { cause: not_encodable() }));
-            continue;
-        };
-        // With the comma before it and the bracket at the end.
-        let size = u64::try_from(bytes.len() + event.len() + 2).unwrap_or(u64::MAX);
-        if !ids.is_empty() && (ids.len() >= limits.events || size > limits.bytes) {
-            break;
-        }
+        let before = bytes.len();
         if !ids.is_empty() {
             bytes.push(b',');
         }
-        bytes.extend_from_slice(&event);
+        if encode::put_structured(&delivery.event, &delivery.sequence_text, &mut bytes).is_err() {
+            bytes.truncate(before);
+            outcomes.push(Some(Outcome::Reject { cause: not_encodable() }));
+            continue;
+        }
+        // With the bracket at the end.
+        let size = u64::try_from(bytes.len() + 1).unwrap_or(u64::MAX);
+        if !ids.is_empty() && (ids.len() >= limits.events || size > limits.bytes) {
+            bytes.truncate(before);
+            break;
+        }
         ids.push(delivery.event.id.as_str());
         outcomes.push(None);
     }

@@ -85,7 +85,7 @@ impl WebhookSink {
             items,
             keys: items,
             per_key: items,
-            window_events: calls.saturating_mul(items).min(8_192).max(items).max(512),
+            window_events: calls.saturating_mul(items).min(8_192).max(items).max(2_048),
             window_bytes: if items > 1 { all_at_once.clamp(8 << 20, 64 << 20) } else { 8 << 20 },
             max_retry_after: self.config.max_retry_after,
             frozen: self.config.mode == WebhookMode::Batch,
