@@ -5,10 +5,13 @@
 //! states `displayName` and `reason` go too: sites word them freely, and a reason can say why a person is away.
 //! Deliberately absent: deny-lists, and masking inside of texts.
 
+mod media;
+
 use crate::base::data::{
     AgentStateData, GapData, InteractionData, Message, MessageData, Participant, UnknownData, UserState,
 };
 use crate::base::envelope::{Event, event, gws_type, medium};
+use crate::base::media::events_of;
 use crate::outbound::settings::Privacy;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -70,12 +73,15 @@ fn allowed(event: &Event) -> Box<RawValue> {
         (medium::UNKNOWN, _) => reduce(event, |data: UnknownData| data),
         (medium::AGENT, event::STATE_CHANGE) => reduce(event, agent_state),
         (_, event::GAP_OPENED | event::GAP_CLOSED) => reduce(event, |data: GapData| data),
+        (medium, name) if !events_of(medium).contains(&name) => nothing(),
+        (_, event::GAP | event::ENDED_UNSEEN) => nothing(),
         (_, event::MESSAGE) => reduce(event, message),
-        (
-            _,
-            event::STATUS_CHANGE | event::PARTICIPANTS_UPDATED | event::PROPERTIES_UPDATED | event::ERROR,
-        ) => reduce(event, interaction),
-        _ => nothing(),
+        (_, event::OPERATION_RESPONSE) => media::reduced(event),
+        (medium::CALL, _) => reduce(event, media::call),
+        (medium, _) if medium::CONVERSATIONS.contains(&medium) || medium::ITEMS.contains(&medium) => {
+            reduce(event, interaction)
+        }
+        _ => media::reduced(event),
     }
 }
 
@@ -115,6 +121,7 @@ fn participant(from: Participant, with_visibility: bool) -> Participant {
 
 fn interaction(data: InteractionData) -> InteractionData {
     InteractionData {
+        error_code: media::error_code(&data),
         interaction_id: data.interaction_id,
         notification_type: data.notification_type,
         state: data.state,
@@ -150,7 +157,7 @@ mod tests {
     use serde_json::json;
 
     /// A sample of the given type; every text that must not leave holds the word "secret".
-    fn with(medium: &'static str, word: &'static str, data: &serde_json::Value) -> Arc<Event> {
+    pub(super) fn with(medium: &'static str, word: &'static str, data: &serde_json::Value) -> Arc<Event> {
         let mut event = sample("k", 1);
         event.medium = medium.into();
         event.event = word.into();
@@ -161,7 +168,7 @@ mod tests {
         Arc::new(event)
     }
 
-    fn masked(event: &Arc<Event>) -> serde_json::Value {
+    pub(super) fn masked(event: &Arc<Event>) -> serde_json::Value {
         let masked = apply(event, Privacy::NoContent, true);
         let whole = crate::base::encode::structured(&masked, "1-1").unwrap();
         assert!(!String::from_utf8(whole).unwrap().contains("secret"));
