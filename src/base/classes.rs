@@ -5,6 +5,10 @@
 //! any key of a map, and then the class is that of keys and values.
 //! Deliberately absent: what is done with a class (see `outbound`), and texts that a person wrote into a plain field.
 
+mod table;
+
+pub use table::TABLE;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
@@ -55,134 +59,11 @@ impl Class {
     }
 }
 
-use Class::{Business, Contact, Content, Identity, Plain, Pseudonym};
-
 /// The payload of one or more types. In a type one `*` is any medium; the first family that fits counts.
 pub struct Family {
     pub types: &'static [&'static str],
     pub fields: &'static [(&'static str, Class)],
 }
-
-/// By family, in the order of the types in `data`.
-pub const TABLE: &[Family] = &[
-    Family {
-        types: &["genesys.gws.*.message.v1"],
-        fields: &[
-            ("interactionId", Plain),
-            ("message.index", Plain),
-            ("message.kind", Plain),
-            ("message.text", Content),
-            ("message.noticeText", Content),
-            ("message.url", Content),
-            ("message.visibility", Plain),
-            ("message.sentAt", Plain),
-            ("message.from.kind", Plain),
-            ("message.from.nickname", Identity),
-            ("message.from.participantId", Plain),
-            ("message.from.visibility", Plain),
-        ],
-    },
-    Family {
-        types: &[
-            "genesys.gws.*.status_change.v1",
-            "genesys.gws.*.participants_updated.v1",
-            "genesys.gws.*.properties_updated.v1",
-            "genesys.gws.*.error.v1",
-        ],
-        fields: &[
-            ("interactionId", Plain),
-            ("notificationType", Plain),
-            ("state", Plain),
-            ("capabilities", Plain),
-            ("participants.kind", Plain),
-            ("participants.nickname", Identity),
-            ("participants.participantId", Plain),
-            ("participants.visibility", Plain),
-            ("comment", Content),
-            ("receivedDate", Plain),
-            ("userData.*", Business),
-        ],
-    },
-    Family {
-        types: &["genesys.gws.agent.state_change.v1"],
-        fields: &[
-            ("deviceId", Pseudonym),
-            ("channel", Plain),
-            ("deviceState", Plain),
-            ("userState.id", Plain),
-            // Sites word these two freely, and a reason can say why a person is away.
-            ("userState.displayName", Content),
-            ("userState.reason", Content),
-            ("userState.state", Plain),
-            ("userState.workMode", Plain),
-            ("doNotDisturb", Plain),
-            ("phoneNumber", Contact),
-            ("capabilities", Plain),
-        ],
-    },
-    Family {
-        types: &["genesys.gws.unknown.v1"],
-        fields: &[("topic", Plain), ("messageType", Plain), ("notificationType", Plain), ("reason", Plain)],
-    },
-    Family {
-        types: &["cometbridge.session.gap_opened.v1", "cometbridge.session.gap_closed.v1"],
-        fields: &[
-            ("agent", Pseudonym),
-            ("gapid", Plain),
-            ("from", Plain),
-            ("to", Plain),
-            ("cause", Plain),
-            ("certainty", Plain),
-            ("firstSequence", Plain),
-            ("lastSequence", Plain),
-        ],
-    },
-    Family {
-        types: &["genesys.gws.*.gap.v1"],
-        fields: &[
-            ("interactionId", Plain),
-            ("agent", Pseudonym),
-            ("gapid", Plain),
-            ("phase", Plain),
-            ("cause", Plain),
-            ("certainty", Plain),
-            ("from", Plain),
-            ("to", Plain),
-            ("lastIndexBefore", Plain),
-            ("firstIndexAfter", Plain),
-            ("recovered", Plain),
-        ],
-    },
-    Family {
-        types: &["genesys.gws.*.ended_unseen.v1"],
-        fields: &[("interactionId", Plain), ("agent", Pseudonym), ("lastState", Plain), ("lastIndex", Plain)],
-    },
-    Family {
-        types: &["cometbridge.session.silent.v1"],
-        fields: &[("agent", Pseudonym), ("since", Plain), ("differing.*", Plain)],
-    },
-    Family {
-        types: &["cometbridge.sink.lost.v1"],
-        fields: &[
-            ("sink", Plain),
-            ("firstSequence", Plain),
-            ("lastSequence", Plain),
-            ("count", Plain),
-            ("bytes", Plain),
-            ("limit", Plain),
-        ],
-    },
-    Family {
-        types: &["cometbridge.item.rejected.v1"],
-        fields: &[
-            ("agent", Pseudonym),
-            ("topic", Plain),
-            ("bytes", Plain),
-            ("sha256", Plain),
-            ("reason", Plain),
-        ],
-    },
-];
 
 /// What stands at one place of a payload.
 #[derive(Debug, PartialEq, Eq)]

@@ -9,6 +9,7 @@ pub mod encode;
 pub mod envelope;
 pub mod health;
 pub mod link;
+pub mod media;
 pub mod metrics;
 pub mod retry;
 pub mod schema;

@@ -162,7 +162,7 @@ roster = { file = "DIR/agents.csv" }
 DIR/c.toml:3:14: site.main.subscribe[0]: "conversation" is neither a set of channels nor a channel such as "/v2/me/*"
     3 | subscribe = ["conversation", "/meta/connect", "/v2/*/me"]
       |              ^^^^^^^^^^^^^^
-      allowed: conversations, agent-states, services
+      allowed: conversations, agent-states, services, calls, emails, social, workitems, im, workbins, outbound, users
       did you mean conversations?
 
 DIR/c.toml:3:30: site.main.subscribe[1]: "/meta/connect" is not a channel: nothing can be subscribed below /meta and /service
