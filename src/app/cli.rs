@@ -1,8 +1,10 @@
 //! The command line.
 
+mod data_sheet;
 mod erase;
 mod letters;
 
+pub use data_sheet::DataSheet;
 pub use erase::Erase;
 pub use letters::{ActOnLetters, DeadLetters, ListDeadLetters, ShowLetter, Which};
 
@@ -34,6 +36,9 @@ pub enum Command {
         after_help = "Example:\n  cometbridge topics --config /etc/cometbridge/cometbridge.toml --json"
     )]
     Topics(Topics),
+    /// Print what is read, how long it is kept and where it goes, by class of personal data. Asks nobody.
+    #[command(after_help = data_sheet::EXAMPLES)]
+    DataSheet(DataSheet),
     /// Print the effective configuration, secrets as references.
     #[command(after_help = "Example:\n  cometbridge print-config --config /etc/cometbridge/cometbridge.toml")]
     PrintConfig(Configured),

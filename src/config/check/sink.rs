@@ -2,6 +2,7 @@
 //!
 //! Deliberately absent: what a sink takes (see `route`), Kafka's and webhooks' own parts (see `kafka`, `webhook`), and whether a destination answers (`check --live`).
 
+use super::common::Common;
 use super::route::Doors;
 use super::{Check, HOUR, MILLI, YEAR};
 use crate::base::retry::Backoff;
@@ -11,20 +12,6 @@ use crate::outbound::settings::{
     MaxLag, OnLimit, Park, RetryPolicy, SinkConfig, Start, StdoutConfig, StdoutMode, Target,
 };
 use std::collections::BTreeMap;
-
-/// What every kind of sink has.
-struct Common<'a> {
-    privacy: Option<raw::Privacy>,
-    rules: &'a [raw::Rule],
-    userdata: &'a [String],
-    matching: &'a raw::Match,
-    except: &'a raw::Match,
-    raw: bool,
-    start: &'a str,
-    max_lag: &'a raw::MaxLag,
-    retry: &'a raw::Retry,
-    park: &'a raw::Park,
-}
 
 impl Check<'_> {
     pub(super) fn sinks(&mut self, at: &Path, raw: raw::Sinks, doors: &Doors) -> Vec<SinkConfig> {
@@ -38,92 +25,18 @@ impl Check<'_> {
         let mut names = BTreeMap::new();
         for (name, raw) in raw.kafka {
             let at = self.unique(&mut names, at, "kafka", &name);
-            let raw::Kafka {
-                privacy,
-                privacy_rules: ref rules,
-                ref userdata,
-                ref matching,
-                ref except,
-                raw: with_raw,
-                ref start,
-                ref max_lag,
-                ref retry,
-                ref park,
-                ..
-            } = raw;
-            let common = Common {
-                privacy,
-                rules,
-                userdata,
-                matching,
-                except,
-                raw: with_raw,
-                start,
-                max_lag,
-                retry,
-                park,
-            };
             let target = self.kafka(&at, &raw).map(Target::Kafka);
-            sinks.extend(self.sink(&at, name, target, &common, doors));
+            sinks.extend(self.sink(&at, name, target, &Common::from(&raw), doors));
         }
         for (name, raw) in raw.stdout {
             let at = self.unique(&mut names, at, "stdout", &name);
-            let raw::Stdout {
-                privacy,
-                privacy_rules: ref rules,
-                ref userdata,
-                ref matching,
-                ref except,
-                raw: with_raw,
-                ref start,
-                ref max_lag,
-                ref retry,
-                ref park,
-                mode,
-            } = raw;
-            let common = Common {
-                privacy,
-                rules,
-                userdata,
-                matching,
-                except,
-                raw: with_raw,
-                start,
-                max_lag,
-                retry,
-                park,
-            };
-            sinks.extend(self.sink(&at, name, Some(Target::Stdout(stdout(mode))), &common, doors));
+            let target = Some(Target::Stdout(stdout(raw.mode)));
+            sinks.extend(self.sink(&at, name, target, &Common::from(&raw), doors));
         }
         for (name, raw) in raw.webhook {
             let at = self.unique(&mut names, at, "webhook", &name);
-            let raw::Webhook {
-                privacy,
-                privacy_rules: ref rules,
-                ref userdata,
-                ref matching,
-                ref except,
-                raw: with_raw,
-                ref start,
-                ref max_lag,
-                ref retry,
-                ref park,
-                ..
-            } = raw;
-            let common = Common {
-                privacy,
-                rules,
-                userdata,
-                matching,
-                except,
-                raw: with_raw,
-                start,
-                max_lag,
-                retry,
-                park,
-            };
             let target = self.webhook(&at, &raw).map(Target::Webhook);
-            sinks.extend(self.sink(&at, name, target, &common, doors));
+            sinks.extend(self.sink(&at, name, target, &Common::from(&raw), doors));
         }
         sinks
     }
