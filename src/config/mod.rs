@@ -104,6 +104,11 @@ pub struct AdminSettings {
     pub token: Option<SecretRef>,
 }
 
+/// A time as it stands in a configuration.
+pub fn written(time: Duration) -> String {
+    units::Duration(time).to_string()
+}
+
 /// Reads, merges and checks the configuration. Touches no network; looks at the files that it names.
 pub fn load(sources: &Sources) -> Result<Settings, Problems> {
     let mut found = Findings::default();
