@@ -66,6 +66,12 @@ pub fn headers(n: usize) -> Vec<(String, String)> {
     headers
 }
 
+/// The whole envelope, as a webhook gets it.
+pub fn envelope(n: usize) -> String {
+    let sequence = format!("1763793600-{n:019}");
+    String::from_utf8(cometbridge::base::encode::structured(&event(n), &sequence).unwrap()).unwrap()
+}
+
 /// The event as the journal takes it.
 pub fn event(n: usize) -> Event {
     let mut body = String::from("{\"site\":\"main\",\"recordedtime\":\"\"");

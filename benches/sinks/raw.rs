@@ -27,7 +27,8 @@ fn print(count: usize, began: Instant, used: Duration) {
 }
 
 /// The same records with the client settings of the sink, made beforehand in part: the loop is to cost nothing itself.
-pub fn kafka(brokers: &str, topic: &str, count: usize) {
+/// Structured records hold the whole envelope as their value and one header.
+pub fn kafka(brokers: &str, topic: &str, count: usize, structured: bool) {
     let mut config = ClientConfig::new();
     for (name, value) in [
         ("bootstrap.servers", brokers),
@@ -44,7 +45,7 @@ pub fn kafka(brokers: &str, topic: &str, count: usize) {
     // Where the topic is, and one record: the lane's clock runs from its first ones on, too.
     producer.send(BaseRecord::to(topic).key("first").payload("first")).map_err(|(error, _)| error).unwrap();
     producer.flush(Duration::from_secs(60)).unwrap();
-    let some: Vec<_> = (0..events::KEYS.min(count)).map(ready).collect();
+    let some: Vec<_> = (0..events::KEYS.min(count)).map(|n| ready(n, structured)).collect();
     let (began, used) = (Instant::now(), cpu(std::process::id()));
     for (key, headers, value) in some.iter().cycle().take(count) {
         let mut record = BaseRecord::to(topic).key(key).payload(value).headers(headers.clone());
@@ -60,17 +61,25 @@ pub fn kafka(brokers: &str, topic: &str, count: usize) {
 }
 
 /// Key, headers and value of a record.
-fn ready(n: usize) -> (String, OwnedHeaders, String) {
-    let mut headers = OwnedHeaders::new();
-    for (name, value) in events::headers(n) {
-        headers = headers.insert(Header { key: &name, value: Some(&value) });
-    }
-    (events::key(n), headers, events::data(n))
+fn ready(n: usize, structured: bool) -> (String, OwnedHeaders, String) {
+    let of_type = ("content-type".to_owned(), "application/cloudevents+json".to_owned());
+    let (list, value) =
+        if structured { (vec![of_type], events::envelope(n)) } else { (events::headers(n), events::data(n)) };
+    let headers = list.iter().fold(OwnedHeaders::new(), |headers, (name, value)| {
+        headers.insert(Header { key: name, value: Some(value) })
+    });
+    (events::key(n), headers, value)
 }
 
-/// One event a request, so many requests at once.
-pub fn webhook(url: &str, count: usize, concurrency: usize) {
-    let body = serde_json::to_string(&events::event(0)).unwrap();
+/// So many events a request (one, or a list of them), so many requests at once. The body is made beforehand.
+pub fn webhook(url: &str, count: usize, batch: usize, concurrency: usize) {
+    let (requests, body, content_type) = if batch == 1 {
+        (count, events::envelope(0), "application/cloudevents+json")
+    } else {
+        let list: Vec<_> = (0..batch).map(events::envelope).collect();
+        (count / batch, format!("[{}]", list.join(",")), "application/cloudevents-batch+json")
+    };
+    let each = requests / concurrency;
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let (began, used) = (Instant::now(), cpu(std::process::id()));
@@ -78,8 +87,8 @@ pub fn webhook(url: &str, count: usize, concurrency: usize) {
         for _ in 0..concurrency {
             let (client, url, body) = (client.clone(), url.to_owned(), body.clone());
             tasks.spawn(async move {
-                for _ in 0..count / concurrency {
-                    let request = client.post(&url).header("content-type", "application/cloudevents+json");
+                for _ in 0..each {
+                    let request = client.post(&url).header("content-type", content_type);
                     let reply = request.body(body.clone()).send().await.unwrap();
                     assert!(reply.status().is_success());
                     reply.bytes().await.unwrap();
@@ -89,6 +98,6 @@ pub fn webhook(url: &str, count: usize, concurrency: usize) {
         while let Some(done) = tasks.join_next().await {
             done.unwrap();
         }
-        print(count / concurrency * concurrency, began, used);
+        print(each * concurrency * batch, began, used);
     });
 }

@@ -9,11 +9,12 @@ use crate::app::service::state_key;
 use crate::app::{Fault, print};
 use crate::config::Settings;
 use crate::inbound::passwords::Passwords;
-use crate::inbound::roster::{self, Begun, Looked};
+use crate::inbound::roster::{self, Agent, Begun, Looked};
 use crate::inbound::settings::SiteConfig;
 use crate::inbound::site::Site;
 use crate::journal;
 use crate::outbound;
+use crate::outbound::settings::SinkConfig;
 use std::fmt::Write;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -21,7 +22,7 @@ use std::path::Path;
 pub async fn check(arguments: cli::Check) -> Result<(), Fault> {
     let settings = settings(&arguments.configured)?;
     let mut faults = Vec::new();
-    let (mut report, mut notes) = (String::new(), Vec::new());
+    let (mut report, mut notes, mut held) = (String::new(), Vec::new(), Vec::new());
     secrets(&settings, &mut faults).await;
     faults.extend(state_key(&settings).await.err().filter(|fault| !faults.contains(fault)));
     for site in &settings.sites {
@@ -29,10 +30,12 @@ pub async fn check(arguments: cli::Check) -> Result<(), Fault> {
         notes.extend(note);
         match agents {
             Some(agents) => {
-                let plural = if agents == 1 { "agent" } else { "agents" };
+                let count = agents.len();
+                let plural = if count == 1 { "agent" } else { "agents" };
                 let channels = site.channels.len();
-                let _ = writeln!(report, "site {}: {agents} {plural}, {channels} channels", site.name);
-                notes.extend(comparisons(site, agents));
+                let _ = writeln!(report, "site {}: {count} {plural}, {channels} channels", site.name);
+                notes.extend(comparisons(site, count));
+                held.extend(agents);
             }
             None => continue,
         }
@@ -42,9 +45,8 @@ pub async fn check(arguments: cli::Check) -> Result<(), Fault> {
         match outbound::probe_offline(sink).await {
             Ok(()) => {
                 let _ = writeln!(report, "sink {}: {kind}, ready to be tried", sink.name);
-                notes.extend(
-                    outbound::notes(sink).iter().map(|note| format!("sink.{kind}.{}: {note}", sink.name)),
-                );
+                let said = outbound::notes(sink).into_iter().chain(strangers(sink, &held));
+                notes.extend(said.map(|note| format!("sink.{kind}.{}: {note}", sink.name)));
             }
             Err(error) => faults.push(format!("sink.{kind}.{}: {error}", sink.name)),
         }
@@ -107,13 +109,13 @@ async fn secrets(settings: &Settings, faults: &mut Vec<String>) {
     }
 }
 
-/// The roster, every agent's password, and the HTTP client of a site. The number of agents if all is well, and what a
-/// start would say of the roster.
+/// The roster, every agent's password, and the HTTP client of a site. The agents if all is well, and what a start would
+/// say of the roster.
 async fn sessions(
     site: &SiteConfig,
     state_dir: &Path,
     faults: &mut Vec<String>,
-) -> (Option<usize>, Option<String>) {
+) -> (Option<Vec<Agent>>, Option<String>) {
     let before = faults.len();
     if let Err(error) = Site::new(site.clone()).await {
         faults.push(error.to_string());
@@ -136,7 +138,29 @@ async fn sessions(
             }
         }
     }
-    ((faults.len() == before).then_some(agents.len()), note)
+    ((faults.len() == before).then_some(agents), note)
+}
+
+/// Agents and groups that a sink's lists name and no roster does: allowed, as rosters change while running.
+fn strangers(sink: &SinkConfig, agents: &[Agent]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for (table, list) in [("match", &sink.matching), ("except", &sink.except)] {
+        let unknown = |key: &&String| agents.iter().all(|agent| agent.key != **key);
+        let empty = |group: &&String| agents.iter().all(|agent| agent.group.as_ref() != Some(*group));
+        notes.extend(
+            list.agent
+                .iter()
+                .filter(unknown)
+                .map(|key| format!("{table}.agent: {key:?} stands in no roster")),
+        );
+        notes.extend(
+            list.group
+                .iter()
+                .filter(empty)
+                .map(|group| format!("{table}.group: nobody is of the group {group:?} in a roster")),
+        );
+    }
+    notes
 }
 
 /// A note where the file is not what would be in force after a start, or could not be compared.

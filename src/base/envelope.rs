@@ -170,6 +170,9 @@ pub struct Event {
     /// Stands on what belongs to one agent's view; the roster's opaque key, never the login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
+    /// The roster's group of that agent when the event was recorded, for routing; not an envelope attribute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
     /// Who first showed us a shared log item; neither author nor owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observedby: Option<String>,
@@ -219,6 +222,7 @@ impl Event {
             event: Word::default(),
             interaction: None,
             agent: None,
+            group: None,
             observedby: None,
             messageindex: None,
             authorkind: None,

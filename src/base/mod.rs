@@ -15,4 +15,5 @@ pub mod retry;
 pub mod schema;
 pub mod seal;
 pub mod secret;
+pub mod tape;
 pub mod time;

@@ -176,6 +176,46 @@ DIR/c.toml:3:{mark}: sink.stdout.console.{list}.agent: log items of the site mai
 }
 
 #[test]
+fn groups_are_tables_of_the_sites_that_a_list_names_and_stand_in_no_shared_log_item() {
+    let text = r#"[sink.stdout.console]
+privacy = "full"
+match = { class = ["agent-state"], group = ["nort"] }
+[sink.stdout.other]
+privacy = "full"
+match = { medium = ["agent"], site = ["bridge"], group = ["north"] }
+[sink.stdout.third]
+privacy = "full"
+match = { group = ["north"] }
+"#;
+    let north = "[site.main.group.north]\n";
+    refused(
+        &format!("{text}{SITE}{north}"),
+        r#"
+DIR/c.toml:3:45: sink.stdout.console.match.group[0]: "nort" is no group of a site
+    3 | match = { class = ["agent-state"], group = ["nort"] }
+      |                                             ^^^^^^
+      allowed: north
+      did you mean north?
+
+DIR/c.toml:6:59: sink.stdout.other.match.group[0]: "north" is no group of a site
+    6 | match = { medium = ["agent"], site = ["bridge"], group = ["north"] }
+      |                                                           ^^^^^^^
+      allowed: names of tables [site.NAME.group.GROUP]; there is none here
+
+DIR/c.toml:9:19: sink.stdout.third.match.group: log items of the site main belong to no group, as what two agents see of a conversation is one event there
+    9 | match = { group = ["north"] }
+      |                   ^^^^^^^^^
+      allowed: groups with dedup_scope = "agent" in [site.main], or without log items, as with medium = ["agent"] or class = ["lifecycle"] beside it
+
+3 problems in the configuration; nothing was started"#,
+    );
+    let third = "[sink.stdout.third]\nprivacy = \"full\"\nexcept = { group = [\"north\"] }\n";
+    let scope = ["site.main.dedup_scope=agent"];
+    let settings = Home::new().load(&format!("{third}{SITE}{north}"), &[], &scope).unwrap();
+    assert_eq!(settings.sinks[0].except.group, ["north"]);
+}
+
+#[test]
 fn a_sink_begins_at_a_word_or_at_a_time_that_has_passed() {
     let sink =
         |start: &str| format!("[sink.stdout.console]\nprivacy = \"full\"\nstart = \"{start}\"\n{SITE}");

@@ -232,6 +232,7 @@ impl Held {
         let closed = closed.map(|gap| (gap, self.before.as_slice()));
         let sources = checkpoint::Sources {
             name: &self.session.name(),
+            group: self.session.agent.group.as_deref(),
             config: &self.session.site.config,
             pending: &self.pending,
             transport: &self.transport,

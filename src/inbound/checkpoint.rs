@@ -27,6 +27,8 @@ pub fn session_name(site: &str, agent: &str) -> String {
 /// What an earlier process left of one session.
 #[derive(Clone, Default)]
 pub struct Past {
+    /// The agent's group then: what is told of it after its line is gone is still that group's.
+    pub group: Option<String>,
     pub before: Before,
     pub jar: SavedJar,
     pub pending: Pending,
@@ -107,6 +109,8 @@ impl Unread {
 struct Body {
     /// Everything published until then is stored.
     at: Option<Millis>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    group: Option<String>,
     #[serde(default)]
     answered: Option<Millis>,
     #[serde(default)]
@@ -154,6 +158,7 @@ struct Keys {
 /// What a checkpoint is made of beside the machine.
 pub struct Sources<'a> {
     pub name: &'a str,
+    pub group: Option<&'a str>,
     pub config: &'a SiteConfig,
     pub pending: &'a Pending,
     pub transport: &'a Transport,
@@ -171,6 +176,7 @@ pub struct Sources<'a> {
 pub fn write(machine: &Machine, sources: &Sources<'_>) -> Checkpoint {
     let Sources {
         name,
+        group,
         config,
         pending,
         transport,
@@ -192,6 +198,7 @@ pub fn write(machine: &Machine, sources: &Sources<'_>) -> Checkpoint {
     });
     let body = Body {
         at: machine.covered(*with_batch),
+        group: group.map(str::to_owned),
         answered: saved.as_ref().map(|saved| saved.answered),
         ack: saved.as_ref().and_then(|saved| saved.ack),
         timeout: saved.as_ref().map_or(0, |saved| u64::try_from(saved.timeout.as_millis()).unwrap_or(0)),
@@ -234,6 +241,7 @@ pub fn read(checkpoint: &Checkpoint, config: &SiteConfig, sealer: Option<&Sealer
     let Ok(body) = serde_json::from_str::<Body>(&checkpoint.body) else { return Past::default() };
     let mut past = Past::default();
     past.before.covered = body.at;
+    past.group = body.group;
     past.unseen = body.unseen;
     past.connected = body.connected;
     past.silent = Kinds::of(body.silent.iter().map(String::as_str));

@@ -94,6 +94,12 @@ impl Held {
         site::node_of(cookies.iter().map(|(name, value)| (name.as_str(), value.as_str())))
     }
 
+    /// A step of this session with nothing in it yet.
+    pub(super) fn step(&self) -> Batch {
+        let agent = &self.session.agent;
+        Batch::of(&self.site_name, &agent.key, agent.group.as_deref(), self.epoch)
+    }
+
     async fn open(&mut self, now: Millis, from: Option<Millis>, cause: &'static str, certainty: Certainty) {
         let gap = Gap {
             id: Uuid::now_v7().to_string(),
@@ -117,7 +123,7 @@ impl Held {
     /// What a reading has handed in a moment ago may not be committed yet, and stands before the gap all the same: an
     /// empty batch behind it is answered after it.
     fn handed_in(&self) -> impl Future<Output = ()> + Send + 'static {
-        let behind = Batch::of(&self.site_name, &self.session.agent.key, self.epoch);
+        let behind = self.step();
         let (intake, agent) = (self.session.intake.clone(), self.session.agent.key.clone());
         async move {
             if let Err(error) = intake.store(behind).await {
@@ -165,8 +171,7 @@ impl Held {
     }
 
     async fn publish(&mut self, candidates: Vec<Candidate>, gap: Gap, checkpoint: Option<Checkpoint>) {
-        let empty = Batch::of(&self.site_name, &self.session.agent.key, self.epoch);
-        let batch = Batch { candidates, gaps: vec![gap], checkpoint, ..empty };
+        let batch = Batch { candidates, gaps: vec![gap], checkpoint, ..self.step() };
         // A journal that can not store it ends the service, and the next start knows of the gap.
         if let Err(error) = self.session.intake.store(batch).await {
             tracing::error!(agent = %self.session.agent.key, %error, "the gap could not be written down");

@@ -24,8 +24,7 @@ impl Held {
         self.session.view.heard(now, received.told);
         let checkpoint = self.checkpoint(machine, true);
         (self.marked, self.silent) = (tokio::time::Instant::now(), self.session.view.silent());
-        let empty = Batch::of(&self.site_name, &self.session.agent.key, self.epoch);
-        let batch = Batch { candidates: received.candidates, checkpoint: Some(checkpoint), ..empty };
+        let batch = Batch { candidates: received.candidates, checkpoint: Some(checkpoint), ..self.step() };
         let (intake, accounts) = (self.session.intake.clone(), Arc::clone(&self.session.accounts));
         let agent = self.session.agent.key.clone();
         let logged_out = self.upkeep.presence.left_all(received.states);

@@ -250,6 +250,7 @@ impl Upkeep {
             site: Arc::clone(&session.site),
             site_name: session.site.config.name.as_str().into(),
             agent: session.agent.key.clone(),
+            group: session.agent.group.clone(),
             username: session.agent.username.clone(),
             transport: Arc::clone(transport),
             intake: session.intake.clone(),

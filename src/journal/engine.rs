@@ -73,18 +73,21 @@ pub(super) enum Write {
         sink: String,
         sequence: Sequence,
     },
-    /// Removes a dead letter.
+    /// Removes a dead letter; `bytes` are its body's, here and below: SQLite writes all of a row that changes.
     Forget {
         number: u64,
+        bytes: u64,
     },
     /// Asks for a dead letter again.
     Redrive {
         number: u64,
+        bytes: u64,
         at: Millis,
     },
     /// Makes a parked event of a dead letter, under a key of its own.
     TakeUp {
         number: u64,
+        bytes: u64,
         key: String,
     },
     /// Removes an event from everywhere. `in_hand`: a lane may have it, and what it keeps of it later is not taken.
@@ -238,7 +241,8 @@ pub(super) trait Reading: Send {
     fn notes(&self, prefix: &str) -> Result<Vec<(String, String)>, Error>;
     fn dead_letters(&self, filter: &LetterFilter, limit: usize) -> Result<Vec<DeadLetter>, Error>;
     fn count_dead_letters(&self, filter: &LetterFilter) -> Result<Vec<LetterCount>, Error>;
-    fn letter_numbers(&self, filter: &LetterFilter) -> Result<Vec<u64>, Error>;
+    /// Those that are meant, with the bytes of their bodies.
+    fn letter_numbers(&self, filter: &LetterFilter) -> Result<Vec<(u64, u64)>, Error>;
     fn dead_letter(&self, number: u64) -> Result<Option<(DeadLetter, Arc<Event>, String)>, Error>;
     fn redriven(&self, sink: &str, now: Millis, limit: usize) -> Result<Vec<(u64, ParkedKey)>, Error>;
     fn parked_keys(&self, sink: &str) -> Result<Vec<ParkedKey>, Error>;

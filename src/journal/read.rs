@@ -205,7 +205,7 @@ impl Reading for SqliteReader {
         aside::letters::count(&self.0, filter)
     }
 
-    fn letter_numbers(&self, filter: &LetterFilter) -> Result<Vec<u64>, Error> {
+    fn letter_numbers(&self, filter: &LetterFilter) -> Result<Vec<(u64, u64)>, Error> {
         aside::letters::numbers(&self.0, filter)
     }
 

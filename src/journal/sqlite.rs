@@ -225,9 +225,11 @@ fn apply(conn: &Connection, write: &Write, outcome: &mut Outcome, now: i64) -> R
         Write::Park { sink, parked, body } => aside::parked::park(conn, sink, parked, body),
         Write::Tried { sink, tried } => aside::parked::tried(conn, sink, tried),
         Write::Unpark { sink, sequence } => aside::parked::unpark(conn, sink, *sequence),
-        Write::Forget { number } => outcome.touched(aside::letters::forget(conn, *number)?),
-        Write::Redrive { number, at } => outcome.touched(aside::letters::redrive(conn, *number, *at)?),
-        Write::TakeUp { number, key } => outcome.touched(aside::letters::take_up(conn, *number, key, now)?),
+        Write::Forget { number, .. } => outcome.touched(aside::letters::forget(conn, *number)?),
+        Write::Redrive { number, at, .. } => outcome.touched(aside::letters::redrive(conn, *number, *at)?),
+        Write::TakeUp { number, key, .. } => {
+            outcome.touched(aside::letters::take_up(conn, *number, key, now)?)
+        }
     }
 }
 

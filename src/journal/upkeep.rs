@@ -86,7 +86,11 @@ impl Upkeep {
         self.dirty = true;
         for write in writes {
             let bytes = match write {
-                Write::Event { body, .. } | Write::Dead { body, .. } => body.len() as u64,
+                Write::Event { body, .. } | Write::Dead { body, .. } | Write::Park { body, .. } => {
+                    body.len() as u64
+                }
+                Write::Forget { bytes, .. } | Write::Redrive { bytes, .. } => *bytes,
+                Write::TakeUp { bytes, .. } => bytes.saturating_mul(2),
                 Write::Checkpoint(point) => point.body.len() as u64,
                 Write::Known(known) => known.shadow.len() as u64,
                 _ => 0,

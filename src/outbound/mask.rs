@@ -152,6 +152,7 @@ fn without_raw(event: &Event, data: Box<RawValue>) -> Event {
         event: event.event.clone(),
         interaction: event.interaction.clone(),
         agent: event.agent.clone(),
+        group: event.group.clone(),
         observedby: event.observedby.clone(),
         messageindex: event.messageindex,
         authorkind: event.authorkind.clone(),

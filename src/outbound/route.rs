@@ -1,6 +1,8 @@
 //! Which events a sink wants: `match` names what it takes, `except` what it does not.
 //!
-//! Deliberately absent: matching by group, which stands in the roster and in no event.
+//! Everything it looks at stands in the event since it was recorded, the agent's group too: so each reading, retry and
+//! restart decides the same, and a lane that lags loses nothing to a change of the roster. Deliberately absent: the
+//! roster.
 
 use crate::base::envelope::{Class, Event, event, medium};
 use crate::outbound::settings::{Match, SinkConfig, Target};
@@ -37,8 +39,8 @@ pub fn wants(sink: &SinkConfig, event: &Event) -> bool {
 
 /// Whether an event of this kind can be for this sink.
 pub fn takes(matching: &Match, except: &Match, kind: &Kind<'_>) -> bool {
-    let Match { visibility, authorkind, state, agent, .. } = except;
-    let whole = [visibility, authorkind, state, agent].into_iter().all(Vec::is_empty);
+    let Match { visibility, authorkind, state, agent, group, .. } = except;
+    let whole = [visibility, authorkind, state, agent, group].into_iter().all(Vec::is_empty);
     fits(matching, kind) && !(*except != Match::default() && whole && fits(except, kind))
 }
 
@@ -57,6 +59,7 @@ fn visible(list: &[String], event: &Event) -> bool {
 fn closer(list: &Match, event: &Event) -> bool {
     names(&list.authorkind, event.authorkind.as_deref())
         && names(&list.agent, event.agent.as_deref())
+        && names(&list.group, event.group.as_deref())
         && (list.state.is_empty() || names(&list.state, state(event).as_deref()))
 }
 

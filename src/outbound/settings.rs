@@ -14,7 +14,6 @@ use crate::base::secret::SecretRef;
 use crate::base::time::Millis;
 use std::path::PathBuf;
 use std::time::Duration;
-use url::Url;
 
 /// One sink and its lane.
 #[derive(Clone, Debug)]
@@ -70,6 +69,7 @@ pub struct Match {
     pub authorkind: Vec<String>,
     pub state: Vec<String>,
     pub agent: Vec<String>,
+    pub group: Vec<String>,
 }
 
 /// Where a sink that the journal does not know yet begins.
@@ -133,16 +133,10 @@ pub struct Figures {
     pub metrics: Metrics,
 }
 
-/// OAuth 2.0, client credentials.
+/// Client credentials, and the way to who gives tokens for them.
 #[derive(Clone, Debug)]
 pub struct OauthConfig {
-    pub token_url: Url,
-    pub client_id: String,
-    pub client_secret: SecretRef,
-    pub scopes: Vec<String>,
-    pub audience: Option<String>,
-    /// Whether id and secret stand in the request's body and not in a header.
-    pub in_body: bool,
+    pub client: OAuth2,
     /// The authorities to trust instead of the system's.
     pub ca: Option<PathBuf>,
 }

@@ -38,6 +38,7 @@ pub fn event(key: &str, number: u64) -> Event {
         event: "message".into(),
         interaction: Some(key.to_owned()),
         agent: None,
+        group: None,
         observedby: Some("1001".to_owned()),
         messageindex: Some(5),
         authorkind: Some("Customer".to_owned()),

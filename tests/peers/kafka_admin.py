@@ -1,5 +1,6 @@
 """Makes topics and gives rights, as the operator of a cluster does; waits until the brokers know of them."""
 import argparse
+import json
 import sys
 import time
 
@@ -13,11 +14,19 @@ def binding(kind, principal, operation, topic):
                 AclOperation[operation.upper()], AclPermissionType.ALLOW)
 
 
+def needed(acl):
+    resource = {"cluster": ResourceType.BROKER}.get(acl["resource"]) or ResourceType[acl["resource"].upper()]
+    operation = acl["operation"].upper()
+    return AclBinding(resource, acl["name"], ResourcePatternType[acl["pattern"].upper()], acl["principal"], "*",
+                      AclOperation[operation], AclPermissionType.ALLOW)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--brokers", required=True)
     parser.add_argument("--topic", action="append", default=[], help="to be made, with 6 partitions")
     parser.add_argument("--allow", action="append", default=[], nargs=3, metavar=("PRINCIPAL", "OPERATION", "TOPIC"))
+    parser.add_argument("--needs", help="what `cometbridge topics --json` has printed")
     args = parser.parse_args()
 
     admin = AdminClient({"bootstrap.servers": args.brokers, "log_level": 0})
@@ -25,6 +34,14 @@ def main():
         for made in admin.create_topics([NewTopic(name, 6, 1) for name in args.topic]).values():
             made.result(30)
     acls = [binding(AclBinding, *allowed) for allowed in args.allow]
+    if args.needs:
+        with open(args.needs, encoding="utf-8") as lines:
+            needs = [json.loads(line) for line in lines]
+        topics = {need["topic"]: NewTopic(need["topic"], need["partitions"] or 6, 1, config=need["settings"]) for need in needs}
+        for made in admin.create_topics(list(topics.values())).values():
+            made.result(30)
+        args.topic += topics
+        acls += [needed(acl) for need in needs for acl in need["acls"] if not acl["when"]]
     if acls:
         for made in admin.create_acls(acls).values():
             made.result(30)

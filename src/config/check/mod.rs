@@ -21,6 +21,7 @@ use super::tree::Path;
 use super::{AdminSettings, Effective, LogFormat, LogSettings, Settings};
 use crate::base::secret::SecretRef;
 use crate::journal;
+use route::Door;
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -51,7 +52,12 @@ impl Check<'_> {
         let state_key = state_key.and_then(|place| self.secret(&root.key("state_key"), place, false));
         let privacy_key = raw.privacy_key.as_ref();
         self.privacy_key = privacy_key.and_then(|place| self.secret(&root.key("privacy_key"), place, false));
-        let doors: Vec<_> = raw.site.iter().map(|(name, site)| (name.clone(), site.dedup_scope)).collect();
+        let door = |(name, site): (&String, &raw::Site)| Door {
+            name: name.clone(),
+            scope: site.dedup_scope,
+            groups: site.group.keys().cloned().collect(),
+        };
+        let doors: Vec<Door> = raw.site.iter().map(door).collect();
         let sites = self.sites(&root.key("site"), raw.site);
         let sinks = self.sinks(&root.key("sink"), raw.sink, &doors);
         let log = LogSettings { format: log_format(raw.log.format), level: log_level(raw.log.level) };

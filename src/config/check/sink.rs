@@ -2,7 +2,7 @@
 //!
 //! Deliberately absent: what a sink takes (see `route`), Kafka's and webhooks' own parts (see `kafka`, `webhook`), and whether a destination answers (`check --live`).
 
-use super::route::Doors;
+use super::route::Door;
 use super::{Check, HOUR, MILLI, YEAR};
 use crate::base::retry::Backoff;
 use crate::config::raw;
@@ -26,8 +26,59 @@ struct Common<'a> {
     park: &'a raw::Park,
 }
 
+impl<'a> From<&'a raw::Kafka> for Common<'a> {
+    fn from(raw: &'a raw::Kafka) -> Common<'a> {
+        Common {
+            privacy: raw.privacy,
+            rules: &raw.privacy_rules,
+            userdata: &raw.userdata,
+            matching: &raw.matching,
+            except: &raw.except,
+            raw: raw.raw,
+            start: &raw.start,
+            max_lag: &raw.max_lag,
+            retry: &raw.retry,
+            park: &raw.park,
+        }
+    }
+}
+
+impl<'a> From<&'a raw::Webhook> for Common<'a> {
+    fn from(raw: &'a raw::Webhook) -> Common<'a> {
+        Common {
+            privacy: raw.privacy,
+            rules: &raw.privacy_rules,
+            userdata: &raw.userdata,
+            matching: &raw.matching,
+            except: &raw.except,
+            raw: raw.raw,
+            start: &raw.start,
+            max_lag: &raw.max_lag,
+            retry: &raw.retry,
+            park: &raw.park,
+        }
+    }
+}
+
+impl<'a> From<&'a raw::Stdout> for Common<'a> {
+    fn from(raw: &'a raw::Stdout) -> Common<'a> {
+        Common {
+            privacy: raw.privacy,
+            rules: &raw.privacy_rules,
+            userdata: &raw.userdata,
+            matching: &raw.matching,
+            except: &raw.except,
+            raw: raw.raw,
+            start: &raw.start,
+            max_lag: &raw.max_lag,
+            retry: &raw.retry,
+            park: &raw.park,
+        }
+    }
+}
+
 impl Check<'_> {
-    pub(super) fn sinks(&mut self, at: &Path, raw: raw::Sinks, doors: &Doors) -> Vec<SinkConfig> {
+    pub(super) fn sinks(&mut self, at: &Path, raw: raw::Sinks, doors: &[Door]) -> Vec<SinkConfig> {
         if raw.kafka.is_empty() && raw.webhook.is_empty() && raw.stdout.is_empty() {
             self.missing(
                 at,
@@ -38,90 +89,18 @@ impl Check<'_> {
         let mut names = BTreeMap::new();
         for (name, raw) in raw.kafka {
             let at = self.unique(&mut names, at, "kafka", &name);
-            let raw::Kafka {
-                privacy,
-                privacy_rules: ref rules,
-                ref userdata,
-                ref matching,
-                ref except,
-                raw: with_raw,
-                ref start,
-                ref max_lag,
-                ref retry,
-                ref park,
-                ..
-            } = raw;
-            let common = Common {
-                privacy,
-                rules,
-                userdata,
-                matching,
-                except,
-                raw: with_raw,
-                start,
-                max_lag,
-                retry,
-                park,
-            };
+            let common = Common::from(&raw);
             let target = self.kafka(&at, &raw).map(Target::Kafka);
             sinks.extend(self.sink(&at, name, target, &common, doors));
         }
         for (name, raw) in raw.stdout {
             let at = self.unique(&mut names, at, "stdout", &name);
-            let raw::Stdout {
-                privacy,
-                privacy_rules: ref rules,
-                ref userdata,
-                ref matching,
-                ref except,
-                raw: with_raw,
-                ref start,
-                ref max_lag,
-                ref retry,
-                ref park,
-                mode,
-            } = raw;
-            let common = Common {
-                privacy,
-                rules,
-                userdata,
-                matching,
-                except,
-                raw: with_raw,
-                start,
-                max_lag,
-                retry,
-                park,
-            };
-            sinks.extend(self.sink(&at, name, Some(Target::Stdout(stdout(mode))), &common, doors));
+            let common = Common::from(&raw);
+            sinks.extend(self.sink(&at, name, Some(Target::Stdout(stdout(raw.mode))), &common, doors));
         }
         for (name, raw) in raw.webhook {
             let at = self.unique(&mut names, at, "webhook", &name);
-            let raw::Webhook {
-                privacy,
-                privacy_rules: ref rules,
-                ref userdata,
-                ref matching,
-                ref except,
-                raw: with_raw,
-                ref start,
-                ref max_lag,
-                ref retry,
-                ref park,
-                ..
-            } = raw;
-            let common = Common {
-                privacy,
-                rules,
-                userdata,
-                matching,
-                except,
-                raw: with_raw,
-                start,
-                max_lag,
-                retry,
-                park,
-            };
+            let common = Common::from(&raw);
             let target = self.webhook(&at, &raw).map(Target::Webhook);
             sinks.extend(self.sink(&at, name, target, &common, doors));
         }
@@ -152,7 +131,7 @@ impl Check<'_> {
         name: String,
         target: Option<Target>,
         common: &Common<'_>,
-        doors: &Doors,
+        doors: &[Door],
     ) -> Option<SinkConfig> {
         let (matching, except) = self.route(at, common.matching, common.except, doors);
         let max_lag = self.max_lag(&at.key("max_lag"), common.max_lag);

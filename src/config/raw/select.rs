@@ -16,4 +16,5 @@ pub(in crate::config) struct Match {
     pub authorkind: Vec<String>,
     pub state: Vec<String>,
     pub agent: Vec<String>,
+    pub group: Vec<String>,
 }

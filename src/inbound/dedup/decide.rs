@@ -88,6 +88,7 @@ enum Verdict {
 struct Step {
     site: std::sync::Arc<str>,
     agent: String,
+    group: Option<String>,
     session: String,
     epoch: u64,
     /// Of a reading: when it left, in the order of decisions.
@@ -117,6 +118,7 @@ impl<M: Memory> Dedup<M> {
             session: session_name(&batch.site, &batch.agent),
             site: batch.site,
             agent: batch.agent,
+            group: batch.group,
             epoch: batch.epoch,
             taken: batch.taken.unwrap_or(now).0,
             now: now.0,
@@ -131,7 +133,7 @@ impl<M: Memory> Dedup<M> {
                     if revision > 1 {
                         self.metrics.revisions_total.with_label_values(&[&*step.site]).inc();
                     }
-                    self.keep(candidate, revision, &step.site, &mut append);
+                    self.keep(&step, candidate, revision, &mut append);
                 }
             }
         }
@@ -291,15 +293,17 @@ impl<M: Memory> Dedup<M> {
     }
 
     /// Gives the event its identity and its place in the batch.
-    fn keep(&self, candidate: Candidate, revision: u32, site: &str, append: &mut Append) {
+    fn keep(&self, step: &Step, candidate: Candidate, revision: u32, append: &mut Append) {
         let Candidate { mut event, identity, .. } = candidate;
         event.id = event_id(&identity, revision);
         event.baseid = base_id(&identity, revision);
         event.revision = event.baseid.is_some().then_some(revision);
         event.recordedtime = rfc3339(self.clock.now());
+        // Fixed here: whoever reads the event later, and however often, takes it for the same group's.
+        event.group = event.agent.as_ref().and(step.group.clone());
         self.metrics
             .events_total
-            .with_label_values(&[site, event.medium.as_ref(), event.event.as_ref()])
+            .with_label_values(&[&*step.site, event.medium.as_ref(), event.event.as_ref()])
             .inc();
         append.events.push(event);
     }

@@ -34,6 +34,8 @@ pub struct Batch {
     pub site: Arc<str>,
     /// The agent's opaque key.
     pub agent: String,
+    /// The agent's group in the roster: what is the agent's own is stamped with it.
+    pub group: Option<String>,
     /// Number of the HTTP session: references are forgotten when it changes.
     pub epoch: u64,
     pub candidates: Vec<Candidate>,
@@ -45,10 +47,10 @@ pub struct Batch {
 
 impl Batch {
     /// A step with nothing in it yet.
-    pub fn of(site: &Arc<str>, agent: &str, epoch: u64) -> Batch {
-        let site = Arc::clone(site);
+    pub fn of(site: &Arc<str>, agent: &str, group: Option<&str>, epoch: u64) -> Batch {
+        let (site, agent, group) = (Arc::clone(site), agent.to_owned(), group.map(str::to_owned));
         let (candidates, gaps) = (Vec::new(), Vec::new());
-        Batch { site, agent: agent.to_owned(), epoch, candidates, gaps, checkpoint: None, taken: None }
+        Batch { site, agent, group, epoch, candidates, gaps, checkpoint: None, taken: None }
     }
 }
 

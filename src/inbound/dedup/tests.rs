@@ -74,7 +74,7 @@ impl Bench {
     }
 
     fn put(&mut self, agent: &str, candidates: Vec<Candidate>) -> Vec<Event> {
-        let batch = Batch { candidates, ..Batch::of(&"main".into(), agent, 1) };
+        let batch = Batch { candidates, ..Batch::of(&"main".into(), agent, None, 1) };
         let (append, _) = self.dedup.decide(Taken(0), batch).unwrap();
         self.marks.commit(&append);
         append.events
@@ -115,6 +115,20 @@ fn state(content: &str) -> Candidate {
 
 fn reference(content: &str) -> Candidate {
     with_key(Key::Reference { key: Digest::of(b"17") }, content)
+}
+
+#[test]
+fn what_belongs_to_an_agent_is_stamped_with_its_group_and_nothing_else_is() {
+    let mut bench = Bench::new();
+    let own = Candidate { event: Event { agent: Some("1001".to_owned()), ..event() }, ..item(1, "a") };
+    let mut put = |group, candidates| {
+        let batch = Batch { candidates, ..Batch::of(&"main".into(), "1001", group, 1) };
+        let (append, _) = bench.dedup.decide(Taken(0), batch).unwrap();
+        append.events.into_iter().map(|event| event.group).collect::<Vec<_>>()
+    };
+    assert_eq!(put(Some("vip"), vec![own, item(2, "b")]), [Some("vip".to_owned()), None]);
+    let own = Candidate { event: Event { agent: Some("1001".to_owned()), ..event() }, ..item(3, "c") };
+    assert_eq!(put(None, vec![own]), [None]);
 }
 
 #[test]

@@ -53,7 +53,8 @@ impl Maker {
         let forgotten = Checkpoint { session: name, body: String::new() };
         let checkpoint = (how == Parting::ForGood).then_some(forgotten);
         if !candidates.is_empty() || checkpoint.is_some() {
-            let batch = Batch { candidates, gaps, checkpoint, ..Batch::of(&door.name, agent, 0) };
+            let empty = Batch::of(&door.name, agent, past.group.as_deref(), 0);
+            let batch = Batch { candidates, gaps, checkpoint, ..empty };
             self.intake.store(batch).await?;
         }
         reconcile::count(&self.metrics, site, Recovered::No, interactions);

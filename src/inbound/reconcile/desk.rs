@@ -31,6 +31,7 @@ pub(super) struct Desk<'a> {
     pub(super) site: &'a Site,
     pub(super) site_name: &'a Arc<str>,
     pub(super) agent: &'a str,
+    pub(super) group: Option<&'a str>,
     pub(super) username: &'a str,
     pub(super) transport: &'a Transport,
     pub(super) intake: &'a Intake,
@@ -228,7 +229,8 @@ impl Desk<'_> {
         candidates: Vec<Candidate>,
         taken: Option<Taken>,
     ) -> Result<Stored, Trouble> {
-        let batch = Batch { candidates, taken, ..Batch::of(self.site_name, self.agent, self.epoch) };
+        let empty = Batch::of(self.site_name, self.agent, self.group, self.epoch);
+        let batch = Batch { candidates, taken, ..empty };
         let stored = self.intake.store(batch).await;
         stored.map_err(|error| Trouble::Failed { text: error.to_string(), again: false })
     }

@@ -33,6 +33,7 @@ pub struct Reader {
     pub site_name: Arc<str>,
     /// The roster's key.
     pub agent: String,
+    pub group: Option<String>,
     /// Whom the server must answer for; stands in no message.
     pub username: String,
     pub transport: Arc<Transport>,
@@ -98,6 +99,7 @@ impl Reader {
             site: &self.site,
             site_name: &self.site_name,
             agent: &self.agent,
+            group: self.group.as_deref(),
             username: &self.username,
             transport: &self.transport,
             intake: &self.intake,

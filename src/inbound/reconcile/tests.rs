@@ -152,6 +152,7 @@ impl Bench {
             site: &self.site,
             site_name: &self.site_name,
             agent: "1001",
+            group: None,
             username: "ann",
             transport: &self.transport,
             intake: &self.intake,
@@ -178,7 +179,7 @@ impl Bench {
         let cx = Context { site: &self.site.config, agent: "1001", received: self.clock.now() };
         let raw = RawValue::from_string(data.to_string()).unwrap();
         let candidates = normalise(&cx, "/v2/me/chats", &raw);
-        let batch = Batch { candidates, ..Batch::of(&self.site_name, "1001", 1) };
+        let batch = Batch { candidates, ..Batch::of(&self.site_name, "1001", None, 1) };
         self.intake.store(batch).await.unwrap();
     }
 

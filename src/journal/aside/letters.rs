@@ -116,15 +116,16 @@ pub(in crate::journal) fn redriven(
 const FIELDS: &str =
     "number, sink, seq, id, kind, subject, reason, detail, attempts, first_failure, last_failure";
 
-/// The condition of a filter, over the parameters of [`Wanted`].
+/// The condition of a filter, over the parameters of [`wanted`]. There is no index for it: to look into 100,000 letters of
+/// 8 kB takes less than a second, and what reads bodies comes last.
 const FITS: &str = "(?1 IS NULL OR sink = ?1)
+     AND (?4 IS NULL OR kind = ?4) AND (?5 IS NULL OR reason = ?5) AND (?6 IS NULL OR id = ?6)
+     AND (?7 IS NULL OR last_failure >= ?7) AND (?8 IS NULL OR last_failure < ?8)
      AND (?2 IS NULL OR (json_valid(CAST(body AS TEXT)) AND (
                          json_extract(CAST(body AS TEXT), '$.agent') = ?2
                          OR json_extract(CAST(body AS TEXT), '$.observedby') = ?2)))
      AND (?3 IS NULL OR (json_valid(CAST(body AS TEXT))
-                         AND json_extract(CAST(body AS TEXT), '$.interaction') = ?3))
-     AND (?4 IS NULL OR kind = ?4) AND (?5 IS NULL OR reason = ?5) AND (?6 IS NULL OR id = ?6)
-     AND (?7 IS NULL OR last_failure >= ?7) AND (?8 IS NULL OR last_failure < ?8)";
+                         AND json_extract(CAST(body AS TEXT), '$.interaction') = ?3))";
 
 fn wanted(filter: &LetterFilter) -> [&dyn ToSql; 8] {
     let LetterFilter { sink, agent, interaction, kind, reason, id, since, until } = filter;
@@ -145,10 +146,14 @@ pub(in crate::journal) fn list(
     Ok(found.collect::<Result<_, _>>()?)
 }
 
-pub(in crate::journal) fn numbers(conn: &Connection, filter: &LetterFilter) -> Result<Vec<u64>, Error> {
-    let mut select =
-        conn.prepare_cached(&format!("SELECT number FROM dead_letter WHERE {FITS} ORDER BY seq"))?;
-    let found = select.query_map(&wanted(filter)[..], |row| Ok(uint(row.get(0)?)))?;
+pub(in crate::journal) fn numbers(
+    conn: &Connection,
+    filter: &LetterFilter,
+) -> Result<Vec<(u64, u64)>, Error> {
+    // The length stands in the row's head: no body is read for it.
+    let mut select = conn
+        .prepare_cached(&format!("SELECT number, length(body) FROM dead_letter WHERE {FITS} ORDER BY seq"))?;
+    let found = select.query_map(&wanted(filter)[..], |row| Ok((uint(row.get(0)?), uint(row.get(1)?))))?;
     Ok(found.collect::<Result<_, _>>()?)
 }
 

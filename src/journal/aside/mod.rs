@@ -150,8 +150,10 @@ pub struct LetterCount {
 /// that came since.
 const LATE: char = '\u{0}';
 
-/// What is done to many dead letters: one transaction takes at most so many, so that commits of events go between.
-const CHUNK: usize = 256;
+/// What is done to many dead letters: one transaction takes at most so many, and beyond the first so many bytes of
+/// bodies, so that commits of events go between and the log stays small beside the reserve.
+const PORTION: usize = 256;
+const PORTION_BYTES: u64 = 1 << 20;
 
 impl Journal {
     /// Queues what a lane has settled. With more than a position in it the answer means that it is on disk;
@@ -244,13 +246,9 @@ impl Journal {
 
     /// Removes dead letters; says how many there were.
     pub async fn purge_dead_letters(&self, filter: &LetterFilter) -> Result<u64, Arc<Error>> {
-        let numbers = self.numbers(filter).await?;
-        let mut gone = 0u64;
-        for chunk in numbers.chunks(CHUNK) {
-            let writes = chunk.iter().map(|&number| Write::Forget { number }).collect();
-            gone = gone.saturating_add(self.touch(writes).await?);
-        }
-        Ok(gone)
+        let meant = self.numbers(filter).await?;
+        let forget = |(number, bytes)| (Write::Forget { number, bytes }, bytes);
+        self.touch_all(meant.into_iter().map(forget)).await
     }
 
     /// Asks for dead letters to be delivered again, at most so many a second (none: as fast as the lane takes
@@ -260,20 +258,13 @@ impl Journal {
         filter: &LetterFilter,
         per_second: Option<u32>,
     ) -> Result<u64, Arc<Error>> {
-        let numbers = self.numbers(filter).await?;
+        let meant = self.numbers(filter).await?;
         let now = self.0.clock.now();
-        let mut asked = 0u64;
-        let mut nth = 0i64;
-        for chunk in numbers.chunks(CHUNK) {
-            let mut writes = Vec::with_capacity(chunk.len());
-            for &number in chunk {
-                let after = per_second.map_or(0, |rate| nth.saturating_mul(1_000) / i64::from(rate.max(1)));
-                writes.push(Write::Redrive { number, at: now.saturating_add(after) });
-                nth = nth.saturating_add(1);
-            }
-            asked = asked.saturating_add(self.touch(writes).await?);
-        }
-        Ok(asked)
+        let ask = |(nth, (number, bytes)): (i64, (u64, u64))| {
+            let after = per_second.map_or(0, |rate| nth.saturating_mul(1_000) / i64::from(rate.max(1)));
+            (Write::Redrive { number, bytes, at: now.saturating_add(after) }, bytes)
+        };
+        self.touch_all((0..).zip(meant).map(ask)).await
     }
 
     /// Makes parked events of dead letters whose redrive is due, in the order of their sequences; they are on disk
@@ -284,14 +275,34 @@ impl Journal {
         if due.is_empty() {
             return Ok(Vec::new());
         }
-        let writes = due.iter().map(|(number, one)| Write::TakeUp { number: *number, key: one.key.clone() });
+        let writes = due.iter().map(|(number, one)| {
+            let ParkedKey { key, bytes, .. } = one.clone();
+            Write::TakeUp { number: *number, bytes, key }
+        });
         self.touch(writes.collect()).await?;
         Ok(due.into_iter().map(|(_, one)| one).collect())
     }
 
-    async fn numbers(&self, filter: &LetterFilter) -> Result<Vec<u64>, Arc<Error>> {
+    async fn numbers(&self, filter: &LetterFilter) -> Result<Vec<(u64, u64)>, Arc<Error>> {
         let filter = filter.clone();
         self.ask(move |reader| reader.letter_numbers(&filter)).await.map_err(Arc::new)
+    }
+
+    /// In their order, a transaction a portion; each comes with its bytes.
+    async fn touch_all(&self, writes: impl Iterator<Item = (Write, u64)>) -> Result<u64, Arc<Error>> {
+        let (mut portion, mut size, mut touched) = (Vec::new(), 0u64, 0u64);
+        for (write, bytes) in writes {
+            size = size.saturating_add(bytes);
+            if portion.len() >= PORTION || (size > PORTION_BYTES && !portion.is_empty()) {
+                touched = touched.saturating_add(self.touch(std::mem::take(&mut portion)).await?);
+                size = bytes;
+            }
+            portion.push(write);
+        }
+        match portion.is_empty() {
+            true => Ok(touched),
+            false => Ok(touched.saturating_add(self.touch(portion).await?)),
+        }
     }
 
     async fn touch(&self, writes: Vec<Write>) -> Result<u64, Arc<Error>> {

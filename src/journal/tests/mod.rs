@@ -80,6 +80,7 @@ pub(super) fn event(id: &str, text: &str) -> Event {
         event: "message".into(),
         interaction: Some("1".to_owned()),
         agent: None,
+        group: None,
         observedby: None,
         messageindex: Some(1),
         authorkind: None,

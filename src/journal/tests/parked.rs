@@ -100,6 +100,32 @@ async fn a_dead_letter_that_is_asked_for_comes_back_late_at_the_pace_that_was_as
 }
 
 #[tokio::test]
+async fn what_is_done_to_many_letters_goes_in_transactions_that_stay_small() {
+    let temp = tempfile::tempdir().unwrap();
+    let bench = open(config(&temp)).unwrap();
+    let letter = |sequence: u64, bytes: usize| NewDeadLetter {
+        sequence,
+        event: Arc::new(event(&format!("id-{sequence}"), &"x".repeat(bytes))),
+        failure: failure("http-4xx"),
+        attempts: 1,
+        first_failure: START,
+        last_failure: START,
+    };
+    let large = |sequence| letter(sequence, 400_000);
+    let dead: Vec<_> = (1..=5).map(large).chain((6..=600).map(|sequence| letter(sequence, 10))).collect();
+    settled(bench.journal.settle(Settle { dead, ..settle("crm", 600) })).await.unwrap();
+    let commits = || bench.metrics.journal_commits_total.get();
+    let before = commits();
+    assert_eq!(bench.journal.redrive_dead_letters(&of("crm"), None).await.unwrap(), 600);
+    // Two large ones at most, and 256 small ones.
+    assert_eq!(commits() - before, 5);
+    let before = commits();
+    assert_eq!(bench.journal.purge_dead_letters(&of("crm")).await.unwrap(), 600);
+    assert_eq!(commits() - before, 5);
+    bench.journal.close().await;
+}
+
+#[tokio::test]
 async fn letters_are_found_by_everything_a_filter_names() {
     let temp = tempfile::tempdir().unwrap();
     let bench = open(config(&temp)).unwrap();

@@ -32,12 +32,14 @@ impl<S: Source> Lane<S> {
     /// Begins to read where there is room and something to read. The lane goes on meanwhile.
     pub(super) fn read_ahead(&mut self) {
         let head = self.head.borrow_and_update().last;
-        let idle = self.reading.is_none() && !self.stuck && head > self.window.through();
-        if !idle || self.unstored() >= MAX_UNSTORED {
-            return;
-        }
-        // What did not fit does not fit yet.
-        if self.crowded.is_some_and(|figures| figures == self.aside.figures()) && self.source.writable() {
+        let waits = match self.crowded {
+            // What did not fit may fit now.
+            Some(figures) if figures != self.aside.figures() => false,
+            Some(_) if self.source.writable() => true,
+            _ => self.stuck,
+        };
+        let idle = self.reading.is_none() && head > self.window.through();
+        if waits || !idle || self.unstored() >= MAX_UNSTORED {
             return;
         }
         let Some((events, bytes)) = self.window.room() else { return };
@@ -74,7 +76,7 @@ impl<S: Source> Lane<S> {
             self.window.passed(read.through);
         }
         self.report.filtered(filtered);
-        // A read that got nowhere waits for the next commit rather than spin.
+        // A read that got nowhere waits for the next commit, or the tick, rather than spin.
         self.stuck = self.window.through() <= before;
     }
 

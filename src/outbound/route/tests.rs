@@ -85,6 +85,21 @@ fn authors_agents_and_states_are_named_by_events_that_have_them() {
 }
 
 #[test]
+fn a_group_is_the_one_in_the_event_and_what_has_none_is_of_no_group() {
+    let of = |group: Option<&str>| {
+        let mut event = told("agent", "state_change", "{}");
+        event.group = group.map(str::to_owned);
+        event
+    };
+    let north = Match { group: own(&["north"]), ..Match::default() };
+    assert!(wants(&matching(north.clone()), &of(Some("north"))));
+    assert!(
+        !wants(&matching(north.clone()), &of(Some("south"))) && !wants(&matching(north.clone()), &of(None))
+    );
+    assert!(!wants(&except(north.clone()), &of(Some("north"))) && wants(&except(north), &of(None)));
+}
+
+#[test]
 fn except_wins_where_all_its_lists_name_the_event() {
     let list = Match { medium: own(&["chat"]), event: own(&["message"]), ..Match::default() };
     assert!(!wants(&sink(list.clone(), list.clone()), &message("k", 1)));

@@ -239,12 +239,12 @@ c.toml:1:1: site: there is no site: add a table [site.NAME] with base_url, and [
         r#"privacy = "full"
 "#,
         r#"privacy = "full"
-match = { group = ["north"] }
+match = { queue = ["north"] }
 "#,
         r#"
-c.toml:9:11: sink.stdout.console.match.group: unknown key
-    9 | match = { group = ["…"] }
+c.toml:9:11: sink.stdout.console.match.queue: unknown key
+    9 | match = { queue = ["…"] }
       |           ^^^^^
-      allowed: agent, authorkind, class, event, medium, site, state, visibility"#,
+      allowed: agent, authorkind, class, event, group, medium, site, state, visibility"#,
     ),
 ];

@@ -61,6 +61,16 @@ impl Kafka {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// Makes the topics and gives the rights that `cometbridge topics --json` has printed, and no other.
+    pub async fn provide(&self, needs: &str) {
+        let file = self.dir.path().join("needs.jsonl");
+        std::fs::write(&file, needs).unwrap();
+        let mut command = tokio::process::Command::new(python());
+        command.arg(root().join("tests/peers/kafka_admin.py")).args(["--brokers", &self.brokers()]);
+        let output = command.arg("--needs").arg(&file).output().await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// Which partitions of a topic the Java client gives these keys; it writes a record for each.
     pub async fn partitions_by_java(&self, topic: &str, keys: &[Vec<u8>]) -> Vec<i64> {
         use tokio::io::AsyncWriteExt;
@@ -128,6 +138,15 @@ impl Kafka {
 
     fn data(&self) -> PathBuf {
         self.dir.path().join("data")
+    }
+
+    /// Copies its data as it is while it is down; with `back` the copy takes the place of what came since.
+    pub fn snapshot(&self, back: bool) {
+        let (data, copy) = (self.data(), self.dir.path().join("copy"));
+        let (from, to) = if back { (copy, data) } else { (data, copy) };
+        let _ = std::fs::remove_dir_all(&to);
+        let status = Command::new("cp").arg("-a").args([&from, &to]).status().unwrap();
+        assert!(self.child.is_none() && status.success());
     }
 
     /// Ends it as an operator would: SIGTERM, then waits.

@@ -59,7 +59,8 @@ impl Counted {
 
     fn step(&mut self, agent: &str, taken: Option<u64>, candidates: Vec<Candidate>) -> (Append, Outcome) {
         self.1 += 1;
-        let batch = Batch { candidates, taken: taken.map(Taken), ..Batch::of(&"main".into(), agent, 1) };
+        let batch =
+            Batch { candidates, taken: taken.map(Taken), ..Batch::of(&"main".into(), agent, None, 1) };
         let (append, outcome) = self.0.dedup.decide(Taken(self.1), batch).unwrap();
         self.0.marks.commit(&append);
         (append, outcome)
@@ -220,7 +221,7 @@ fn of_a_session_that_was_forgotten_nothing_is_known_any_more() {
     bench.step("b", None, vec![notified("Chatting", "")]);
     let checkpoint = Some(journal::Checkpoint { session: "main/a".into(), body: String::new() });
     bench.1 += 1;
-    let batch = Batch { checkpoint, ..Batch::of(&"main".into(), "a", 1) };
+    let batch = Batch { checkpoint, ..Batch::of(&"main".into(), "a", None, 1) };
     bench.0.dedup.decide(Taken(bench.1), batch).unwrap();
     bench.0.marks.0.borrow_mut().known.retain(|(session, ..), _| session != "main/a");
     let back = bench.show(vec![listed("Chatting")]);
@@ -236,7 +237,7 @@ fn a_hole_is_noted_in_one_step_with_the_batch_that_passed_it_over() {
         let candidates = indices.iter().map(|index| said(*index, "x", "")).collect();
         let checkpoint = Some(point(r#"{"at":7}"#));
         bench.1 += 1;
-        let batch = Batch { candidates, checkpoint, ..Batch::of(&"main".into(), "a", 1) };
+        let batch = Batch { candidates, checkpoint, ..Batch::of(&"main".into(), "a", None, 1) };
         bench.0.dedup.decide(Taken(bench.1), batch).unwrap().0.checkpoint.unwrap()
     };
     assert_eq!(tell([1, 2]), point(r#"{"at":7}"#), "as it came");

@@ -85,7 +85,7 @@ async fn what_nobody_will_read_any_more_is_closed_as_not_recovered_for_all_that_
     let known = [row("c1", Some(3)), since, before, device];
     for _ in 0..2 {
         let candidates = abandoned(&bench.site.config, "1001", 1_000_000, &gap(), &known);
-        let batch = Batch { candidates, ..Batch::of(&bench.site_name, "1001", 0) };
+        let batch = Batch { candidates, ..Batch::of(&bench.site_name, "1001", None, 0) };
         bench.intake.store(batch).await.unwrap();
     }
     // A reading that was under way when the agent left says nothing else.

@@ -16,7 +16,7 @@ async fn every_event_of_a_reading_keeps_its_schema() {
         opened(&bench.site.config, "1001", 1_000_000, &Gap { to: None, ..gap() }, &known, &bench.journal);
     let closing = closed(&bench.site.config, "1001", 1_000_000, &gap_now, &bench.journal);
     let candidates = out.into_iter().chain(closing).collect();
-    bench.intake.store(Batch { candidates, ..Batch::of(&bench.site_name, "1001", 1) }).await.unwrap();
+    bench.intake.store(Batch { candidates, ..Batch::of(&bench.site_name, "1001", None, 1) }).await.unwrap();
     bench.read(Occasion::NewSession { gap: Some(gap_now), before: known }).await;
     bench.list(json!([]));
     assert!(matches!(bench.read(routine::ROUTINE).await, Finding::Silent { .. }));

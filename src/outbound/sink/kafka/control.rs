@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 /// All sinks use the first one: a topic that is given more partitions later holds each key in one place all the same.
 pub const PARTITION: i32 = 0;
 /// What the reader calls itself.
-pub const GROUP: &str = "cometbridge-positions";
+const GROUP: &str = "cometbridge-positions";
 /// So many records are looked at before all of them are.
 const NEAR: i64 = 5_000;
 /// For one question to the brokers.
@@ -95,7 +95,7 @@ fn reader(
     let mut client = client.clone();
     for (name, value) in [
         ("isolation.level", isolation),
-        // A reader must name one; nothing is committed under it.
+        // A reader must name one; nothing is asked of it or committed under it, so that it needs no right.
         ("group.id", GROUP),
         ("enable.auto.commit", "false"),
         ("enable.partition.eof", "true"),

@@ -2,7 +2,6 @@
 //!
 //! Deliberately absent: asking a broker (`live`).
 
-use super::control::GROUP;
 use super::exact::ID_PREFIX;
 use super::topic::Topic;
 use crate::outbound::settings::{KafkaConfig, SinkConfig, Target};
@@ -13,10 +12,15 @@ use std::fmt::Write;
 const CLEANUP: &str = "delete";
 /// Rights on each topic: Describe is what Kafka gives with Write, said for authorizers that do not.
 const ON_TOPIC: [&str; 2] = ["Describe", "Write"];
-/// The right on the cluster that an idempotent producer needs where brokers are older than 2.8.
+/// The right on the cluster that an idempotent producer needs where brokers are older than 2.8; transactions have a
+/// right of their own instead.
 const ON_CLUSTER: &str = "IdempotentWrite";
-/// Of positions only the last one counts.
-const CONTROL_CLEANUP: &str = "compact";
+const OLD: &str = "brokers older than 2.8";
+/// Of positions only the last one of each sink counts, and that one for ever: with "compact,delete" a sink that rests for
+/// longer than retention.ms would lose its place. The newest segment is never compacted, and marks of transactions stay
+/// for delete.retention.ms after it: both bound what a start may have to read.
+const CONTROL: [(&str, &str); 3] =
+    [("cleanup.policy", "compact"), ("segment.bytes", "16777216"), ("delete.retention.ms", "3600000")];
 const ON_CONTROL: [&str; 3] = ["Describe", "Read", "Write"];
 const ON_TRANSACTION: [&str; 2] = ["Describe", "Write"];
 /// librdkafka's, where the configuration says nothing.
@@ -66,36 +70,59 @@ fn principal(kafka: &KafkaConfig) -> String {
     }
 }
 
+/// One right; the words are those of Kafka's own tools.
+struct Acl {
+    operation: &'static str,
+    resource: &'static str,
+    name: String,
+    prefixed: bool,
+    /// Where it is not needed everywhere.
+    when: Option<&'static str>,
+}
+
+impl Acl {
+    fn on(resource: &'static str, name: &str, operation: &'static str) -> Acl {
+        Acl { operation, resource, name: name.to_owned(), prefixed: false, when: None }
+    }
+}
+
 impl Need {
     /// One JSON object for each topic.
     pub fn lines(&self) -> Vec<Value> {
-        let acl = |operation: &str, resource: String, when: Option<&str>| json!({ "operation": operation, "resource": resource, "principal": self.principal, "when": when });
-        let line = |topic: &String| {
-            let on_topic = ON_TOPIC.iter().map(|operation| acl(operation, format!("topic {topic}"), None));
-            let on_cluster = acl(ON_CLUSTER, "cluster".to_owned(), Some("brokers older than 2.8"));
-            json!({
-                "sink": self.sink,
-                "topic": topic,
-                "key": self.key,
-                "settings": { "cleanup.policy": CLEANUP, "max.message.bytes": self.max_bytes },
-                "acls": on_topic.chain([on_cluster]).collect::<Vec<_>>(),
-            })
-        };
-        let control = self.control.iter().map(|topic| {
-            let on_topic = ON_CONTROL.iter().map(|operation| acl(operation, format!("topic {topic}"), None));
-            let on_group = acl("Read", format!("group {GROUP}"), None);
-            let on_transaction = ON_TRANSACTION
-                .iter()
-                .map(|operation| acl(operation, format!("transactional id {ID_PREFIX}*"), None));
-            json!({
-                "sink": self.sink,
-                "topic": topic,
-                "key": "the sink's name",
-                "settings": { "cleanup.policy": CONTROL_CLEANUP },
-                "acls": on_topic.chain([on_group]).chain(on_transaction).collect::<Vec<_>>(),
-            })
+        let events = self.topics.iter().map(|topic| {
+            let settings = json!({ "cleanup.policy": CLEANUP, "max.message.bytes": self.max_bytes });
+            self.line(topic, &self.key, None, settings, self.on_topic(topic))
         });
-        self.topics.iter().map(line).chain(control).collect()
+        let control = self.control.iter().map(|topic| {
+            let settings = CONTROL.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+            self.line(topic, "the sink's name", Some(1), Value::Object(settings), on_control(topic))
+        });
+        events.chain(control).collect()
+    }
+
+    fn line(
+        &self,
+        topic: &str,
+        key: &str,
+        partitions: Option<u32>,
+        settings: Value,
+        acls: Vec<Acl>,
+    ) -> Value {
+        let acl = |acl: Acl| {
+            let Acl { operation, resource, name, prefixed, when } = acl;
+            let pattern = if prefixed { "prefixed" } else { "literal" };
+            let principal = &self.principal;
+            json!({ "operation": operation, "resource": resource, "name": name, "pattern": pattern, "principal": principal, "when": when })
+        };
+        let acls: Vec<Value> = acls.into_iter().map(acl).collect();
+        json!({ "sink": self.sink, "topic": topic, "key": key, "partitions": partitions, "settings": settings, "acls": acls })
+    }
+
+    /// The right on the cluster stands with each topic, as each is a line of its own.
+    fn on_topic(&self, topic: &str) -> Vec<Acl> {
+        let cluster = Acl { when: Some(OLD), ..Acl::on("cluster", "kafka-cluster", ON_CLUSTER) };
+        let cluster = self.control.is_none().then_some(cluster);
+        ON_TOPIC.map(|operation| Acl::on("topic", topic, operation)).into_iter().chain(cluster).collect()
     }
 
     pub fn text(&self) -> String {
@@ -118,20 +145,34 @@ impl Need {
         for topic in &self.topics {
             let _ = writeln!(out, "    {} on topic {topic}", ON_TOPIC.join(", "));
         }
-        let _ = writeln!(out, "    {ON_CLUSTER} on the cluster, only where brokers are older than 2.8");
-        if let Some(control) = &self.control {
-            let _ = writeln!(out, "  positions (delivery = \"exactly-once\"): {control}");
-            let _ = writeln!(
-                out,
-                "    cleanup.policy={CONTROL_CLEANUP}; one partition is used; several sinks can share it"
-            );
-            let _ = writeln!(out, "    {} on topic {control}, Read on group {GROUP},", ON_CONTROL.join(", "));
-            let _ = writeln!(
-                out,
-                "    {} on transactional ids that begin with {ID_PREFIX}",
-                ON_TRANSACTION.join(", ")
-            );
+        match &self.control {
+            None => {
+                let _ = writeln!(out, "    {ON_CLUSTER} on the cluster, only where there are {OLD}");
+            }
+            Some(control) => of_control(&mut out, control),
         }
         out
+    }
+}
+
+fn on_control(topic: &str) -> Vec<Acl> {
+    let on_topic = ON_CONTROL.map(|operation| Acl::on("topic", topic, operation));
+    let on_transaction = ON_TRANSACTION
+        .map(|operation| Acl { prefixed: true, ..Acl::on("transactional_id", ID_PREFIX, operation) });
+    on_topic.into_iter().chain(on_transaction).collect()
+}
+
+fn of_control(out: &mut String, control: &str) {
+    let settings = CONTROL.map(|(name, value)| format!("{name}={value}"));
+    for line in [
+        format!("    {} on topic {control},", ON_CONTROL.join(", ")),
+        format!("    {} on transactional ids that begin with {ID_PREFIX}", ON_TRANSACTION.join(", ")),
+        format!("  positions (delivery = \"exactly-once\"): {control}; several sinks can share it"),
+        format!("    1 partition, {},", settings.join(", ")),
+        "    min.insync.replicas=2 with three replicas. Compacted alone: with \"compact,delete\" a sink that rests".to_owned(),
+        "    for longer than retention.ms loses its place. Small segments, as the newest is not compacted, and".to_owned(),
+        "    marks of transactions that go soon: a start may have to read all that is there".to_owned(),
+    ] {
+        let _ = writeln!(out, "{line}");
     }
 }
