@@ -25,6 +25,8 @@ mod walk;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_collect;
+#[cfg(test)]
 mod tests_examples;
 #[cfg(test)]
 mod tests_groups;
