@@ -29,6 +29,8 @@ struct Source {
     topics: Vec<String>,
     /// Whether what was typed and perhaps never sent is kept.
     typing_text: bool,
+    /// Classes and fields that are not kept; then the sender's own JSON is not either.
+    not_collected: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -67,6 +69,7 @@ fn sheet(settings: &Settings) -> Sheet {
         hosts: site.base_urls.iter().filter_map(|url| url.host_str().map(str::to_owned)).collect(),
         topics: site.channels.clone(),
         typing_text: site.typing_text,
+        not_collected: site.left_out.as_ref().map(|left_out| left_out.words()).unwrap_or_default(),
     });
     Sheet {
         read: read.collect(),
@@ -153,11 +156,15 @@ fn word(action: Action) -> String {
 
 fn text(sheet: &Sheet) -> String {
     let mut out = "What is read\n".to_owned();
-    for Source { site, hosts, topics, typing_text } in &sheet.read {
+    for Source { site, hosts, topics, typing_text, not_collected } in &sheet.read {
         let typing = if *typing_text { "kept" } else { "dropped before anything is written" };
         let _ = writeln!(out, "  site {site}, from {}", hosts.join(", "));
         let _ = writeln!(out, "    topics: {}", topics.join(", "));
         let _ = writeln!(out, "    text of typing notices: {typing}");
+        if !not_collected.is_empty() {
+            let _ =
+                writeln!(out, "    dropped, too: {}, and the sender's own JSON", not_collected.join(", "));
+        }
     }
     out.push_str("\nHow long it is kept\n");
     for Kept { what, setting, time } in &sheet.kept {

@@ -271,6 +271,9 @@ fn the_data_sheet_says_what_is_read_how_long_it_is_kept_and_where_it_goes() {
     ] {
         assert!(text.contains(said), "not said: {said}\n{text}");
     }
+    let dropped = sheet(&["--set", "site.main.collect.drop=[\"content\",\"data.userData.Account\"]"]);
+    let said = "    dropped, too: content, data.userData.Account, and the sender's own JSON\n";
+    assert!(dropped.contains(said) && !text.contains("dropped, too"), "{dropped}");
     let json: serde_json::Value = serde_json::from_str(&sheet(&["--json"])).unwrap();
     assert_eq!(json["goes"][0]["classes"]["identity"], "drop");
     assert_eq!(json["goes"][1]["classes"]["identity"], "keep");
