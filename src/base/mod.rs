@@ -2,6 +2,7 @@
 //!
 //! Deliberately absent: anything that knows CometD, a sink or the configuration file.
 
+pub mod classes;
 pub mod data;
 pub mod digest;
 pub mod encode;
@@ -14,4 +15,5 @@ pub mod retry;
 pub mod schema;
 pub mod seal;
 pub mod secret;
+pub mod tape;
 pub mod time;

@@ -210,7 +210,7 @@ DIR/c.toml:2:13: sink.kafka.k.brokers: at least one broker is needed, e.g. ["kaf
 DIR/c.toml:2:13: sink.kafka.k.privacy: privacy is missing: every sink states what may leave through it
     2 | [sink.kafka.k]
       |             ^
-      allowed: full, no-content
+      allowed: full, no-content, pseudonymous, minimal
 
 DIR/c.toml:2:13: sink.kafka.k.topic: topic is missing, e.g. "gws.events" or "gws.{medium}.{class}"
     2 | [sink.kafka.k]
@@ -219,7 +219,7 @@ DIR/c.toml:2:13: sink.kafka.k.topic: topic is missing, e.g. "gws.events" or "gws
 DIR/c.toml:3:15: sink.webhook.w.privacy: privacy is missing: every sink states what may leave through it
     3 | [sink.webhook.w]
       |               ^
-      allowed: full, no-content
+      allowed: full, no-content, pseudonymous, minimal
 
 DIR/c.toml:3:15: sink.webhook.w.secrets: at least one secret is needed to sign with; without signatures set sink.webhook.w.unsigned = true
     3 | [sink.webhook.w]

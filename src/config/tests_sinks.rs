@@ -78,7 +78,7 @@ raw = true
 DIR/c.toml:1:14: sink.stdout.console.privacy: privacy is missing: every sink states what may leave through it
     1 | [sink.stdout.console]
       |              ^^^^^^^
-      allowed: full, no-content
+      allowed: full, no-content, pseudonymous, minimal
 
 1 problem in the configuration; nothing was started"#,
     );

@@ -32,6 +32,7 @@ use crate::base::time::Millis;
 use crate::inbound::settings::SiteConfig;
 use notice::{Notice, Place};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// Where and when a notification came.
 pub struct Context<'a> {
@@ -105,6 +106,12 @@ pub fn normalise(cx: &Context<'_>, channel: &str, data: &RawValue) -> Vec<Candid
                 .unwrap_or_else(|| notice.unknown(notice.data, Place::Whole, "no `messageType`")),
         ],
     }
+}
+
+/// What may be kept of a notification's data: without typed text, unless the site's settings want it.
+pub fn kept<'a>(site: &SiteConfig, data: &'a RawValue) -> Cow<'a, RawValue> {
+    let stripped = if site.typing_text { None } else { typing::without_text(data) };
+    stripped.map_or(Cow::Borrowed(data), Cow::Owned)
 }
 
 /// The notification as one event of unknown meaning, where `reason` forbids to look at it closer.

@@ -118,7 +118,7 @@ c.toml:11:9: sink.kafka.events.topic: {agent} is no placeholder
 c.toml:7:14: sink.stdout.console.privacy: privacy is missing: every sink states what may leave through it
     7 | [sink.stdout.console]
       |              ^^^^^^^
-      allowed: full, no-content"#,
+      allowed: full, no-content, pseudonymous, minimal"#,
     ),
     (
         "admin beyond loopback without a token",
