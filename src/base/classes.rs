@@ -1,6 +1,6 @@
 //! Which fields of the typed payloads hold personal data, and of what class: the one table behind `privacy`.
 //!
-//! Every property of every JSON Schema stands here, or a test fails: a new field has a class before it can leave
+//! Every property of every JSON Schema stands in it, or a test fails: a new field has a class before it can leave
 //! through a sink that does not take everything. Paths are those in `data`; lists count as what they list, `*` is
 //! any key of a map, and then the class is that of keys and values.
 //! Deliberately absent: what is done with a class (see `outbound`), and texts that a person wrote into a plain field.
@@ -174,7 +174,7 @@ mod tests {
                 });
                 match row {
                     Some(row) => drop(unused.remove(&row)),
-                    None => wrong.push(format!("{kind}: {path} has no class in base/classes.rs")),
+                    None => wrong.push(format!("{kind}: {path} has no class in base/classes/table.rs")),
                 }
             }
         }

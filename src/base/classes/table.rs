@@ -53,8 +53,8 @@ pub const TABLE: &[Family] = &[
             ("monitoring", Plain),
             ("recordingState", Plain),
             ("userData.*", Business),
-            // Numbers of both sides stand among them (`OriginationDN`).
-            ("extensions.*", Business),
+            // Numbers stand in it (`OriginationDN`).
+            ("extensions.*", Contact),
         ],
     },
     Family {

@@ -6,6 +6,8 @@ use crate::outbound::settings::{Of, Rule};
 use crate::outbound::testing::{event as sample, raw};
 use serde_json::{Value, json};
 
+mod media;
+
 /// A sample of the given type; every text that must not leave without content holds the word "secret".
 fn with(medium: &'static str, word: &'static str, data: &Value) -> Arc<Event> {
     let mut event = sample("k", 1);
