@@ -1,10 +1,10 @@
-//! What the admin API is answered: agents, rosters, pauses, dead letters, erasing.
+//! What the admin API is answered: agents, rosters, pauses, dead letters, completeness, erasing.
 //!
 //! Nothing secret or personal: agents by their roster's key. Deliberately absent: who may ask (`admin`).
 
 use crate::admin::{Question, Refusal};
 use crate::app::rosters::Rosters;
-use crate::app::{erase, letters};
+use crate::app::{completeness, erase, letters};
 use crate::inbound::checkpoint::session_name;
 use crate::inbound::fleet::{AgentStatus, Asked, Door, Fleet, OpenGap, Span, Standing, open_gaps, timeline};
 use crate::inbound::roster::Change;
@@ -122,6 +122,12 @@ impl Answers {
             }
             Question::Erase { erase: asked } => {
                 erase::in_the_daemon(asked, &self.journal, &self.sinks, &self.state_dir).await
+            }
+            Question::Completeness { day, site, after, limit } => {
+                if let Some(site) = &site {
+                    self.door(site)?;
+                }
+                completeness::page(&self.journal, &day, site.as_deref(), after, limit).await
             }
             Question::Erased => json_of(erase::erased(&self.journal).await?),
             Question::Explain { .. } => {

@@ -46,7 +46,18 @@ pub async fn stop(mut service: Service) -> bool {
     service.stop_sessions.cancel();
     let mut clean = sessions_end(&mut service, deadline).await;
     let Service {
-        intake, dedup, lanes, journal, stop_lanes, stop_admin, admin, mut crew, maker, orders, ..
+        intake,
+        dedup,
+        transcripts,
+        lanes,
+        journal,
+        stop_lanes,
+        stop_admin,
+        admin,
+        mut crew,
+        maker,
+        orders,
+        ..
     } = service;
     // What is still in hand is not acknowledged: it comes again, or is a gap of the next start.
     crew.shutdown().await;
@@ -67,6 +78,10 @@ pub async fn stop(mut service: Service) -> bool {
             "cut off at the end of stop_grace; they go on from their positions at the next start"
         );
         clean = false;
+    }
+    // A step that is cut off is done again at the next start.
+    if timeout_at(deadline.max(Instant::now()), transcripts).await.is_err() {
+        tracing::warn!("the task that makes transcripts did not finish within stop_grace");
     }
     stop_admin.cancel();
     if tokio::time::timeout(CLOSE, journal.close()).await.is_err() {

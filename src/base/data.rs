@@ -3,6 +3,12 @@
 //! Field names follow GWS (docs: CometD notification pages); what GWS sends beyond them stays in `raw`.
 //! Every field that the sender may leave out is optional. A minor release only adds optional fields.
 
+mod transcript;
+
+pub use transcript::{
+    Complete, Indices, Reason, TranscriptAgent, TranscriptData, TranscriptGap, TranscriptItem,
+};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -39,6 +39,7 @@ pub mod event {
     pub const GAP_CLOSED: &str = "gap_closed";
     pub const GAP: &str = "gap";
     pub const ENDED_UNSEEN: &str = "ended_unseen";
+    pub const TRANSCRIPT: &str = "transcript";
     pub const SILENT: &str = "silent";
     pub const SINK_LOST: &str = "sink_lost";
     pub const ITEM_REJECTED: &str = "item_rejected";
@@ -55,6 +56,7 @@ pub mod event {
         GAP_CLOSED,
         GAP,
         ENDED_UNSEEN,
+        TRANSCRIPT,
         SILENT,
         SINK_LOST,
         ITEM_REJECTED,
@@ -245,7 +247,7 @@ impl Event {
         match (self.medium.as_ref(), self.event.as_ref()) {
             (medium::BRIDGE, _) => Class::Bridge,
             (medium::AGENT, _) => Class::AgentState,
-            (medium::UNKNOWN, _) | (_, event::MESSAGE) => Class::Content,
+            (medium::UNKNOWN, _) | (_, event::MESSAGE | event::TRANSCRIPT) => Class::Content,
             _ => Class::Lifecycle,
         }
     }

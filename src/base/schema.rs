@@ -6,7 +6,7 @@
 
 use crate::base::data::{
     AgentStateData, EndedUnseenData, GapData, InteractionData, InteractionGapData, ItemRejectedData,
-    MessageData, SilentData, SinkLostData, UnknownData,
+    MessageData, SilentData, SinkLostData, TranscriptData, UnknownData,
 };
 use crate::base::encode::SPEC_VERSION;
 use crate::base::envelope::{Origin, TimeSource, gws_type, medium, schema_urn};
@@ -24,6 +24,7 @@ enum Shape {
     Gap,
     InteractionGap,
     EndedUnseen,
+    Transcript,
     Silent,
     SinkLost,
     ItemRejected,
@@ -38,6 +39,7 @@ const TABLE: &[(&str, Shape)] = &[
     ("facebooksession.error", Shape::Interaction),
     ("facebooksession.gap", Shape::InteractionGap),
     ("facebooksession.ended_unseen", Shape::EndedUnseen),
+    ("facebooksession.transcript", Shape::Transcript),
     ("chat.message", Shape::Message),
     ("chat.status_change", Shape::Interaction),
     ("chat.participants_updated", Shape::Interaction),
@@ -45,6 +47,7 @@ const TABLE: &[(&str, Shape)] = &[
     ("chat.error", Shape::Interaction),
     ("chat.gap", Shape::InteractionGap),
     ("chat.ended_unseen", Shape::EndedUnseen),
+    ("chat.transcript", Shape::Transcript),
     ("smssession.message", Shape::Message),
     ("smssession.status_change", Shape::Interaction),
     ("smssession.participants_updated", Shape::Interaction),
@@ -52,6 +55,7 @@ const TABLE: &[(&str, Shape)] = &[
     ("smssession.error", Shape::Interaction),
     ("smssession.gap", Shape::InteractionGap),
     ("smssession.ended_unseen", Shape::EndedUnseen),
+    ("smssession.transcript", Shape::Transcript),
     ("agent.state_change", Shape::AgentState),
     ("unknown", Shape::Unknown),
     ("session.gap_opened", Shape::Gap),
@@ -125,7 +129,7 @@ struct Envelope<D> {
     /// Position in the conversation's log; has holes.
     #[serde(skip_serializing_if = "Option::is_none")]
     messageindex: Option<i32>,
-    /// 2, 3, …: a log item came again with other content.
+    /// 2, 3, …: a log item came again with other content, or a transcript was made again.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 2))]
     revision: Option<i32>,
@@ -168,6 +172,7 @@ fn schema(name: &str, shape: Shape) -> Value {
         Shape::Gap => (generated::<GapData>(), &["agent"]),
         Shape::InteractionGap => (generated::<InteractionGapData>(), &["interaction", "agent"]),
         Shape::EndedUnseen => (generated::<EndedUnseenData>(), &["interaction", "agent"]),
+        Shape::Transcript => (generated::<TranscriptData>(), &["interaction"]),
         Shape::Silent => (generated::<SilentData>(), &["agent"]),
         Shape::SinkLost => (generated::<SinkLostData>(), &[]),
         Shape::ItemRejected => (generated::<ItemRejectedData>(), &[]),

@@ -5,9 +5,11 @@
 //! `Option` here. Deliberately absent: what a value means.
 
 mod select;
+mod transcript;
 mod webhook;
 
 pub(super) use select::Match;
+pub(super) use transcript::Transcript;
 pub(super) use webhook::{Auth, ClientAuth, OAuth2, Refusal, Webhook, WebhookMode};
 
 use super::units::{Duration, Size};
@@ -26,6 +28,7 @@ pub(super) struct Raw {
     pub admin: Admin,
     pub journal: Journal,
     pub dedup: Dedup,
+    pub transcript: Transcript,
     #[serde(default)]
     pub site: BTreeMap<String, Site>,
     #[serde(default)]
@@ -175,6 +178,7 @@ pub(super) struct Kafka {
     pub matching: Match,
     pub except: Match,
     pub raw: bool,
+    pub transcripts: bool,
     pub start: String,
     pub max_lag: MaxLag,
     pub retry: Retry,
@@ -231,6 +235,7 @@ pub(super) struct Stdout {
     pub matching: Match,
     pub except: Match,
     pub raw: bool,
+    pub transcripts: bool,
     pub start: String,
     pub max_lag: MaxLag,
     pub retry: Retry,

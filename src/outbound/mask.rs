@@ -6,7 +6,8 @@
 //! Deliberately absent: deny-lists, and masking inside of texts.
 
 use crate::base::data::{
-    AgentStateData, GapData, InteractionData, Message, MessageData, Participant, UnknownData, UserState,
+    AgentStateData, GapData, InteractionData, Message, MessageData, Participant, TranscriptData, UnknownData,
+    UserState,
 };
 use crate::base::envelope::{Event, event, gws_type, medium};
 use crate::outbound::settings::Privacy;
@@ -71,6 +72,7 @@ fn allowed(event: &Event) -> Box<RawValue> {
         (medium::AGENT, event::STATE_CHANGE) => reduce(event, agent_state),
         (_, event::GAP_OPENED | event::GAP_CLOSED) => reduce(event, |data: GapData| data),
         (_, event::MESSAGE) => reduce(event, message),
+        (_, event::TRANSCRIPT) => reduce(event, transcript),
         (
             _,
             event::STATUS_CHANGE | event::PARTICIPANTS_UPDATED | event::PROPERTIES_UPDATED | event::ERROR,
@@ -106,6 +108,19 @@ fn message(data: MessageData) -> MessageData {
         interaction_id: data.interaction_id,
         message: Message { index, kind, visibility, sent_at, from, ..Message::default() },
     }
+}
+
+fn transcript(data: TranscriptData) -> TranscriptData {
+    let mut data = data;
+    for item in &mut data.items {
+        let MessageData { message, .. } = self::message(MessageData {
+            interaction_id: String::new(),
+            message: std::mem::take(&mut item.message),
+        });
+        item.message = message;
+    }
+    data.participants = data.participants.into_iter().map(|one| participant(one, false)).collect();
+    data
 }
 
 fn participant(from: Participant, with_visibility: bool) -> Participant {

@@ -26,6 +26,8 @@ pub struct SinkConfig {
     pub privacy: Privacy,
     /// Whether `raw` and `context` leave through this sink.
     pub raw: bool,
+    /// Whether transcripts are for it, where the lists above take them.
+    pub transcripts: bool,
     pub start: Start,
     pub max_lag: MaxLag,
     pub retry: RetryPolicy,

@@ -4,6 +4,7 @@
 //! Deliberately absent: the words that only other rooms know (states, reasons); they hand them in.
 
 use super::Metrics;
+use crate::base::data::Complete;
 use crate::base::envelope::{event, medium};
 
 /// The closed sets of labels of a site's sessions.
@@ -31,6 +32,7 @@ const OF_CONVERSATIONS: &[&str] = &[
     event::MESSAGE,
     event::GAP,
     event::ENDED_UNSEEN,
+    event::TRANSCRIPT,
 ];
 const OF_OTHERS: &[(&str, &str)] = &[
     (medium::AGENT, event::STATE_CHANGE),
@@ -42,10 +44,13 @@ const OF_OTHERS: &[(&str, &str)] = &[
 ];
 
 impl Metrics {
-    /// Every series of the journal that has labels.
+    /// Every series of the journal, and of what is made from it, that has labels.
     pub fn zero_journal(&self) {
         for reason in DROPPED {
             self.dead_letters_dropped_total.with_label_values(&[*reason]);
+        }
+        for complete in Complete::ALL {
+            self.transcripts_total.with_label_values(&[complete.as_str()]);
         }
     }
 

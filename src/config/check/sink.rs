@@ -18,6 +18,7 @@ struct Common<'a> {
     matching: &'a raw::Match,
     except: &'a raw::Match,
     raw: bool,
+    transcripts: bool,
     start: &'a str,
     max_lag: &'a raw::MaxLag,
     retry: &'a raw::Retry,
@@ -41,13 +42,15 @@ impl Check<'_> {
                 ref matching,
                 ref except,
                 raw: with_raw,
+                transcripts,
                 ref start,
                 ref max_lag,
                 ref retry,
                 ref park,
                 ..
             } = raw;
-            let common = Common { privacy, matching, except, raw: with_raw, start, max_lag, retry, park };
+            let common =
+                Common { privacy, matching, except, raw: with_raw, transcripts, start, max_lag, retry, park };
             let target = self.kafka(&at, &raw).map(Target::Kafka);
             sinks.extend(self.sink(&at, name, target, &common, doors));
         }
@@ -58,13 +61,15 @@ impl Check<'_> {
                 ref matching,
                 ref except,
                 raw: with_raw,
+                transcripts,
                 ref start,
                 ref max_lag,
                 ref retry,
                 ref park,
                 mode,
             } = raw;
-            let common = Common { privacy, matching, except, raw: with_raw, start, max_lag, retry, park };
+            let common =
+                Common { privacy, matching, except, raw: with_raw, transcripts, start, max_lag, retry, park };
             sinks.extend(self.sink(&at, name, Some(Target::Stdout(stdout(mode))), &common, doors));
         }
         for (name, raw) in raw.webhook {
@@ -74,13 +79,15 @@ impl Check<'_> {
                 ref matching,
                 ref except,
                 raw: with_raw,
+                transcripts,
                 ref start,
                 ref max_lag,
                 ref retry,
                 ref park,
                 ..
             } = raw;
-            let common = Common { privacy, matching, except, raw: with_raw, start, max_lag, retry, park };
+            let common =
+                Common { privacy, matching, except, raw: with_raw, transcripts, start, max_lag, retry, park };
             let target = self.webhook(&at, &raw).map(Target::Webhook);
             sinks.extend(self.sink(&at, name, target, &common, doors));
         }
@@ -130,8 +137,22 @@ impl Check<'_> {
                 return None;
             }
         };
-        let (target, raw, start) = (target?, common.raw, start?);
-        Some(SinkConfig { name, target, matching, except, privacy, raw, start, max_lag, retry, park })
+        let Common { raw, transcripts, .. } = *common;
+        self.takes_transcripts(at, transcripts, &matching, &except);
+        let (target, start) = (target?, start?);
+        Some(SinkConfig {
+            name,
+            target,
+            matching,
+            except,
+            privacy,
+            raw,
+            transcripts,
+            start,
+            max_lag,
+            retry,
+            park,
+        })
     }
 
     fn start(&mut self, at: &Path, text: &str) -> Option<Start> {

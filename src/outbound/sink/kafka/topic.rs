@@ -115,7 +115,7 @@ fn of(medium: &str, class: Class) -> &'static [&'static str] {
             &[event::GAP_OPENED, event::GAP_CLOSED, event::SILENT, event::SINK_LOST, event::ITEM_REJECTED]
         }
         Class::AgentState if medium == medium::AGENT => &[event::STATE_CHANGE],
-        Class::Content if talk => &[event::MESSAGE],
+        Class::Content if talk => &[event::MESSAGE, event::TRANSCRIPT],
         Class::Content if medium == medium::UNKNOWN => &[event::UNKNOWN],
         Class::Lifecycle if talk => &[
             event::STATUS_CHANGE,
