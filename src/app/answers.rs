@@ -124,10 +124,7 @@ impl Answers {
                 erase::in_the_daemon(asked, &self.journal, &self.sinks, &self.state_dir).await
             }
             Question::Completeness { day, site, after, limit } => {
-                if let Some(site) = &site {
-                    self.door(site)?;
-                }
-                completeness::page(&self.journal, &day, site.as_deref(), after, limit).await
+                self.completeness(&day, site.as_deref(), after, limit).await
             }
             Question::Erased => json_of(erase::erased(&self.journal).await?),
             Question::Explain { .. } => {
@@ -170,6 +167,13 @@ impl Answers {
         let timeline = timeline(&gaps, began, good);
         let status = self.one(agent, Some(&found.site), &open_gaps(gaps))?;
         json_of(Detail { status, timeline })
+    }
+
+    async fn completeness(&self, day: &str, site: Option<&str>, after: i64, limit: usize) -> Answer {
+        if let Some(site) = site {
+            self.door(site)?;
+        }
+        completeness::page(&self.journal, day, site, after, limit).await
     }
 
     /// The one agent that is meant.

@@ -82,7 +82,7 @@ pub async fn start(settings: Settings, only: &[String]) -> Result<Service, Fault
         health.clone(),
         stop_lanes.clone(),
     );
-    let transcripts = transcripts(&settings, &journal, (&clock, &metrics, &health), &stop_lanes).await?;
+    let transcripts = transcripts(&settings, &journal, (&clock, &metrics), &stop_lanes).await?;
     let (intake, dedup) =
         dedup::start(&journal, clock.clone(), metrics.clone(), health.clone(), lanes.intake_paused())?;
     let tools = (intake.clone(), clock.clone(), metrics.clone());
@@ -140,11 +140,11 @@ fn wants_transcripts(settings: &Settings) -> bool {
 async fn transcripts(
     settings: &Settings,
     journal: &Journal,
-    (clock, metrics, health): (&Clock, &Metrics, &Health),
+    (clock, metrics): (&Clock, &Metrics),
     stop: &CancellationToken,
 ) -> Result<JoinHandle<Result<(), Arc<journal::Error>>>, Fault> {
     if !wants_transcripts(settings) {
-        journal.clear_drafts().await?;
+        transcript::forget(journal).await?;
         let stop = stop.clone();
         return Ok(tokio::spawn(async move {
             stop.cancelled().await;
@@ -156,7 +156,6 @@ async fn transcripts(
         config: settings.transcript,
         clock: clock.clone(),
         metrics: metrics.clone(),
-        health: health.clone(),
     };
     Ok(tokio::spawn(maker.run(stop.clone())))
 }

@@ -9,6 +9,8 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, timeout_at};
 
+/// For a step that needs nobody else.
+const SOON: Duration = Duration::from_secs(1);
 /// How often it is said who is still running.
 const REPORT: Duration = Duration::from_secs(5);
 /// What the journal may take to write its last positions, beyond the grace.
@@ -80,7 +82,9 @@ pub async fn stop(mut service: Service) -> bool {
         clean = false;
     }
     // A step that is cut off is done again at the next start.
-    if timeout_at(deadline.max(Instant::now()), transcripts).await.is_err() {
+    if !transcripts.is_finished()
+        && timeout_at(deadline.max(Instant::now() + SOON), transcripts).await.is_err()
+    {
         tracing::warn!("the task that makes transcripts did not finish within stop_grace");
     }
     stop_admin.cancel();

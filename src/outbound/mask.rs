@@ -238,6 +238,22 @@ mod tests {
     }
 
     #[test]
+    fn a_transcript_keeps_the_frames_of_its_items() {
+        let message = json!({"index": 5, "kind": "Text", "text": "secret", "url": "secret",
+            "from": {"kind": "Customer", "nickname": "secret", "participantId": "p"}});
+        let data = json!({"interactionId": "i", "complete": "true", "agents": [{"agent": "1001", "lastState": "Completed"}],
+            "participants": [{"kind": "Customer", "nickname": "secret", "participantId": "p"}],
+            "items": [{"eventId": "e", "message": message}]});
+        assert_eq!(
+            masked(&with("chat", "transcript", &data)),
+            json!({"interactionId": "i", "complete": "true", "agents": [{"agent": "1001", "lastState": "Completed"}],
+                "participants": [{"kind": "Customer", "participantId": "p"}],
+                "items": [{"eventId": "e", "message": {"index": 5, "kind": "Text",
+                    "from": {"kind": "Customer", "participantId": "p"}}}]})
+        );
+    }
+
+    #[test]
     fn an_unknown_type_or_odd_data_leaves_empty() {
         let mut event = Event::clone(&with("chat", "message", &json!({"message": {"text": "secret"}})));
         assert_eq!(masked(&Arc::new(event.clone())), json!({}));

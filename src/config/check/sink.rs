@@ -25,6 +25,48 @@ struct Common<'a> {
     park: &'a raw::Park,
 }
 
+fn of_kafka(raw: &raw::Kafka) -> Common<'_> {
+    Common {
+        privacy: raw.privacy,
+        matching: &raw.matching,
+        except: &raw.except,
+        raw: raw.raw,
+        transcripts: raw.transcripts,
+        start: &raw.start,
+        max_lag: &raw.max_lag,
+        retry: &raw.retry,
+        park: &raw.park,
+    }
+}
+
+fn of_stdout(raw: &raw::Stdout) -> Common<'_> {
+    Common {
+        privacy: raw.privacy,
+        matching: &raw.matching,
+        except: &raw.except,
+        raw: raw.raw,
+        transcripts: raw.transcripts,
+        start: &raw.start,
+        max_lag: &raw.max_lag,
+        retry: &raw.retry,
+        park: &raw.park,
+    }
+}
+
+fn of_webhook(raw: &raw::Webhook) -> Common<'_> {
+    Common {
+        privacy: raw.privacy,
+        matching: &raw.matching,
+        except: &raw.except,
+        raw: raw.raw,
+        transcripts: raw.transcripts,
+        start: &raw.start,
+        max_lag: &raw.max_lag,
+        retry: &raw.retry,
+        park: &raw.park,
+    }
+}
+
 impl Check<'_> {
     pub(super) fn sinks(&mut self, at: &Path, raw: raw::Sinks, doors: &[Door]) -> Vec<SinkConfig> {
         if raw.kafka.is_empty() && raw.webhook.is_empty() && raw.stdout.is_empty() {
@@ -37,57 +79,18 @@ impl Check<'_> {
         let mut names = BTreeMap::new();
         for (name, raw) in raw.kafka {
             let at = self.unique(&mut names, at, "kafka", &name);
-            let raw::Kafka {
-                privacy,
-                ref matching,
-                ref except,
-                raw: with_raw,
-                transcripts,
-                ref start,
-                ref max_lag,
-                ref retry,
-                ref park,
-                ..
-            } = raw;
-            let common =
-                Common { privacy, matching, except, raw: with_raw, transcripts, start, max_lag, retry, park };
+            let common = of_kafka(&raw);
             let target = self.kafka(&at, &raw).map(Target::Kafka);
             sinks.extend(self.sink(&at, name, target, &common, doors));
         }
         for (name, raw) in raw.stdout {
             let at = self.unique(&mut names, at, "stdout", &name);
-            let raw::Stdout {
-                privacy,
-                ref matching,
-                ref except,
-                raw: with_raw,
-                transcripts,
-                ref start,
-                ref max_lag,
-                ref retry,
-                ref park,
-                mode,
-            } = raw;
-            let common =
-                Common { privacy, matching, except, raw: with_raw, transcripts, start, max_lag, retry, park };
-            sinks.extend(self.sink(&at, name, Some(Target::Stdout(stdout(mode))), &common, doors));
+            let common = of_stdout(&raw);
+            sinks.extend(self.sink(&at, name, Some(Target::Stdout(stdout(raw.mode))), &common, doors));
         }
         for (name, raw) in raw.webhook {
             let at = self.unique(&mut names, at, "webhook", &name);
-            let raw::Webhook {
-                privacy,
-                ref matching,
-                ref except,
-                raw: with_raw,
-                transcripts,
-                ref start,
-                ref max_lag,
-                ref retry,
-                ref park,
-                ..
-            } = raw;
-            let common =
-                Common { privacy, matching, except, raw: with_raw, transcripts, start, max_lag, retry, park };
+            let common = of_webhook(&raw);
             let target = self.webhook(&at, &raw).map(Target::Webhook);
             sinks.extend(self.sink(&at, name, target, &common, doors));
         }

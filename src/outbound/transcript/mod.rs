@@ -22,7 +22,6 @@ use record::Record;
 
 use crate::base::data::{Complete, Reason};
 use crate::base::envelope::{Event, event, medium};
-use crate::base::health::Health;
 use crate::base::metrics::Metrics;
 use crate::base::time::{Clock, Millis};
 use crate::journal::{self, Append, Draft, DraftItem, Journal, Sequence, Stored, settled};
@@ -52,8 +51,6 @@ const EVENTS: usize = 1_000;
 const BYTES: usize = 4 << 20;
 /// Transcripts made in one look.
 const DUE: usize = 64;
-/// The daemon is not well where this task says nothing for so long.
-const BEAT: Duration = Duration::from_secs(120);
 /// Notes of what makes logs doubtful: the sequence of the last such event, of an agent or of all.
 const DOUBTS: &str = "transcript-doubt/";
 
@@ -63,7 +60,15 @@ pub struct Maker {
     pub config: Config,
     pub clock: Clock,
     pub metrics: Metrics,
-    pub health: Health,
+}
+
+/// Removes all that is kept for transcripts, where nobody wants any.
+pub async fn forget(journal: &Journal) -> Result<(), Arc<journal::Error>> {
+    journal.clear_drafts().await?;
+    for (name, _) in journal.notes(DOUBTS).await.map_err(Arc::new)? {
+        journal.set_note(&name, None).await?;
+    }
+    Ok(())
 }
 
 impl Maker {
@@ -78,7 +83,6 @@ impl Maker {
                 _ = ticks.tick() => {}
             }
             loop {
-                self.health.beat("transcripts", BEAT);
                 let through = self.read(at).await?;
                 let rested = through == at;
                 at = through;
@@ -91,7 +95,6 @@ impl Maker {
                 self.make_due().await?;
             }
         }
-        self.health.quiet("transcripts");
         Ok(())
     }
 

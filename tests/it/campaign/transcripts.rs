@@ -77,7 +77,8 @@ async fn a_transcript_that_is_said_to_be_complete_lacks_nothing() {
     let (size, seed) = (Size::chosen(), seed());
     let held = (1..=size.agents).filter(|number| is_held(*number)).count();
     println!("transcripts: COMETBRIDGE_SEED={seed}, {} agents, {held} held", size.agents);
-    let home = Home::new();
+    let mut home = Home::new();
+    home.token = Some(scenario::TOKEN);
     let oracle = Oracle::start(&home, &day(&size, seed, held));
     roster(&home);
     let all = scenario::config(&home, &oracle.url, &scenario::Size::chosen());

@@ -35,13 +35,13 @@ impl Bench {
             accept_shortened: false,
         };
         let (metrics, health, clock) = (Metrics::new().unwrap(), Health::default(), Clock::system());
-        let (journal, _) = Journal::open(config, clock.clone(), metrics.clone(), health.clone()).unwrap();
+        let (journal, _) = Journal::open(config, clock.clone(), metrics.clone(), health).unwrap();
         let sinks = [("s".to_owned(), StartAt::Earliest), (POSITION.to_owned(), StartAt::Latest)];
         journal.register_sinks(&sinks).await.unwrap();
         let limits = Limits { items: 100, bytes: 1 << 20 };
         let config = Config { quiet, give_up: hour, limits };
         let stop = CancellationToken::new();
-        let maker = Maker { journal: journal.clone(), config, clock, metrics: metrics.clone(), health };
+        let maker = Maker { journal: journal.clone(), config, clock, metrics: metrics.clone() };
         let task = tokio::spawn(maker.run(stop.clone()));
         Bench { journal, metrics, stop, task }
     }
@@ -141,7 +141,7 @@ async fn what_is_erased_is_erased_here_too_and_turned_off_nothing_stays() {
     bench.add(vec![item("a", 5, "Text", "p1"), super::state("a", "Completed")]).await;
     let data: TranscriptData = serde_json::from_str(bench.nth(1).await[0].data.get()).unwrap();
     assert_eq!((data.complete, data.items.len()), (Complete::False, 1));
-    bench.journal.clear_drafts().await.unwrap();
+    super::super::forget(&bench.journal).await.unwrap();
     assert!(listing(&bench.journal, (0, i64::MAX), None, 0, 10).await.unwrap().0.is_empty());
     bench.end().await;
 }
