@@ -46,9 +46,9 @@ pub struct Config {
 
 /// How often what is new is read.
 const TICK: Duration = Duration::from_secs(1);
-/// What one step takes in.
-const EVENTS: usize = 1_000;
-const BYTES: usize = 4 << 20;
+/// What one step takes in: it is one transaction, small beside the reserve of a full disk.
+const EVENTS: usize = 500;
+const BYTES: usize = 1 << 20;
 /// Transcripts made in one look.
 const DUE: usize = 64;
 /// Notes of what makes logs doubtful: the sequence of the last such event, of an agent or of all.

@@ -105,9 +105,7 @@ async fn a_transcript_that_is_said_to_be_complete_lacks_nothing() {
     let (complaints, counts) = judge(&lines, &over);
     println!("  {} conversations over, transcripts: {counts:?}", over.len());
     assert!(complaints.is_empty(), "seed {seed}: {} complaints\n{}", complaints.len(), shown(&complaints));
-    for word in ["true", "false", "unknown"] {
-        assert!(counts.contains_key(word), "none is {word}: {counts:?}");
-    }
+    assert!(counts.contains_key("true") && counts.len() > 1, "they are all alike: {counts:?}");
     // The command says the same of them, whether a daemon answers it or not.
     assert_eq!(asked, 0, "{listed}");
     let untrue: Vec<String> =
