@@ -44,7 +44,15 @@ release: ## The program for others: OpenSSL and zlib linked in, target/release/c
 
 .PHONY: gssapi
 gssapi: ## Whether it builds with Kerberos for Kafka; needs libsasl2-dev
-	$(CARGO) check --locked --features gssapi
+	$(call step,gssapi)
+	@if ! echo '#include <sasl/sasl.h>' | $${CC:-cc} -E -x c - -o /dev/null 2>/dev/null; then \
+	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	        apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends libsasl2-dev; \
+	    else \
+	        echo 'the headers of Cyrus SASL are missing: sudo apt-get install -y --no-install-recommends libsasl2-dev' >&2; exit 1; \
+	    fi; \
+	fi
+	$(CARGO) check --locked --features gssapi $(FEATURES)
 
 .PHONY: fmt
 fmt: ## Formats the sources
@@ -112,7 +120,7 @@ deploy-check: build ## What is under deploy/, and the Dockerfile, against the to
 # One after the other, whatever -j says: the steps share two cores and print their names.
 .PHONY: test
 test: ## Everything that must pass before a change is taken
-	@for target in lint deny peers unit deploy-check; do $(MAKE) --no-print-directory "$$target" || { echo "make test: $$target failed" >&2; exit 1; }; done
+	@for target in lint gssapi deny peers unit deploy-check; do $(MAKE) --no-print-directory "$$target" || { echo "make test: $$target failed" >&2; exit 1; }; done
 	@printf '\nmake test: all passed\n'
 
 # Its first build takes as long as a release build: it is no part of `make test`.

@@ -3,10 +3,12 @@
 mod completeness;
 mod erase;
 mod letters;
+mod record;
 
 pub use completeness::Completeness;
 pub use erase::Erase;
 pub use letters::{ActOnLetters, DeadLetters, ListDeadLetters, ShowLetter, Which};
+pub use record::{Record, TapePrivacy};
 
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
@@ -44,6 +46,9 @@ pub enum Command {
         after_help = "Example:\n  cometbridge pilot --config /etc/cometbridge/cometbridge.toml --site main --agent 1001 --for 30m\n\nLet the agent change state and take an interaction meanwhile. Exit code 1 means no-go."
     )]
     Pilot(Pilot),
+    /// Write what a site sends to some agents as a tape, for `simulate --tape`. Only reads; needs no sink.
+    #[command(after_help = record::EXAMPLE)]
+    Record(Record),
     /// Show it at work: a simulated contact centre, the bridge, envelopes on stdout. Needs nothing.
     #[command(after_help = "Example:\n  cometbridge demo | head -5")]
     Demo(Demo),
@@ -285,6 +290,12 @@ pub struct Simulate {
     /// In place of the scenario's own: another seed is another day.
     #[arg(long, value_name = "N", requires = "scenario")]
     pub seed: Option<u64>,
+    /// What `cometbridge record` wrote, played once all its agents listen.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["scenario", "agents", "rate"])]
+    pub tape: Option<PathBuf>,
+    /// How many times as fast as it was recorded.
+    #[arg(long, value_name = "TIMES", default_value_t = 1.0, requires = "tape", value_parser = speed)]
+    pub speed: f64,
     /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:0, or the scenario's].
     #[arg(long)]
     pub listen: Option<SocketAddr>,
@@ -306,6 +317,11 @@ pub struct Simulate {
     /// Milliseconds that a session lives between two connects.
     #[arg(long, default_value_t = 10_000)]
     pub max_interval: u64,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse().ok().filter(|speed| (0.001..=1e6).contains(speed));
+    speed.ok_or_else(|| "expected a number from 0.001 to 1000000".to_owned())
 }
 
 fn rate(text: &str) -> Result<f64, String> {

@@ -40,7 +40,10 @@ async fn list(arguments: ListDeadLetters) -> Result<(), Fault> {
             let answer = Remote::new(&settings).await?.get(&["dead-letters"], &borrowed(&query)).await?;
             serde_json::from_value(answer).context("the running daemon's answer")?
         }
-        other => other?,
+        other => {
+            let found = letters::as_the_sinks_may_see(other?, &settings.sinks).await;
+            found.map_err(|reason| Fault::Failed(anyhow!(reason)))?
+        }
     };
     print(&if arguments.json { as_json(&found)? } else { as_text(&found) })
 }

@@ -4,15 +4,14 @@
 //! counts and the filter, without content. Deliberately absent: who may ask (`admin`), and printing.
 
 use crate::admin::{Letters, Question, Refusal};
-use crate::base::envelope::Event;
 use crate::base::time::Millis;
 use crate::journal::{DeadLetter, Journal, LetterFilter};
-use crate::outbound::mask;
-use crate::outbound::settings::{Privacy, SinkConfig};
+use crate::outbound::mask::Mask;
+use crate::outbound::settings::SinkConfig;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::collections::HashMap;
 
 /// One dead letter with what its sink would get.
 #[derive(Debug, Serialize, Deserialize)]
@@ -70,6 +69,7 @@ pub async fn answer(question: Question, journal: &Journal, sinks: &[SinkConfig])
     match question {
         Question::DeadLetters { letters, limit } => {
             let found = journal.dead_letters(&meant(&letters)?, limit).await.map_err(unavailable)?;
+            let found = as_the_sinks_may_see(found, sinks).await.map_err(Refusal::Unavailable)?;
             serde_json::to_value(found).map_err(unavailable)
         }
         Question::CountLetters { letters } => {
@@ -124,17 +124,43 @@ pub async fn show(journal: &Journal, number: u64, sinks: &[SinkConfig]) -> Resul
     let Some((letter, event, answer)) = found else {
         return Err(Refusal::NotFound(format!("there is no dead letter {number}")));
     };
-    let event = envelope(journal, &letter, &event, sinks);
-    serde_json::to_value(Shown { letter, answer, event }).map_err(unavailable)
+    let mask = mask_of(&letter.sink, sinks).await.map_err(Refusal::Unavailable)?;
+    let masked = mask.apply(&event);
+    let text = crate::base::encode::structured(&masked, &journal.sequence_text(letter.sequence));
+    let event = text.ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+    serde_json::to_value(Shown { letter: named(letter, &mask), answer, event }).map_err(unavailable)
 }
 
-/// As the sink would get it; of a sink that is no longer configured without content.
-fn envelope(journal: &Journal, letter: &DeadLetter, event: &Arc<Event>, sinks: &[SinkConfig]) -> Value {
-    let sink = sinks.iter().find(|sink| sink.name == letter.sink);
-    let (privacy, raw) = sink.map_or((Privacy::NoContent, false), |sink| (sink.privacy, sink.raw));
-    let masked = mask::apply(event, privacy, raw);
-    let text = crate::base::encode::structured(&masked, &journal.sequence_text(letter.sequence));
-    text.ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+/// Letters as they are listed: `id` and `subject` are those that the sink gets.
+pub async fn as_the_sinks_may_see(
+    letters: Vec<DeadLetter>,
+    sinks: &[SinkConfig],
+) -> Result<Vec<DeadLetter>, String> {
+    let mut masks: HashMap<String, Mask> = HashMap::new();
+    let mut out = Vec::with_capacity(letters.len());
+    for letter in letters {
+        if !masks.contains_key(&letter.sink) {
+            masks.insert(letter.sink.clone(), mask_of(&letter.sink, sinks).await?);
+        }
+        out.push(match masks.get(&letter.sink) {
+            Some(mask) => named(letter, mask),
+            None => letter,
+        });
+    }
+    Ok(out)
+}
+
+fn named(mut letter: DeadLetter, mask: &Mask) -> DeadLetter {
+    (letter.id, letter.subject) = mask.names(&letter.id, &letter.subject);
+    letter
+}
+
+/// Of a sink that is no longer configured nothing with content is shown.
+async fn mask_of(name: &str, sinks: &[SinkConfig]) -> Result<Mask, String> {
+    match sinks.iter().find(|sink| sink.name == name) {
+        Some(sink) => Mask::new(sink).await.map_err(|reason| format!("sink {name}: {reason}")),
+        None => Ok(Mask::without_content()),
+    }
 }
 
 fn unavailable(error: impl std::fmt::Display) -> Refusal {

@@ -17,6 +17,7 @@ mod letters;
 mod pilot;
 mod positions;
 mod print_config;
+mod record;
 mod remote;
 mod roster;
 mod rosters;
@@ -67,6 +68,7 @@ pub fn main() -> ExitCode {
             Command::Topics(arguments) => topics::topics(&arguments),
             Command::PrintConfig(arguments) => print_config::print(&arguments),
             Command::Pilot(arguments) => pilot::pilot(arguments).await,
+            Command::Record(arguments) => record::record(arguments).await,
             Command::Demo(arguments) => demo::demo(arguments).await,
             Command::Simulate(arguments) => simulate::simulate(arguments).await,
             Command::Schema(arguments) => schema::print(&arguments),

@@ -42,8 +42,8 @@ pub async fn pilot(arguments: Pilot) -> Result<(), Fault> {
     let mut file = std::fs::File::create(&path)
         .map_err(|error| Fault::Configuration(format!("--out {}: {error}", path.display())))?;
     let site = Site::new(config.clone()).await.map_err(|error| Fault::Configuration(error.to_string()))?;
-    let trial =
-        Trial { site: Arc::new(site), agent, length: arguments.length, aftermath: arguments.aftermath };
+    let Pilot { length, aftermath, .. } = arguments;
+    let trial = Trial { site: Arc::new(site), agent, length, aftermath, heard: None };
     let say = |step: &str| drop(writeln!(std::io::stderr(), "pilot: {step}"));
     let sheet = run(trial, &Clock::system(), say).await;
     let text = sheet.text();
@@ -57,7 +57,7 @@ pub async fn pilot(arguments: Pilot) -> Result<(), Fault> {
 
 /// Why nobody is to log this agent in now, as the running daemon knows it; nothing where none runs. One that can not
 /// be asked is named and stops nothing: it may be another site's.
-async fn objection(settings: &Settings, site: &str, agent: &str) -> Option<String> {
+pub(super) async fn objection(settings: &Settings, site: &str, agent: &str) -> Option<String> {
     let remote = Remote::new(settings).await.ok()?;
     let asked = async {
         let status = remote.get(&["status"], &[]).await?;
@@ -68,7 +68,7 @@ async fn objection(settings: &Settings, site: &str, agent: &str) -> Option<Strin
         Ok(why) => why,
         Err(NoAnswer::NoDaemon(_)) => None,
         Err(NoAnswer::Other(error)) => {
-            drop(writeln!(std::io::stderr(), "pilot: whether this agent may be tried is not known: {error}"));
+            drop(writeln!(std::io::stderr(), "whether agent {agent} may be tried is not known: {error}"));
             None
         }
     }

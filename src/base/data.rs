@@ -3,7 +3,13 @@
 //! Field names follow GWS (docs: CometD notification pages); what GWS sends beyond them stays in `raw`.
 //! Every field that the sender may leave out is optional. A minor release only adds optional fields.
 
+mod media;
 mod transcript;
+
+pub use media::{
+    CallData, CallParticipant, ErrorData, OutboundRecordData, PasswordData, ServiceStateData, UserEventData,
+    WorkbinActionData, WorkbinSubscriptionData,
+};
 
 pub use transcript::{
     Complete, Indices, Reason, TranscriptAgent, TranscriptData, TranscriptGap, TranscriptItem,
@@ -58,12 +64,13 @@ pub struct Participant {
     pub visibility: Option<String>,
 }
 
-/// `genesys.gws.<medium>.{status_change,participants_updated,properties_updated,error}.v1`.
+/// An interaction's state: of conversations, emails, public posts, tweets, workitems, open media and instant messages,
+/// whatever the event (`status_change`, `properties_updated`, `saved`, …).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InteractionData {
     pub interaction_id: String,
-    /// As GWS wrote it: `StatusChange`, `ParticipantsUpdated`, `PropertiesUpdated`, `Error`.
+    /// As GWS wrote it: `StatusChange`, `PropertiesUpdated`, `EmailSaved`, `Error`, …
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notification_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,6 +83,11 @@ pub struct InteractionData {
     pub comment: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub received_date: Option<String>,
+    /// Of an `error`, where GWS says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_message: Option<String>,
     /// Attached data: business keys and values.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_data: Option<Map<String, Value>>,

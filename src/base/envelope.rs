@@ -12,18 +12,51 @@ use std::borrow::Cow;
 /// A closed word (medium, event) or one read back from the journal.
 pub type Word = Cow<'static, str>;
 
-/// Media of conversations, agents and the bridge itself, in the one spelling used everywhere.
+/// Media of interactions, agents, what else GWS tells of, and the bridge itself, in the one spelling used everywhere.
 pub mod medium {
     pub const FACEBOOKSESSION: &str = "facebooksession";
     pub const CHAT: &str = "chat";
     pub const SMSSESSION: &str = "smssession";
+    pub const CALL: &str = "call";
+    pub const EMAIL: &str = "email";
+    /// Public posts; private messages are a `facebooksession`.
+    pub const FACEBOOK: &str = "facebook";
+    pub const TWEET: &str = "tweet";
+    pub const WORKITEM: &str = "workitem";
+    pub const OPENMEDIA: &str = "openmedia";
+    pub const IMSESSION: &str = "imsession";
+    pub const WORKBIN: &str = "workbin";
+    pub const OUTBOUND: &str = "outbound";
+    pub const USER: &str = "user";
+    pub const SERVICE: &str = "service";
     pub const AGENT: &str = "agent";
     pub const BRIDGE: &str = "bridge";
     pub const UNKNOWN: &str = "unknown";
     /// Every medium that can stand in an envelope or in a `match`.
-    pub const ALL: &[&str] = &[FACEBOOKSESSION, CHAT, SMSSESSION, AGENT, BRIDGE, UNKNOWN];
-    /// The conversation family.
+    pub const ALL: &[&str] = &[
+        FACEBOOKSESSION,
+        CHAT,
+        SMSSESSION,
+        CALL,
+        EMAIL,
+        FACEBOOK,
+        TWEET,
+        WORKITEM,
+        OPENMEDIA,
+        IMSESSION,
+        WORKBIN,
+        OUTBOUND,
+        USER,
+        SERVICE,
+        AGENT,
+        BRIDGE,
+        UNKNOWN,
+    ];
+    /// The conversation family: those with a log of numbered items, which REST lists. Only of these the bridge keeps a
+    /// ledger, so only these have gaps of their own.
     pub const CONVERSATIONS: &[&str] = &[FACEBOOKSESSION, CHAT, SMSSESSION];
+    /// Every other medium whose notifications carry an interaction's state.
+    pub const ITEMS: &[&str] = &[CALL, EMAIL, FACEBOOK, TWEET, WORKITEM, OPENMEDIA, IMSESSION];
 }
 
 /// Events, in the one spelling used everywhere.
@@ -32,6 +65,19 @@ pub mod event {
     pub const PARTICIPANTS_UPDATED: &str = "participants_updated";
     pub const PROPERTIES_UPDATED: &str = "properties_updated";
     pub const ERROR: &str = "error";
+    pub const ATTACHED_DATA_CHANGED: &str = "attached_data_changed";
+    pub const RECORDING_STATE_CHANGE: &str = "recording_state_change";
+    pub const SAVED: &str = "saved";
+    pub const ATTACHMENT_ADDED: &str = "attachment_added";
+    pub const ATTACHMENT_REMOVED: &str = "attachment_removed";
+    pub const OPERATION_RESPONSE: &str = "operation_response";
+    pub const LOG_UPDATE: &str = "log_update";
+    pub const SUBSCRIPTION_CHANGE: &str = "subscription_change";
+    pub const ACTION: &str = "action";
+    pub const RECORD: &str = "record";
+    pub const USER_EVENT: &str = "user_event";
+    pub const PASSWORD_CHANGED: &str = "password_changed";
+    pub const PASSWORD_ERROR: &str = "password_error";
     pub const MESSAGE: &str = "message";
     pub const STATE_CHANGE: &str = "state_change";
     pub const UNKNOWN: &str = "unknown";
@@ -39,7 +85,6 @@ pub mod event {
     pub const GAP_CLOSED: &str = "gap_closed";
     pub const GAP: &str = "gap";
     pub const ENDED_UNSEEN: &str = "ended_unseen";
-    pub const TRANSCRIPT: &str = "transcript";
     pub const SILENT: &str = "silent";
     pub const SINK_LOST: &str = "sink_lost";
     pub const ITEM_REJECTED: &str = "item_rejected";
@@ -49,6 +94,19 @@ pub mod event {
         PARTICIPANTS_UPDATED,
         PROPERTIES_UPDATED,
         ERROR,
+        ATTACHED_DATA_CHANGED,
+        RECORDING_STATE_CHANGE,
+        SAVED,
+        ATTACHMENT_ADDED,
+        ATTACHMENT_REMOVED,
+        OPERATION_RESPONSE,
+        LOG_UPDATE,
+        SUBSCRIPTION_CHANGE,
+        ACTION,
+        RECORD,
+        USER_EVENT,
+        PASSWORD_CHANGED,
+        PASSWORD_ERROR,
         MESSAGE,
         STATE_CHANGE,
         UNKNOWN,
@@ -56,7 +114,6 @@ pub mod event {
         GAP_CLOSED,
         GAP,
         ENDED_UNSEEN,
-        TRANSCRIPT,
         SILENT,
         SINK_LOST,
         ITEM_REJECTED,
@@ -134,6 +191,18 @@ pub enum Class {
 impl Class {
     /// Every class, for listing the topics a configuration can produce.
     pub const ALL: [Class; 4] = [Class::Content, Class::Lifecycle, Class::AgentState, Class::Bridge];
+
+    /// Of an event's words. What is not understood counts as content: it may hold some.
+    pub fn of(medium: &str, event: &str) -> Class {
+        match (medium, event) {
+            (medium::BRIDGE, _) => Class::Bridge,
+            (medium::AGENT, event::STATE_CHANGE) => Class::AgentState,
+            (medium::UNKNOWN, _) | (_, event::MESSAGE | event::LOG_UPDATE | event::TRANSCRIPT) => {
+                Class::Content
+            }
+            _ => Class::Lifecycle,
+        }
+    }
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -242,14 +311,9 @@ impl Event {
         }
     }
 
-    /// The class used for topics and matching. What is not understood counts as content: it may hold some.
+    /// The class used for topics and matching.
     pub fn class(&self) -> Class {
-        match (self.medium.as_ref(), self.event.as_ref()) {
-            (medium::BRIDGE, _) => Class::Bridge,
-            (medium::AGENT, _) => Class::AgentState,
-            (medium::UNKNOWN, _) | (_, event::MESSAGE | event::TRANSCRIPT) => Class::Content,
-            _ => Class::Lifecycle,
-        }
+        Class::of(&self.medium, &self.event)
     }
 }
 

@@ -2,15 +2,18 @@
 //!
 //! Deliberately absent: anything that knows CometD, a sink or the configuration file.
 
+pub mod classes;
 pub mod data;
 pub mod digest;
 pub mod encode;
 pub mod envelope;
 pub mod health;
 pub mod link;
+pub mod media;
 pub mod metrics;
 pub mod retry;
 pub mod schema;
 pub mod seal;
 pub mod secret;
+pub mod tape;
 pub mod time;

@@ -128,7 +128,8 @@ mod tests {
         assert_eq!(at("site.any.allow_plaintext"), Some(Kind::Flag));
         assert_eq!(at("site.any.headers.any"), Some(Kind::TextOrSecret));
         assert_eq!(at("site.any.roster.passwords"), Some(Kind::Secret));
-        let privacy = Kind::Choice(vec!["full".into(), "no-content".into()]);
+        let privacy =
+            Kind::Choice(["full", "no-content", "pseudonymous", "minimal"].map(str::to_owned).into());
         assert_eq!(at("sink.kafka.any.privacy"), Some(privacy));
         assert_eq!(at("sink.webhook.any.secrets"), Some(Kind::List(Box::new(Kind::Secret))));
         assert_eq!(at("sink.stdout.any.match.medium"), Some(Kind::List(Box::new(Kind::Text))));

@@ -33,6 +33,8 @@ mod tests_meaning;
 #[cfg(test)]
 mod tests_places;
 #[cfg(test)]
+mod tests_privacy;
+#[cfg(test)]
 mod tests_secrets;
 #[cfg(test)]
 mod tests_sinks;
@@ -142,7 +144,8 @@ fn settings(
         }
     };
     match serde_path_to_error::deserialize(merged) {
-        Ok(raw) => check::Check { sources, layers, found, secrets: Vec::new() }.settings(raw, effective),
+        Ok(raw) => check::Check { sources, layers, found, secrets: Vec::new(), privacy_key: None }
+            .settings(raw, effective),
         Err(error) => {
             // The walk has been over everything: this is a key that raw shapes and walk disagree about.
             let path = path_of(error.path());

@@ -4,10 +4,12 @@
 //! JSON Schema are derived from them. Defaults stand in `config/cometbridge.toml`, so a key that has one is no
 //! `Option` here. Deliberately absent: what a value means.
 
+mod privacy;
 mod select;
 mod transcript;
 mod webhook;
 
+pub(super) use privacy::{Action, Privacy, Rule};
 pub(super) use select::Match;
 pub(super) use transcript::Transcript;
 pub(super) use webhook::{Auth, ClientAuth, OAuth2, Refusal, Webhook, WebhookMode};
@@ -23,6 +25,7 @@ use std::collections::BTreeMap;
 pub(super) struct Raw {
     pub state_dir: String,
     pub state_key: Option<Secret>,
+    pub privacy_key: Option<Secret>,
     pub stop_grace: Duration,
     pub log: Log,
     pub admin: Admin,
@@ -174,6 +177,10 @@ pub(super) struct Sinks {
 #[serde(deny_unknown_fields)]
 pub(super) struct Kafka {
     pub privacy: Option<Privacy>,
+    #[serde(default)]
+    pub privacy_rules: Vec<Rule>,
+    #[serde(default)]
+    pub userdata: Vec<String>,
     #[serde(rename = "match")]
     pub matching: Match,
     pub except: Match,
@@ -231,6 +238,10 @@ impl Oauth {
 #[serde(deny_unknown_fields)]
 pub(super) struct Stdout {
     pub privacy: Option<Privacy>,
+    #[serde(default)]
+    pub privacy_rules: Vec<Rule>,
+    #[serde(default)]
+    pub userdata: Vec<String>,
     #[serde(rename = "match")]
     pub matching: Match,
     pub except: Match,
@@ -249,13 +260,6 @@ pub(super) enum StdoutMode {
     Lines,
     Pretty,
     Auto,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Privacy {
-    Full,
-    NoContent,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -3,7 +3,7 @@
 use super::tests::Home;
 use crate::base::secret::SecretRef;
 use crate::inbound::settings::Scope;
-use crate::outbound::settings::{KafkaMode, OnLimit, Privacy, Target};
+use crate::outbound::settings::{KafkaMode, OnLimit, Preset, Target};
 
 pub(super) const PRODUCTION: &str = include_str!("../../config/examples/production.toml");
 const LAPTOP: &str = include_str!("../../config/examples/laptop.toml");
@@ -104,5 +104,5 @@ fn the_kafka_example_loads() {
     let password = SecretRef::Credential("kafka.password".to_owned());
     assert_eq!(events.librdkafka_secrets, [("sasl.password".to_owned(), password)]);
     assert!(events.librdkafka.contains(&("sasl.username".to_owned(), "cometbridge".to_owned())));
-    assert_eq!(settings.sinks[1].privacy, Privacy::NoContent);
+    assert_eq!(settings.sinks[1].privacy.preset, Preset::NoContent);
 }

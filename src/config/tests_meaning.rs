@@ -162,7 +162,7 @@ roster = { file = "DIR/agents.csv" }
 DIR/c.toml:3:14: site.main.subscribe[0]: "conversation" is neither a set of channels nor a channel such as "/v2/me/*"
     3 | subscribe = ["conversation", "/meta/connect", "/v2/*/me"]
       |              ^^^^^^^^^^^^^^
-      allowed: conversations, agent-states, services
+      allowed: conversations, agent-states, services, calls, emails, social, workitems, im, workbins, outbound, users
       did you mean conversations?
 
 DIR/c.toml:3:30: site.main.subscribe[1]: "/meta/connect" is not a channel: nothing can be subscribed below /meta and /service
@@ -210,7 +210,7 @@ DIR/c.toml:2:13: sink.kafka.k.brokers: at least one broker is needed, e.g. ["kaf
 DIR/c.toml:2:13: sink.kafka.k.privacy: privacy is missing: every sink states what may leave through it
     2 | [sink.kafka.k]
       |             ^
-      allowed: full, no-content
+      allowed: full, no-content, pseudonymous, minimal
 
 DIR/c.toml:2:13: sink.kafka.k.topic: topic is missing, e.g. "gws.events" or "gws.{medium}.{class}"
     2 | [sink.kafka.k]
@@ -219,7 +219,7 @@ DIR/c.toml:2:13: sink.kafka.k.topic: topic is missing, e.g. "gws.events" or "gws
 DIR/c.toml:3:15: sink.webhook.w.privacy: privacy is missing: every sink states what may leave through it
     3 | [sink.webhook.w]
       |               ^
-      allowed: full, no-content
+      allowed: full, no-content, pseudonymous, minimal
 
 DIR/c.toml:3:15: sink.webhook.w.secrets: at least one secret is needed to sign with; without signatures set sink.webhook.w.unsigned = true
     3 | [sink.webhook.w]

@@ -166,7 +166,7 @@ DIR/c.toml:3:10: admin.listen: beyond loopback callers have to show a token
 DIR/c.toml:4:13: sink.kafka.events.privacy: privacy is missing: every sink states what may leave through it
     4 | [sink.kafka.events]
       |             ^^^^^^
-      allowed: full, no-content
+      allowed: full, no-content, pseudonymous, minimal
 
 DIR/c.toml:5:11: sink.kafka.events.brokers: at least one broker is needed, e.g. ["kafka-1.example.com:9093"]
     5 | brokers = []
@@ -180,7 +180,7 @@ DIR/c.toml:6:9: sink.kafka.events.topic: {tenant} is no placeholder
 DIR/c.toml:8:1: sink.stdout.console.privcy: unknown key
     8 | privcy = "…"
       | ^^^^^^
-      allowed: except, match, max_lag, mode, park, privacy, raw, retry, start, transcripts
+      allowed: except, match, max_lag, mode, park, privacy, privacy_rules, raw, retry, start, transcripts, userdata
       did you mean privacy?
 
 DIR/conf.d/10-site.toml:2:13: site.main.time_zone: "Europe/Berln" is not a time zone this machine knows
@@ -201,7 +201,7 @@ DIR/conf.d/10-site.toml:4:15: sink.webhook.console: the name console is taken by
 DIR/conf.d/10-site.toml:4:15: sink.webhook.console.privacy: privacy is missing: every sink states what may leave through it
     4 | [sink.webhook.console]
       |               ^^^^^^^
-      allowed: full, no-content
+      allowed: full, no-content, pseudonymous, minimal
 
 DIR/conf.d/10-site.toml:4:15: sink.webhook.console.secrets: at least one secret is needed to sign with; without signatures set sink.webhook.console.unsigned = true
     4 | [sink.webhook.console]

@@ -78,7 +78,7 @@ raw = true
 DIR/c.toml:1:14: sink.stdout.console.privacy: privacy is missing: every sink states what may leave through it
     1 | [sink.stdout.console]
       |              ^^^^^^^
-      allowed: full, no-content
+      allowed: full, no-content, pseudonymous, minimal
 
 1 problem in the configuration; nothing was started"#,
     );
@@ -88,20 +88,20 @@ DIR/c.toml:1:14: sink.stdout.console.privacy: privacy is missing: every sink sta
 fn an_unknown_medium_or_event_gets_the_list() {
     let text = r#"[sink.stdout.console]
 privacy = "full"
-match = { medium = ["chat", "facebook"], event = ["mesage"] }
+match = { medium = ["chat", "telegram"], event = ["mesage"] }
 "#;
     refused(
         &format!("{text}{SITE}"),
         r#"
-DIR/c.toml:3:29: sink.stdout.console.match.medium[1]: "facebook" is no medium
-    3 | match = { medium = ["chat", "facebook"], event = ["mesage"] }
+DIR/c.toml:3:29: sink.stdout.console.match.medium[1]: "telegram" is no medium
+    3 | match = { medium = ["chat", "telegram"], event = ["mesage"] }
       |                             ^^^^^^^^^^
-      allowed: facebooksession, chat, smssession, agent, bridge, unknown
+      allowed: facebooksession, chat, smssession, call, email, facebook, tweet, workitem, openmedia, imsession, workbin, outbound, user, service, agent, bridge, unknown
 
 DIR/c.toml:3:51: sink.stdout.console.match.event[0]: "mesage" is no event
-    3 | match = { medium = ["chat", "facebook"], event = ["mesage"] }
+    3 | match = { medium = ["chat", "telegram"], event = ["mesage"] }
       |                                                   ^^^^^^^^
-      allowed: status_change, participants_updated, properties_updated, error, message, state_change, unknown, gap_opened, gap_closed, gap, ended_unseen, transcript, silent, sink_lost, item_rejected
+      allowed: status_change, participants_updated, properties_updated, error, attached_data_changed, recording_state_change, saved, attachment_added, attachment_removed, operation_response, log_update, subscription_change, action, record, user_event, password_changed, password_error, message, state_change, unknown, gap_opened, gap_closed, gap, ended_unseen, transcript, silent, sink_lost, item_rejected
       did you mean message?
 
 2 problems in the configuration; nothing was started"#,
@@ -133,7 +133,7 @@ DIR/c.toml:3:37: sink.stdout.console.match.class[0]: "contents" is no class
 DIR/c.toml:4:21: sink.stdout.console.except.event[0]: "gaps" is no event
     4 | except = { event = ["gaps"] }
       |                     ^^^^^^
-      allowed: status_change, participants_updated, properties_updated, error, message, state_change, unknown, gap_opened, gap_closed, gap, ended_unseen, transcript, silent, sink_lost, item_rejected
+      allowed: status_change, participants_updated, properties_updated, error, attached_data_changed, recording_state_change, saved, attachment_added, attachment_removed, operation_response, log_update, subscription_change, action, record, user_event, password_changed, password_error, message, state_change, unknown, gap_opened, gap_closed, gap, ended_unseen, transcript, silent, sink_lost, item_rejected
       did you mean gap?
 
 3 problems in the configuration; nothing was started"#,

@@ -22,6 +22,7 @@ use crate::base::metrics::Metrics;
 use crate::base::time::Clock;
 use crate::journal::{Error, Head, Pending, Sequence, Settle};
 use crate::outbound::lag::Intake;
+use crate::outbound::mask::Mask;
 use crate::outbound::report::Report;
 use crate::outbound::settings::{SinkConfig, Start};
 use crate::outbound::sink::{BuildError, Cause, Delivery, NoPlace, Outcome, Sink};
@@ -76,12 +77,15 @@ pub enum Maker {
 }
 
 impl Maker {
-    async fn build(&self, config: &SinkConfig, journal: &str) -> Result<Sink, BuildError> {
-        match self {
-            Maker::Settings => Sink::build(config, journal).await,
+    async fn build(&self, config: &SinkConfig, journal: &str) -> Result<(Mask, Sink), BuildError> {
+        let mask = Mask::new(config).await;
+        let mask = mask.map_err(|reason| BuildError { sink: config.name.clone(), reason })?;
+        let sink = match self {
+            Maker::Settings => Sink::build(config, journal).await?,
             #[cfg(test)]
-            Maker::Scripted(script) => Ok(Sink::Scripted(script.sink())),
-        }
+            Maker::Scripted(script) => Sink::Scripted(script.sink()),
+        };
+        Ok((mask, sink))
     }
 }
 
@@ -89,6 +93,7 @@ impl Maker {
 pub struct Lane<S> {
     config: SinkConfig,
     maker: Maker,
+    mask: Mask,
     source: S,
     wiring: Wiring,
     report: Report,
@@ -195,6 +200,8 @@ impl<S: Source> Lane<S> {
             builds: 0,
             config,
             maker,
+            // Nothing is read before the sink is built, and this with it.
+            mask: Mask::without_content(),
             source,
             wiring,
         }
@@ -297,7 +304,8 @@ impl<S: Source> Lane<S> {
             }
             self.builds = self.builds.saturating_add(1);
             match self.maker.build(&self.config, &self.wiring.journal).await {
-                Ok(sink) => {
+                Ok((mask, sink)) => {
+                    self.mask = mask;
                     let shape = sink.shape();
                     self.window.limit(shape.window_events, shape.window_bytes);
                     self.parks = shape.parks;

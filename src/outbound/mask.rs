@@ -1,27 +1,140 @@
-//! What a sink may see of an event: everything, or what an allow-list per type names.
+//! What a sink may see of an event: everything, or what an allow-list by class names (`base::classes`).
 //!
-//! `no-content` works on the typed payloads: a field that is not named here does not leave, and a type that is
-//! not known here leaves with empty `data`. Attributes hold ids and closed words only, so they stay. Of agents'
-//! states `displayName` and `reason` go too: sites word them freely, and a reason can say why a person is away.
-//! Deliberately absent: deny-lists, and masking inside of texts.
+//! With every preset but `full`, and with any rule, a field that the table does not know, the data of a type that it
+//! does not know, `raw` and `context` do not leave. Attributes hold ids and closed words, and agents' keys: these are
+//! hashed wherever pseudonyms are, in `agent`, `observedby`, `subject`, `partitionkey` and `id` alike, so that order,
+//! joins and identity hold. An `id` stays as it is where it is made of an interaction and an index, or of chance.
+//! Deliberately absent: masking inside of texts.
 
-use crate::base::data::{
-    AgentStateData, GapData, InteractionData, Message, MessageData, Participant, TranscriptData, UnknownData,
-    UserState,
-};
-use crate::base::envelope::{Event, event, gws_type, medium};
-use crate::outbound::settings::Privacy;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::value::{RawValue, to_raw_value};
+mod hide;
+mod plan;
+#[cfg(test)]
+mod tests;
+
+use crate::base::classes::Class;
+use crate::base::envelope::{Event, event};
+use crate::outbound::settings::{Action, Policy, Preset, SinkConfig};
+use aws_lc_rs::hmac;
+use hide::Hider;
+use plan::Plan;
+use secrecy::ExposeSecret;
+use serde_json::value::RawValue;
 use std::sync::Arc;
 
-/// The event as the sink may see it. Where nothing is to be taken away it is the same event, at no cost.
-pub fn apply(event: &Arc<Event>, privacy: Privacy, raw: bool) -> Arc<Event> {
-    match privacy {
-        Privacy::Full if raw || (event.raw.is_none() && event.context.is_none()) => Arc::clone(event),
-        Privacy::Full => Arc::new(without_raw(event, event.data.clone())),
-        Privacy::NoContent => Arc::new(without_raw(event, allowed(event))),
+/// The fewest characters of a `privacy_key`: with fewer, whoever knows the numbers could try all keys.
+pub const MIN_KEY: usize = 16;
+
+/// A sink's policy, ready for events.
+pub struct Mask {
+    /// Nothing where all may leave.
+    hidden: Option<Hidden>,
+    raw: bool,
+}
+
+struct Hidden {
+    plan: Plan,
+    hider: Hider,
+    /// Whether agents' keys in attributes are hashed.
+    agents: bool,
+}
+
+impl Mask {
+    /// Reads the key, where the policy hashes anything.
+    pub async fn new(config: &SinkConfig) -> Result<Mask, String> {
+        let policy = &config.privacy;
+        if policy.is_whole() {
+            return Ok(Mask { hidden: None, raw: config.raw });
+        }
+        let key = match &policy.key {
+            Some(place) if policy.hashes() => {
+                let secret = place.read(None).await.map_err(|error| format!("privacy_key: {error}"))?;
+                if secret.expose_secret().chars().count() < MIN_KEY {
+                    return Err(format!("privacy_key: shorter than {MIN_KEY} characters"));
+                }
+                Some(hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes()))
+            }
+            _ if policy.hashes() => return Err("privacy_key is not set".to_owned()),
+            _ => None,
+        };
+        Ok(Mask::of(policy, key))
+    }
+
+    /// For a sink that nobody configures any more.
+    pub fn without_content() -> Mask {
+        Mask::of(&Policy::preset(Preset::NoContent), None)
+    }
+
+    fn of(policy: &Policy, key: Option<hmac::Key>) -> Mask {
+        let agents = policy.action(Class::Pseudonym) != Action::Keep;
+        Mask { hidden: Some(Hidden { plan: Plan::new(policy), hider: Hider(key), agents }), raw: false }
+    }
+
+    /// The event as the sink may see it. Where nothing is to be taken away it is the same event, at no cost.
+    pub fn apply(&self, event: &Arc<Event>) -> Arc<Event> {
+        match &self.hidden {
+            None if self.raw || (event.raw.is_none() && event.context.is_none()) => Arc::clone(event),
+            None => Arc::new(without_raw(event, event.data.clone())),
+            Some(hidden) => Arc::new(hidden.left_of(event)),
+        }
+    }
+
+    /// An event's `id` and `subject` where only they are known: the list of dead letters.
+    pub fn names(&self, id: &str, subject: &str) -> (String, String) {
+        match &self.hidden {
+            Some(hidden) if hidden.agents => (hidden.id(id), hidden.subject(subject, None)),
+            _ => (id.to_owned(), subject.to_owned()),
+        }
+    }
+}
+
+impl Hidden {
+    fn left_of(&self, event: &Event) -> Event {
+        let data = self.plan.left_of(&event.kind, event.data.get(), &self.hider);
+        let data = RawValue::from_string(data).unwrap_or_else(|_| RawValue::NULL.to_owned());
+        let mut left = without_raw(event, data);
+        if self.agents {
+            let agent = event.agent.as_deref();
+            left.id = self.id(&event.id);
+            left.baseid = event.baseid.as_deref().map(|id| self.id(id));
+            left.subject = self.subject(&event.subject, agent);
+            left.agent = agent.map(|agent| self.hider.hash(agent));
+            left.observedby = event.observedby.as_deref().map(|agent| self.hider.hash(agent));
+            // The unit of order is an interaction, or an agent.
+            if event.interaction.is_none()
+                && let Some(agent) = agent
+                && let Some(realm) = event.partitionkey.strip_suffix(agent)
+            {
+                left.partitionkey = format!("{realm}{}", self.hider.hash(agent));
+            }
+        }
+        left
+    }
+
+    /// `<realm>/<medium>/<interaction>/messages/<index>` and UUIDs say nothing of an agent; other ids name one, or are
+    /// made from one in a way that anybody could try.
+    fn id(&self, id: &str) -> String {
+        let parts: Vec<&str> = id.split('/').collect();
+        match parts.as_slice() {
+            [_] | [_, _, _, "messages", _] => id.to_owned(),
+            [_, _, _, last] if last.split(';').next() == Some(event::TRANSCRIPT) => id.to_owned(),
+            [realm, ..] => format!("{realm}/{}", self.hider.hash(id)),
+            [] => String::new(),
+        }
+    }
+
+    /// `agent/<agent>`, `agent/<agent>/<device or channel>`, `session/<agent>`.
+    fn subject(&self, subject: &str, agent: Option<&str>) -> String {
+        let Some((word @ ("agent" | "session"), rest)) = subject.split_once('/') else {
+            return subject.to_owned();
+        };
+        let known = agent.and_then(|agent| Some((agent, rest.strip_prefix(agent)?)));
+        let (agent, below) = match known {
+            Some((agent, "")) => (agent, None),
+            Some((agent, below)) => (agent, below.strip_prefix('/')),
+            None => rest.split_once('/').map_or((rest, None), |(agent, below)| (agent, Some(below))),
+        };
+        let below = below.map(|below| format!("/{}", self.hider.hash(below))).unwrap_or_default();
+        format!("{word}/{}{below}", self.hider.hash(agent))
     }
 }
 
@@ -55,226 +168,5 @@ fn without_raw(event: &Event, data: Box<RawValue>) -> Event {
         raw: None,
         context: None,
         late: event.late,
-    }
-}
-
-fn allowed(event: &Event) -> Box<RawValue> {
-    let kind = event.kind.as_ref();
-    if BRIDGE_TYPES.contains(&kind) {
-        return event.data.clone();
-    }
-    // The type decides, not the words beside it: a type of another version has no allow-list yet.
-    if kind != gws_type(&event.medium, &event.event) {
-        return nothing();
-    }
-    match (event.medium.as_ref(), event.event.as_ref()) {
-        (medium::UNKNOWN, _) => reduce(event, |data: UnknownData| data),
-        (medium::AGENT, event::STATE_CHANGE) => reduce(event, agent_state),
-        (_, event::GAP_OPENED | event::GAP_CLOSED) => reduce(event, |data: GapData| data),
-        (_, event::MESSAGE) => reduce(event, message),
-        (_, event::TRANSCRIPT) => reduce(event, transcript),
-        (
-            _,
-            event::STATUS_CHANGE | event::PARTICIPANTS_UPDATED | event::PROPERTIES_UPDATED | event::ERROR,
-        ) => reduce(event, interaction),
-        _ => nothing(),
-    }
-}
-
-/// The bridge's own events: made here, of configured names, counts and stamps.
-const BRIDGE_TYPES: &[&str] = &[
-    "cometbridge.session.gap_opened.v1",
-    "cometbridge.session.gap_closed.v1",
-    "cometbridge.session.silent.v1",
-    "cometbridge.sink.lost.v1",
-    "cometbridge.item.rejected.v1",
-];
-
-fn reduce<T: DeserializeOwned + Serialize>(event: &Event, keep: impl FnOnce(T) -> T) -> Box<RawValue> {
-    serde_json::from_str::<T>(event.data.get())
-        .ok()
-        .and_then(|data| to_raw_value(&keep(data)).ok())
-        .unwrap_or_else(nothing)
-}
-
-fn nothing() -> Box<RawValue> {
-    to_raw_value(&serde_json::Map::new()).unwrap_or_else(|_| RawValue::NULL.to_owned())
-}
-
-fn message(data: MessageData) -> MessageData {
-    let Message { index, kind, visibility, sent_at, from, text: _, notice_text: _, url: _ } = data.message;
-    let from = from.map(|from| participant(from, false));
-    MessageData {
-        interaction_id: data.interaction_id,
-        message: Message { index, kind, visibility, sent_at, from, ..Message::default() },
-    }
-}
-
-fn transcript(data: TranscriptData) -> TranscriptData {
-    let mut data = data;
-    for item in &mut data.items {
-        let MessageData { message, .. } = self::message(MessageData {
-            interaction_id: String::new(),
-            message: std::mem::take(&mut item.message),
-        });
-        item.message = message;
-    }
-    data.participants = data.participants.into_iter().map(|one| participant(one, false)).collect();
-    data
-}
-
-fn participant(from: Participant, with_visibility: bool) -> Participant {
-    let Participant { kind, participant_id, visibility, nickname: _ } = from;
-    Participant { kind, participant_id, visibility: visibility.filter(|_| with_visibility), nickname: None }
-}
-
-fn interaction(data: InteractionData) -> InteractionData {
-    InteractionData {
-        interaction_id: data.interaction_id,
-        notification_type: data.notification_type,
-        state: data.state,
-        capabilities: data.capabilities,
-        participants: data
-            .participants
-            .map(|list| list.into_iter().map(|one| participant(one, true)).collect()),
-        ..InteractionData::default()
-    }
-}
-
-fn agent_state(data: AgentStateData) -> AgentStateData {
-    AgentStateData {
-        device_id: data.device_id,
-        channel: data.channel,
-        device_state: data.device_state,
-        user_state: data.user_state.map(|state| UserState {
-            id: state.id,
-            state: state.state,
-            work_mode: state.work_mode,
-            ..UserState::default()
-        }),
-        do_not_disturb: data.do_not_disturb,
-        capabilities: data.capabilities,
-        ..AgentStateData::default()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::outbound::testing::{event as sample, raw};
-    use serde_json::json;
-
-    /// A sample of the given type; every text that must not leave holds the word "secret".
-    fn with(medium: &'static str, word: &'static str, data: &serde_json::Value) -> Arc<Event> {
-        let mut event = sample("k", 1);
-        event.medium = medium.into();
-        event.event = word.into();
-        event.kind = gws_type(medium, word).into();
-        event.data = raw(&data.to_string());
-        event.raw = Some(raw(r#"{"text":"secret raw"}"#));
-        event.context = Some(raw(r#"{"user":"secret context"}"#));
-        Arc::new(event)
-    }
-
-    fn masked(event: &Arc<Event>) -> serde_json::Value {
-        let masked = apply(event, Privacy::NoContent, true);
-        let whole = crate::base::encode::structured(&masked, "1-1").unwrap();
-        assert!(!String::from_utf8(whole).unwrap().contains("secret"));
-        assert!(masked.raw.is_none() && masked.context.is_none());
-        serde_json::from_str(masked.data.get()).unwrap()
-    }
-
-    #[test]
-    fn a_message_keeps_its_frame_and_loses_its_content() {
-        let event = with(
-            "chat",
-            "message",
-            &json!({"interactionId": "i", "message": {"index": 5, "kind": "Text", "text": "secret",
-            "noticeText": "secret", "url": "secret", "visibility": "All", "sentAt": "2014-01-02T14:23:20.126Z",
-            "from": {"kind": "Customer", "nickname": "secret", "participantId": "p", "visibility": "All"}}}),
-        );
-        assert_eq!(
-            masked(&event),
-            json!({"interactionId": "i", "message": {"index": 5, "kind": "Text", "visibility": "All",
-            "sentAt": "2014-01-02T14:23:20.126Z", "from": {"kind": "Customer", "participantId": "p"}}})
-        );
-    }
-
-    #[test]
-    fn an_interaction_keeps_state_and_participants_without_names() {
-        let data = json!({"interactionId": "i", "notificationType": "StatusChange", "state": "Chat",
-            "capabilities": ["SendMessage"], "comment": "secret", "receivedDate": "secret", "userData": {"a": "secret"},
-            "participants": [{"kind": "Agent", "nickname": "secret", "participantId": "p", "visibility": "All"}]});
-        for word in ["status_change", "participants_updated", "properties_updated", "error"] {
-            assert_eq!(
-                masked(&with("facebooksession", word, &data)),
-                json!({"interactionId": "i", "notificationType": "StatusChange", "state": "Chat",
-                "capabilities": ["SendMessage"],
-                "participants": [{"kind": "Agent", "participantId": "p", "visibility": "All"}]})
-            );
-        }
-    }
-
-    #[test]
-    fn an_agent_state_keeps_states_without_numbers_names_and_reasons() {
-        let event = with(
-            "agent",
-            "state_change",
-            &json!({"deviceId": "d", "deviceState": "Active", "phoneNumber": "secret", "doNotDisturb": "Off",
-            "userState": {"id": "7", "displayName": "secret", "state": "NotReady", "workMode": "AuxWork", "reason": "secret"},
-            "capabilities": ["ready"]}),
-        );
-        assert_eq!(
-            masked(&event),
-            json!({"deviceId": "d", "deviceState": "Active", "doNotDisturb": "Off",
-            "userState": {"id": "7", "state": "NotReady", "workMode": "AuxWork"}, "capabilities": ["ready"]})
-        );
-    }
-
-    #[test]
-    fn what_is_not_understood_keeps_its_place_and_reason_only() {
-        let event = with("unknown", "unknown", &json!({"topic": "/v2/x", "reason": "r", "extra": "secret"}));
-        assert_eq!(masked(&event), json!({"topic": "/v2/x", "reason": "r"}));
-    }
-
-    #[test]
-    fn a_transcript_keeps_the_frames_of_its_items() {
-        let message = json!({"index": 5, "kind": "Text", "text": "secret", "url": "secret",
-            "from": {"kind": "Customer", "nickname": "secret", "participantId": "p"}});
-        let data = json!({"interactionId": "i", "complete": "true", "agents": [{"agent": "1001", "lastState": "Completed"}],
-            "participants": [{"kind": "Customer", "nickname": "secret", "participantId": "p"}],
-            "items": [{"eventId": "e", "message": message}]});
-        assert_eq!(
-            masked(&with("chat", "transcript", &data)),
-            json!({"interactionId": "i", "complete": "true", "agents": [{"agent": "1001", "lastState": "Completed"}],
-                "participants": [{"kind": "Customer", "participantId": "p"}],
-                "items": [{"eventId": "e", "message": {"index": 5, "kind": "Text",
-                    "from": {"kind": "Customer", "participantId": "p"}}}]})
-        );
-    }
-
-    #[test]
-    fn an_unknown_type_or_odd_data_leaves_empty() {
-        let mut event = Event::clone(&with("chat", "message", &json!({"message": {"text": "secret"}})));
-        assert_eq!(masked(&Arc::new(event.clone())), json!({}));
-        event.kind = "genesys.gws.chat.message.v2".into();
-        assert_eq!(masked(&Arc::new(event)), json!({}));
-        assert_eq!(masked(&with("chat", "whisper", &json!({"text": "secret"}))), json!({}));
-    }
-
-    #[test]
-    fn events_of_the_bridge_leave_whole() {
-        let mut event = Event::clone(&with("bridge", "sink_lost", &json!({"sink": "crm", "count": 3})));
-        event.kind = "cometbridge.sink.lost.v1".into();
-        assert_eq!(masked(&Arc::new(event)), json!({"sink": "crm", "count": 3}));
-    }
-
-    #[test]
-    fn full_with_raw_is_the_very_same_event() {
-        let event = with("chat", "message", &json!({"a": "secret"}));
-        assert!(Arc::ptr_eq(&event, &apply(&event, Privacy::Full, true)));
-        let bare = apply(&event, Privacy::Full, false);
-        assert!(bare.raw.is_none() && bare.context.is_none());
-        assert_eq!(bare.data.get(), event.data.get());
     }
 }

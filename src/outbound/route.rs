@@ -12,8 +12,23 @@ use std::borrow::Cow;
 /// Words that the open attributes were seen with; others are allowed, and `check` notes them.
 const VISIBILITIES: &[&str] = &["All", "Agents", "Supervisors"];
 const AUTHORS: &[&str] = &["Customer", "Agent", "External"];
-const STATES: &[&str] =
-    &["Invited", "Chatting", "Completed", "Revoked", "Ready", "NotReady", "LoggedIn", "LoggedOut"];
+const STATES: &[&str] = &[
+    "Invited",
+    "Chatting",
+    "Completed",
+    "Revoked",
+    "Ringing",
+    "Dialing",
+    "Established",
+    "Held",
+    "Released",
+    "Talking",
+    "ReadyToCall",
+    "Ready",
+    "NotReady",
+    "LoggedIn",
+    "LoggedOut",
+];
 
 /// What every event has, as far as it can be told without one.
 pub struct Kind<'a> {

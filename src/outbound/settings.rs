@@ -1,7 +1,9 @@
 //! The checked settings of sinks, as `config` hands them over.
 
+mod privacy;
 mod webhook;
 
+pub use privacy::{Action, Of, Policy, Preset, Rule};
 pub use webhook::{
     Auth, BatchLimits, HeaderSource, OAuth2, Rate, Refusal, Refusals, WebhookConfig, WebhookMode,
 };
@@ -12,7 +14,6 @@ use crate::base::secret::SecretRef;
 use crate::base::time::Millis;
 use std::path::PathBuf;
 use std::time::Duration;
-use url::Url;
 
 /// One sink and its lane.
 #[derive(Clone, Debug)]
@@ -23,8 +24,8 @@ pub struct SinkConfig {
     pub matching: Match,
     /// Wins over `matching`; where no list of it names anything, it takes nothing away.
     pub except: Match,
-    pub privacy: Privacy,
-    /// Whether `raw` and `context` leave through this sink.
+    pub privacy: Policy,
+    /// Whether `raw` and `context` leave through this sink; only where `privacy` takes nothing away.
     pub raw: bool,
     /// Whether transcripts are for it, where the lists above take them.
     pub transcripts: bool,
@@ -71,13 +72,6 @@ pub struct Match {
     pub state: Vec<String>,
     pub agent: Vec<String>,
     pub group: Vec<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Privacy {
-    Full,
-    /// An allow-list: no text, names, numbers, attached data, raw or context.
-    NoContent,
 }
 
 /// Where a sink that the journal does not know yet begins.
@@ -141,16 +135,10 @@ pub struct Figures {
     pub metrics: Metrics,
 }
 
-/// OAuth 2.0, client credentials.
+/// Client credentials, and the way to who gives tokens for them.
 #[derive(Clone, Debug)]
 pub struct OauthConfig {
-    pub token_url: Url,
-    pub client_id: String,
-    pub client_secret: SecretRef,
-    pub scopes: Vec<String>,
-    pub audience: Option<String>,
-    /// Whether id and secret stand in the request's body and not in a header.
-    pub in_body: bool,
+    pub client: OAuth2,
     /// The authorities to trust instead of the system's.
     pub ca: Option<PathBuf>,
 }

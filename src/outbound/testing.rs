@@ -73,7 +73,7 @@ pub fn config(name: &str, max_attempts: u32) -> SinkConfig {
         target: Target::Stdout(StdoutConfig { mode: StdoutMode::Lines }),
         matching: Match::default(),
         except: Match::default(),
-        privacy: Privacy::Full,
+        privacy: Policy::preset(Preset::Full),
         raw: true,
         transcripts: false,
         start: Start::Earliest,

@@ -7,7 +7,7 @@
 //!
 //! A request goes `server` → `http` → (`login` | `rest` | `exchange` → `connect`), all on one `hub`; `control`,
 //! `oracle` and [`Handle`] steer and question the same hub from outside. What happens by itself: `day` plays a
-//! [`Scenario`] on the `world` (or `script`, without one), and `strike` does its faults.
+//! [`Scenario`] on the `world` (or `script`, without one: the demo, load, or a tape), and `strike` does its faults.
 //!
 //! # Steering: `/simulator/…`
 //!
@@ -165,6 +165,8 @@ pub async fn start(options: Options) -> Result<Handle, Error> {
         let world = World::new(&format!("http://{address}"), &hub.options.users, scenario.seed, keep);
         hub.state().world = Some(world);
         tasks.spawn(day::run(Arc::clone(&hub), scenario));
+    } else if let Some(tape) = hub.options.tape.clone() {
+        tasks.spawn(script::play(Arc::clone(&hub), tape));
     } else if let Some(script) = hub.options.script {
         tasks.spawn(script::run(Arc::clone(&hub), script, format!("http://{address}")));
     }
@@ -188,6 +190,9 @@ fn check(options: &Options) -> Result<(), Error> {
         }
         Some(Script::Load { .. }) if options.users.is_empty() => {
             Err(Error::Options("load needs at least one user"))
+        }
+        _ if options.tape_speed.is_nan() || options.tape_speed <= 0.0 => {
+            Err(Error::Options("a tape is played at a speed above zero"))
         }
         Some(Script::Load { per_second }) if !(0.0..=100_000.0).contains(&per_second) => {
             Err(Error::Options("load is a number from 0 to 100000 a second"))

@@ -3,6 +3,7 @@
 //! Deliberately absent: what can be changed while it runs (see `faults`).
 
 use super::scenario::Scenario;
+use crate::base::tape::Tape;
 use secrecy::SecretString;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -72,6 +73,10 @@ pub struct Options {
     /// A busy day with faults; takes the place of `script`.
     pub scenario: Option<Arc<Scenario>>,
     pub script: Option<Script>,
+    /// What was recorded, to be played once; takes the place of `script`.
+    pub tape: Option<Arc<Tape>>,
+    /// How many times as fast as it was recorded.
+    pub tape_speed: f64,
     /// Where `agents.csv` and `passwords.csv` for the bridge are written at the start.
     pub roster_dir: Option<PathBuf>,
 }
@@ -95,6 +100,8 @@ impl Default for Options {
             published_limit: 200_000,
             scenario: None,
             script: None,
+            tape: None,
+            tape_speed: 1.0,
             roster_dir: None,
         }
     }

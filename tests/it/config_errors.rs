@@ -146,7 +146,7 @@ c.toml:3:12: site.main.base_url: only http and https are spoken here
 c.toml:8:11: sink.stdout.console.privacy: "all" is not one of the words allowed
     8 | privacy = "all"
       |           ^^^^^
-      allowed: full, no-content
+      allowed: full, no-content, pseudonymous, minimal
 
 conf.d/50-site.toml:2:9: log.level: "loud" is not one of the words allowed
     2 | level = "loud"

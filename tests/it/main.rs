@@ -26,5 +26,6 @@ mod rosters;
 mod session_faults;
 mod sink_faults;
 mod site_links;
+mod tape;
 mod tidy;
 mod webhooks;

@@ -7,6 +7,7 @@ mod erase;
 mod groups;
 mod kafka_down;
 mod kafka_idempotent;
+mod kafka_rebuild;
 mod lag;
 mod parking;
 mod parking_share;

@@ -6,6 +6,7 @@
 use super::Metrics;
 use crate::base::data::Complete;
 use crate::base::envelope::{event, medium};
+use crate::base::media::events_of;
 
 /// The closed sets of labels of a site's sessions.
 #[derive(Clone, Copy, Debug)]
@@ -24,25 +25,6 @@ const CONNECTS: &[&str] = &["ok", "failed", "timeout"];
 const RULES: &[&str] = &["log-item", "reference", "state", "redelivery", "snapshot"];
 /// Why the journal lets a dead letter go.
 const DROPPED: &[&str] = &["limit", "retention"];
-const OF_CONVERSATIONS: &[&str] = &[
-    event::STATUS_CHANGE,
-    event::PARTICIPANTS_UPDATED,
-    event::PROPERTIES_UPDATED,
-    event::ERROR,
-    event::MESSAGE,
-    event::GAP,
-    event::ENDED_UNSEEN,
-    event::TRANSCRIPT,
-];
-const OF_OTHERS: &[(&str, &str)] = &[
-    (medium::AGENT, event::STATE_CHANGE),
-    (medium::UNKNOWN, event::UNKNOWN),
-    (medium::BRIDGE, event::GAP_OPENED),
-    (medium::BRIDGE, event::GAP_CLOSED),
-    (medium::BRIDGE, event::SILENT),
-    (medium::BRIDGE, event::ITEM_REJECTED),
-];
-
 impl Metrics {
     /// Every series of the journal, and of what is made from it, that has labels.
     pub fn zero_journal(&self) {
@@ -85,11 +67,11 @@ impl Metrics {
         ] {
             family.with_label_values(&[site]);
         }
-        let conversations = medium::CONVERSATIONS.iter();
-        let conversations =
-            conversations.flat_map(|medium| OF_CONVERSATIONS.iter().map(|event| (*medium, *event)));
-        for (medium, event) in conversations.chain(OF_OTHERS.iter().copied()) {
-            self.events_total.with_label_values(&[site, medium, event]);
+        for medium in medium::ALL {
+            // A sink's loss is of no site.
+            for event in events_of(medium).iter().filter(|event| **event != event::SINK_LOST) {
+                self.events_total.with_label_values(&[site, *medium, *event]);
+            }
         }
     }
 

@@ -6,7 +6,7 @@
 use super::Check;
 use crate::config::tree::Path;
 
-const SETS: [(&str, &[&str]); 3] = [
+const SETS: [(&str, &[&str]); 11] = [
     (
         "conversations",
         &[
@@ -20,6 +20,16 @@ const SETS: [(&str, &[&str]); 3] = [
     // The agent's own topic says when its password was changed.
     ("agent-states", &["/v2/me/devices", "/v2/me/channels", "/v2/me"]),
     ("services", &["/notifications/services"]),
+    ("calls", &["/v2/me/calls"]),
+    ("emails", &["/v2/me/emails"]),
+    // Public posts; private messages are conversations.
+    ("social", &["/v2/me/facebook", "/v2/me/twitter"]),
+    ("workitems", &["/v2/me/workitems", "/v2/me/openmedia"]),
+    ("im", &["/v2/me/im-sessions"]),
+    ("workbins", &["/v2/me/workbins"]),
+    ("outbound", &["/v2/me/outbound"]),
+    // Only supervisors and administrators are let in.
+    ("users", &["/v2/users"]),
 ];
 
 impl Check<'_> {

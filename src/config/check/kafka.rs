@@ -7,7 +7,7 @@ use super::Check;
 use crate::base::link::is_loopback;
 use crate::config::raw::{self, TextOrSecret};
 use crate::config::tree::Path;
-use crate::outbound::settings::{KafkaConfig, KafkaMode, OauthConfig};
+use crate::outbound::settings::{KafkaConfig, KafkaMode, OAuth2, OauthConfig};
 use crate::outbound::sink::kafka::template::{Fault, PLACEHOLDERS as OF_EVENTS, Template};
 use std::collections::BTreeMap;
 use url::Url;
@@ -178,15 +178,15 @@ impl Check<'_> {
             }
         }
         let ca = self.authorities(&at.key("ca"), raw.ca.as_ref());
-        Some(OauthConfig {
+        let client = OAuth2 {
             token_url: token_url?,
             client_id: raw.client_id.clone()?,
             client_secret: client_secret?,
             scopes: raw.scopes.clone(),
             audience: raw.audience.clone(),
             in_body: raw.client_auth == Some(raw::SecretIn::Body),
-            ca,
-        })
+        };
+        Some(OauthConfig { client, ca })
     }
 
     /// The client's secret goes there: never in the clear beyond this machine.

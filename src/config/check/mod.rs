@@ -7,6 +7,7 @@ mod files;
 mod group;
 mod http;
 mod kafka;
+mod privacy;
 mod route;
 mod sink;
 mod site;
@@ -31,6 +32,8 @@ pub(super) struct Check<'a> {
     pub layers: &'a [Layer],
     pub found: &'a mut Findings,
     pub secrets: Vec<(String, SecretRef)>,
+    /// Where it stands, once it was looked at.
+    pub privacy_key: Option<SecretRef>,
 }
 
 const MILLI: Duration = Duration::from_millis(1);
@@ -48,6 +51,8 @@ impl Check<'_> {
         let admin = self.admin(&root.key("admin"), &raw.admin);
         let state_key = raw.state_key.as_ref();
         let state_key = state_key.and_then(|place| self.secret(&root.key("state_key"), place, false));
+        let privacy_key = raw.privacy_key.as_ref();
+        self.privacy_key = privacy_key.and_then(|place| self.secret(&root.key("privacy_key"), place, false));
         let door = |(name, site): (&String, &raw::Site)| Door {
             name: name.clone(),
             scope: site.dedup_scope,

@@ -8,13 +8,15 @@ use crate::base::retry::Backoff;
 use crate::config::raw;
 use crate::config::tree::Path;
 use crate::outbound::settings::{
-    MaxLag, OnLimit, Park, Privacy, RetryPolicy, SinkConfig, Start, StdoutConfig, StdoutMode, Target,
+    MaxLag, OnLimit, Park, RetryPolicy, SinkConfig, Start, StdoutConfig, StdoutMode, Target,
 };
 use std::collections::BTreeMap;
 
 /// What every kind of sink has.
 struct Common<'a> {
     privacy: Option<raw::Privacy>,
+    rules: &'a [raw::Rule],
+    userdata: &'a [String],
     matching: &'a raw::Match,
     except: &'a raw::Match,
     raw: bool,
@@ -25,45 +27,57 @@ struct Common<'a> {
     park: &'a raw::Park,
 }
 
-fn of_kafka(raw: &raw::Kafka) -> Common<'_> {
-    Common {
-        privacy: raw.privacy,
-        matching: &raw.matching,
-        except: &raw.except,
-        raw: raw.raw,
-        transcripts: raw.transcripts,
-        start: &raw.start,
-        max_lag: &raw.max_lag,
-        retry: &raw.retry,
-        park: &raw.park,
+impl<'a> From<&'a raw::Kafka> for Common<'a> {
+    fn from(raw: &'a raw::Kafka) -> Common<'a> {
+        Common {
+            privacy: raw.privacy,
+            rules: &raw.privacy_rules,
+            userdata: &raw.userdata,
+            matching: &raw.matching,
+            except: &raw.except,
+            raw: raw.raw,
+            transcripts: raw.transcripts,
+            start: &raw.start,
+            max_lag: &raw.max_lag,
+            retry: &raw.retry,
+            park: &raw.park,
+        }
     }
 }
 
-fn of_stdout(raw: &raw::Stdout) -> Common<'_> {
-    Common {
-        privacy: raw.privacy,
-        matching: &raw.matching,
-        except: &raw.except,
-        raw: raw.raw,
-        transcripts: raw.transcripts,
-        start: &raw.start,
-        max_lag: &raw.max_lag,
-        retry: &raw.retry,
-        park: &raw.park,
+impl<'a> From<&'a raw::Webhook> for Common<'a> {
+    fn from(raw: &'a raw::Webhook) -> Common<'a> {
+        Common {
+            privacy: raw.privacy,
+            rules: &raw.privacy_rules,
+            userdata: &raw.userdata,
+            matching: &raw.matching,
+            except: &raw.except,
+            raw: raw.raw,
+            transcripts: raw.transcripts,
+            start: &raw.start,
+            max_lag: &raw.max_lag,
+            retry: &raw.retry,
+            park: &raw.park,
+        }
     }
 }
 
-fn of_webhook(raw: &raw::Webhook) -> Common<'_> {
-    Common {
-        privacy: raw.privacy,
-        matching: &raw.matching,
-        except: &raw.except,
-        raw: raw.raw,
-        transcripts: raw.transcripts,
-        start: &raw.start,
-        max_lag: &raw.max_lag,
-        retry: &raw.retry,
-        park: &raw.park,
+impl<'a> From<&'a raw::Stdout> for Common<'a> {
+    fn from(raw: &'a raw::Stdout) -> Common<'a> {
+        Common {
+            privacy: raw.privacy,
+            rules: &raw.privacy_rules,
+            userdata: &raw.userdata,
+            matching: &raw.matching,
+            except: &raw.except,
+            raw: raw.raw,
+            transcripts: raw.transcripts,
+            start: &raw.start,
+            max_lag: &raw.max_lag,
+            retry: &raw.retry,
+            park: &raw.park,
+        }
     }
 }
 
@@ -79,18 +93,18 @@ impl Check<'_> {
         let mut names = BTreeMap::new();
         for (name, raw) in raw.kafka {
             let at = self.unique(&mut names, at, "kafka", &name);
-            let common = of_kafka(&raw);
+            let common = Common::from(&raw);
             let target = self.kafka(&at, &raw).map(Target::Kafka);
             sinks.extend(self.sink(&at, name, target, &common, doors));
         }
         for (name, raw) in raw.stdout {
             let at = self.unique(&mut names, at, "stdout", &name);
-            let common = of_stdout(&raw);
+            let common = Common::from(&raw);
             sinks.extend(self.sink(&at, name, Some(Target::Stdout(stdout(raw.mode))), &common, doors));
         }
         for (name, raw) in raw.webhook {
             let at = self.unique(&mut names, at, "webhook", &name);
-            let common = of_webhook(&raw);
+            let common = Common::from(&raw);
             let target = self.webhook(&at, &raw).map(Target::Webhook);
             sinks.extend(self.sink(&at, name, target, &common, doors));
         }
@@ -128,21 +142,10 @@ impl Check<'_> {
         let retry = self.retry(&at.key("retry"), common.retry);
         let park = self.park(&at.key("park"), common.park);
         let start = self.start(&at.key("start"), common.start);
-        let privacy = match common.privacy {
-            Some(raw::Privacy::Full) => Privacy::Full,
-            Some(raw::Privacy::NoContent) => Privacy::NoContent,
-            None => {
-                let key = at.key("privacy");
-                if !self.found.covers(&key) {
-                    let what = "privacy is missing: every sink states what may leave through it";
-                    self.fault(&key, what).allowed(["full", "no-content"]);
-                }
-                return None;
-            }
-        };
+        let privacy = self.policy(at, common.privacy, common.rules, common.userdata);
         let Common { raw, transcripts, .. } = *common;
         self.takes_transcripts(at, transcripts, &matching, &except);
-        let (target, start) = (target?, start?);
+        let (target, privacy, start) = (target?, privacy?, start?);
         Some(SinkConfig {
             name,
             target,

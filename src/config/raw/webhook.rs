@@ -2,7 +2,7 @@
 //!
 //! Deliberately absent: what a value means.
 
-use super::{Match, MaxLag, Park, Privacy, Retry, Secret, TextOrSecret};
+use super::{Match, MaxLag, Park, Privacy, Retry, Rule, Secret, TextOrSecret};
 use crate::config::units::{Duration, Size};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -12,6 +12,10 @@ use std::collections::BTreeMap;
 #[serde(deny_unknown_fields)]
 pub(in crate::config) struct Webhook {
     pub privacy: Option<Privacy>,
+    #[serde(default)]
+    pub privacy_rules: Vec<Rule>,
+    #[serde(default)]
+    pub userdata: Vec<String>,
     #[serde(rename = "match")]
     pub matching: Match,
     pub except: Match,

@@ -1,28 +1,35 @@
-//! Facebook private messages, chat and SMS: state changes of a conversation, as one agent sees it.
+//! State changes of an interaction, as one agent sees it: conversations, calls, emails, posts, workitems and the like.
 //!
-//! The three share one shape. Its log is in `message`. Deliberately absent: whether a state is news.
+//! They share one shape: a notification type, and the interaction under its medium's name. What is special to a call is
+//! in `call`, the log of a conversation in `message`. Deliberately absent: whether a state is news.
 
-use super::fields::{Fields, compact, fit, items, raw};
+use super::fields::{Fields, fit, items, raw};
 use super::keys::{self, medium_of};
 use super::notice::{About, Notice, Place};
-use super::{Candidate, Key, sight};
+use super::{Candidate, Key, Sight, call, sight};
 use crate::base::data::{InteractionData, Participant};
-use crate::base::envelope::{event, id_segment};
+use crate::base::envelope::{event, id_segment, medium};
+use crate::base::media::events_of;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-/// Deepest attached data taken into the typed part; deeper data stays in `raw`, where nobody must descend into it.
-const MAX_FREE_DEPTH: usize = 64;
-
-/// The event of a notification type, in any case.
-fn event_of(notification_type: &str) -> Option<&'static str> {
-    match notification_type.to_ascii_lowercase().as_str() {
-        "statuschange" => Some(event::STATUS_CHANGE),
-        "participantsupdated" => Some(event::PARTICIPANTS_UPDATED),
-        "propertiesupdated" => Some(event::PROPERTIES_UPDATED),
-        "error" => Some(event::ERROR),
-        _ => None,
-    }
+/// The event of a notification type, in any case, where the medium has it.
+fn event_of(medium: &str, notification_type: &str) -> Option<&'static str> {
+    let folded = notification_type.to_ascii_lowercase();
+    let name = match folded.as_str() {
+        "statuschange" => event::STATUS_CHANGE,
+        "participantsupdated" => event::PARTICIPANTS_UPDATED,
+        "propertiesupdated" => event::PROPERTIES_UPDATED,
+        "attacheddatachanged" => event::ATTACHED_DATA_CHANGED,
+        "callrecordingstatechange" => event::RECORDING_STATE_CHANGE,
+        "attachmentadded" => event::ATTACHMENT_ADDED,
+        "attachmentremoved" => event::ATTACHMENT_REMOVED,
+        "error" => event::ERROR,
+        // `EmailSaved`, `FacebookSaved`, `TweetSaved`.
+        other if other.strip_suffix("saved").and_then(medium_of) == Some(medium) => event::SAVED,
+        _ => return None,
+    };
+    events_of(medium).contains(&name).then_some(name)
 }
 
 /// `<Medium>StateChangeMessage`: one event.
@@ -34,18 +41,14 @@ pub(super) fn state_change(notice: &Notice<'_>, medium: &'static str) -> Candida
         return notice.unknown(notice.data, Place::Whole, "the resource has no `id`, `path` or `uri`");
     };
     let state = keys::resource(&notice.cx.site.realm, notice.cx.agent, medium, &id);
-    let Some(name) = notice.notification_type.as_deref().and_then(event_of) else {
+    let Some(name) = notice.notification_type.as_deref().and_then(|word| event_of(medium, word)) else {
         let reason = match notice.notification_type {
             Some(_) => "this `notificationType` is not known",
             None => "no `notificationType`",
         };
         // Its state is remembered all the same: a return to the state before it is then no repeat.
         let unknown = notice.unknown(notice.data, Place::Whole, reason);
-        return Candidate {
-            resource: Some(state),
-            sight: Some(sight::conversation(medium, &id, &resource)),
-            ..unknown
-        };
+        return Candidate { resource: Some(state), sight: sight_of(medium, &id, &resource), ..unknown };
     };
     made(notice, medium, &id, &resource, name)
 }
@@ -70,7 +73,10 @@ fn made(
     let state = keys::resource(&notice.cx.site.realm, notice.cx.agent, medium, id);
     let subject = format!("{medium}/{id}");
     let about = About { medium, event: name, subject: subject.clone(), order: id };
-    let data = data_of(id, notice.notification_type.clone(), resource);
+    let data = match medium {
+        medium::CALL => call::data_of(notice, id, resource),
+        _ => data_of(notice, id, resource),
+    };
     let mut event = notice.event(about, data, notice.data);
     event.interaction = Some(id.to_owned());
     event.agent = Some(notice.cx.agent.to_owned());
@@ -82,13 +88,22 @@ fn made(
         dedup: notice.key(&subject, Place::Whole, otherwise),
         resource: Some(state),
         content,
-        sight: Some(sight::conversation(medium, id, resource)),
+        sight: sight_of(medium, id, resource),
     }
+}
+
+/// Only what REST lists is compared with it.
+fn sight_of(medium: &'static str, id: &str, resource: &Fields<'_>) -> Option<Sight> {
+    medium::CONVERSATIONS.contains(&medium).then(|| sight::conversation(medium, id, resource))
 }
 
 /// The resource stands under the medium's name in any spelling, as an object or as a list of just one.
 fn resource_of<'a>(notice: &Notice<'a>, medium: &str) -> Option<Fields<'a>> {
-    let found = [medium.to_owned(), format!("{medium}s")].iter().find_map(|name| notice.fields.get(name))?;
+    let mut names = vec![medium.to_owned(), format!("{medium}s")];
+    if medium == medium::TWEET {
+        names.push("twitter".to_owned());
+    }
+    let found = names.iter().find_map(|name| notice.fields.get(name))?;
     match items(found)?.as_slice() {
         [one] => Fields::of(one),
         _ => None,
@@ -112,20 +127,30 @@ pub(super) fn last_segment(location: &str) -> Option<String> {
     (!last.is_empty() && medium_of(last).is_none()).then(|| last.to_owned())
 }
 
-/// [`InteractionData`] with its last member, the attached data, taken over without re-encoding its numbers.
+/// Typed data with what is the site's own, taken over without re-encoding its numbers.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct WithUserData {
+pub(super) struct WithFree<D> {
     #[serde(flatten)]
-    data: InteractionData,
+    pub(super) data: D,
     #[serde(skip_serializing_if = "Option::is_none")]
-    user_data: Option<Box<RawValue>>,
+    pub(super) user_data: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) extensions: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) custom_fields: Option<Box<RawValue>>,
 }
 
-fn data_of(id: &str, notification_type: Option<String>, resource: &Fields<'_>) -> Box<RawValue> {
+impl<D: Default> Default for WithFree<D> {
+    fn default() -> WithFree<D> {
+        WithFree { data: D::default(), user_data: None, extensions: None, custom_fields: None }
+    }
+}
+
+fn data_of(notice: &Notice<'_>, id: &str, resource: &Fields<'_>) -> Box<RawValue> {
     let data = InteractionData {
         interaction_id: id.to_owned(),
-        notification_type,
+        notification_type: notice.notification_type.clone(),
         state: resource.word("state"),
         capabilities: resource.texts("capabilities"),
         participants: resource
@@ -134,10 +159,11 @@ fn data_of(id: &str, notification_type: Option<String>, resource: &Fields<'_>) -
             .map(|all| all.into_iter().filter_map(Fields::of).map(|fields| participant(&fields)).collect()),
         comment: resource.text("comment"),
         received_date: resource.text("receivedDate"),
+        error_code: notice.fields.word("errorCode").or_else(|| resource.word("errorCode")),
+        error_message: notice.fields.text("errorMessage").or_else(|| resource.text("errorMessage")),
         user_data: None,
     };
-    let object = |json: &&RawValue| json.get().starts_with('{') && depth_fits(json.get());
-    raw(&WithUserData { data, user_data: resource.get("userData").filter(object).map(compact) })
+    raw(&WithFree { data, user_data: resource.free("userData"), ..WithFree::default() })
 }
 
 /// Who wrote an item, or who takes part.
@@ -148,24 +174,6 @@ pub(super) fn participant(fields: &Fields<'_>) -> Participant {
         participant_id: fields.word("participantId"),
         visibility: fields.word("visibility"),
     }
-}
-
-fn depth_fits(json: &str) -> bool {
-    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
-    for byte in json.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'{' | b'[' if !in_string => depth += 1,
-            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > MAX_FREE_DEPTH {
-            return false;
-        }
-    }
-    true
 }
 
 #[cfg(test)]
@@ -183,11 +191,5 @@ mod tests {
     #[case("", None)]
     fn the_last_segment_is_the_id_where_it_can_be_one(#[case] location: &str, #[case] id: Option<&str>) {
         assert_eq!(last_segment(location).as_deref(), id);
-    }
-
-    #[test]
-    fn attached_data_nested_beyond_reason_is_left_to_raw() {
-        assert!(depth_fits(r#"{"a":"[[[{{{\"","b":[{}]}"#));
-        assert!(!depth_fits(&format!("{}{}", "[".repeat(65), "]".repeat(65))));
     }
 }

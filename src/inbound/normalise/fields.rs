@@ -12,6 +12,8 @@ use std::fmt;
 
 /// Longest word a sender may put into an attribute, an id or a key, in bytes.
 const MAX_WORD: usize = 256;
+/// Deepest free data taken into the typed part.
+const MAX_FREE_DEPTH: usize = 64;
 /// Longest list whose items are looked at: an item of two bytes becomes an event of two thousand.
 pub(in crate::inbound) const MAX_ITEMS: usize = 10_000;
 
@@ -53,6 +55,28 @@ impl<'a> Fields<'a> {
     /// A member that is a string or an integer, trimmed; absent where it is blank.
     pub(in crate::inbound) fn word(&self, name: &str) -> Option<String> {
         self.get(name).and_then(word)
+    }
+
+    /// A member that is `true` or `false`.
+    pub(in crate::inbound) fn flag(&self, name: &str) -> Option<bool> {
+        self.get(name).and_then(|value| value.get().parse().ok())
+    }
+
+    /// A member that is an object of the site's own keys, on one line and with its numbers as they came; nothing for
+    /// one nested so deep that nobody should descend into it (it stays in `raw`).
+    pub(in crate::inbound) fn free(&self, name: &str) -> Option<Box<RawValue>> {
+        self.get(name).filter(|json| json.get().starts_with('{') && depth_fits(json.get())).map(compact)
+    }
+
+    /// The members whose names end with `suffix` in any case: the part of the name before it, and the value.
+    pub(in crate::inbound) fn ending<'s>(
+        &'s self,
+        suffix: &'s str,
+    ) -> impl Iterator<Item = (&'s str, &'a RawValue)> + 's {
+        self.0.iter().filter_map(move |(name, value)| {
+            let (stem, end) = name.split_at_checked(name.len().checked_sub(suffix.len())?)?;
+            end.eq_ignore_ascii_case(suffix).then_some((stem, *value))
+        })
     }
 
     /// A member that is a list of strings; items of other shapes are passed over.
@@ -161,6 +185,24 @@ pub(in crate::inbound) fn compact(json: &RawValue) -> Box<RawValue> {
     RawValue::from_string(kept.collect()).unwrap_or_else(|_| json.to_owned())
 }
 
+fn depth_fits(json: &str) -> bool {
+    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => depth += 1,
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_FREE_DEPTH {
+            return false;
+        }
+    }
+    true
+}
+
 /// JSON of our own types. They hold strings and lists only, which always serialise; `null` stands for the impossible.
 pub(in crate::inbound) fn raw<T: Serialize + ?Sized>(value: &T) -> Box<RawValue> {
     serde_json::value::to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned())
@@ -214,6 +256,20 @@ mod tests {
     fn compact_json_differs_in_white_space_between_tokens_only() {
         let data = json("{ \"a b\" :\n[ 1.50 , \"x \\\" y\" ],\t\"c\":\"\\\\\" }");
         assert_eq!(compact(&data).get(), r#"{"a b":[1.50,"x \" y"],"c":"\\"}"#);
+    }
+
+    #[test]
+    fn free_data_nested_beyond_reason_is_left_to_raw() {
+        assert!(depth_fits(r#"{"a":"[[[{{{\"","b":[{}]}"#));
+        assert!(!depth_fits(&format!("{}{}", "[".repeat(65), "]".repeat(65))));
+    }
+
+    #[test]
+    fn members_are_found_by_the_end_of_their_names() {
+        let data = json(r#"{"emailStateResourceV2":1,"X":2,"chatstateresourcev2":3,"é":4}"#);
+        let fields = Fields::of(&data).unwrap();
+        let found: Vec<&str> = fields.ending("StateResourceV2").map(|(stem, _)| stem).collect();
+        assert_eq!(found, ["email", "chat"]);
     }
 
     #[test]

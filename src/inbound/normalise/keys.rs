@@ -7,14 +7,19 @@ use crate::base::envelope::{id_segment, medium};
 use crate::inbound::settings::{Scope, SiteConfig};
 use serde_json::value::RawValue;
 
-/// The medium a word names in any known spelling (`FacebookSession`, `facebooksessions`, `chats`, …).
+/// The medium of an interaction that a word names in any known spelling (`FacebookSession`, `chats`, `twitters`,
+/// `im-sessions`, …).
 pub fn medium_of(word: &str) -> Option<&'static str> {
     let folded = word.trim().to_ascii_lowercase();
-    let singular = folded.strip_suffix('s').unwrap_or(&folded);
-    medium::CONVERSATIONS.iter().copied().find(|medium| *medium == singular)
+    let singular = match folded.strip_suffix('s').unwrap_or(&folded) {
+        "twitter" => medium::TWEET,
+        "im-session" => medium::IMSESSION,
+        other => other,
+    };
+    medium::CONVERSATIONS.iter().chain(medium::ITEMS).copied().find(|medium| *medium == singular)
 }
 
-/// The conversation medium of a CometD channel, by its last segment: `/v2/me/chats` → `chat`.
+/// The medium of a CometD channel, by its last segment: `/v2/me/chats` → `chat`.
 pub fn channel_medium(channel: &str) -> Option<&'static str> {
     medium_of(tail(channel))
 }
@@ -109,7 +114,11 @@ mod tests {
         }
         assert_eq!(channel_medium("/v2/me/chats"), Some("chat"));
         assert_eq!(channel_medium("/v2/me/smssessions"), Some("smssession"));
-        assert_eq!(channel_medium("/v2/me/facebook"), None);
+        assert_eq!(channel_medium("/v2/me/facebook"), Some("facebook"));
+        assert_eq!(channel_medium("/v2/me/twitter"), Some("tweet"));
+        assert_eq!(channel_medium("/v2/me/im-sessions"), Some("imsession"));
+        assert_eq!(channel_medium("/v2/me/openmedia"), Some("openmedia"));
+        assert_eq!(channel_medium("/v2/me/workbins"), None);
         assert_eq!(canonical_channel("/v2/me/devices"), "/v2/me/devices");
     }
 

@@ -33,7 +33,7 @@ fn conversation_of(notice: &Notice<'_>) -> Result<Conversation, &'static str> {
         .iter()
         .filter_map(|medium| named_id(&notice.fields, medium).map(|id| Conversation { medium, id }))
         .collect();
-    let of_channel = channel_medium(notice.channel);
+    let of_channel = channel_medium(notice.channel).filter(|medium| medium::CONVERSATIONS.contains(medium));
     match named.len() {
         0 => {
             let id = fit(notice.fields.word("interactionId")).or_else(|| id_of(&notice.fields));
@@ -51,7 +51,7 @@ fn conversation_of(notice: &Notice<'_>) -> Result<Conversation, &'static str> {
 }
 
 /// `<medium>Id`, else the last segment of `<medium>Path` (hosts differ, paths do not), else of `<medium>Uri`.
-fn named_id(fields: &Fields<'_>, medium: &str) -> Option<String> {
+pub(super) fn named_id(fields: &Fields<'_>, medium: &str) -> Option<String> {
     let by = |suffix: &str, read: &dyn Fn(&str) -> Option<String>| {
         [format!("{medium}{suffix}"), format!("{medium}s{suffix}")].iter().find_map(|name| fit(read(name)))
     };

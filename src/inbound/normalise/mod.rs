@@ -1,11 +1,12 @@
 //! A raw notification to events: pure, no I/O, no clock; whatever comes, nothing of it is dropped.
 //!
-//! A file per medium family (`conversation` and its log `message`, `agent`); what none of them understands goes
+//! A file per medium family (`conversation`, what a `call` adds to it, its log `message`, `agent`, `others`); what none of them understands goes
 //! on as `genesys.gws.unknown.v1` with its JSON. The only thing ever left out is typed text (`typing`).
 //! `snapshot` makes the same of what REST shows. Deliberately absent: what has been seen before (`dedup` decides by
 //! [`Candidate`]), and reading over REST.
 
 mod agent;
+mod call;
 mod conversation;
 pub(in crate::inbound) mod fields;
 mod identity;
@@ -13,6 +14,7 @@ pub mod keys;
 mod kinds;
 mod message;
 mod notice;
+mod others;
 pub mod sight;
 pub mod snapshot;
 mod stamps;
@@ -30,6 +32,7 @@ use crate::base::time::Millis;
 use crate::inbound::settings::SiteConfig;
 use notice::{Notice, Place};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// Where and when a notification came.
 pub struct Context<'a> {
@@ -73,6 +76,9 @@ pub fn normalise(cx: &Context<'_>, channel: &str, data: &RawValue) -> Vec<Candid
     let stripped = if cx.site.typing_text { None } else { typing::without_text(data) };
     let notice = Notice::new(cx, channel, stripped.as_deref().unwrap_or(data));
     let message_type = notice.message_type.as_deref().map(str::to_ascii_lowercase);
+    if let Some(one) = message_type.as_deref().and_then(|kind| others::typed(&notice, kind)) {
+        return vec![one];
+    }
     match message_type.as_deref() {
         Some("messagelogupdated") => message::log(&notice),
         Some("devicestatechangemessage") => agent::devices(&notice),
@@ -86,13 +92,26 @@ pub fn normalise(cx: &Context<'_>, channel: &str, data: &RawValue) -> Vec<Candid
         }
         Some(other) => match other.strip_suffix("statechangemessage").and_then(keys::medium_of) {
             Some(medium) => vec![conversation::state_change(&notice, medium)],
-            None => vec![notice.unknown(notice.data, Place::Whole, "this `messageType` is not known")],
+            None => {
+                vec![others::untyped(&notice).unwrap_or_else(|| {
+                    notice.unknown(notice.data, Place::Whole, "this `messageType` is not known")
+                })]
+            }
         },
         None if !data.get().starts_with('{') => {
             vec![notice.unknown(notice.data, Place::Whole, "`data` is no JSON object")]
         }
-        None => vec![notice.unknown(notice.data, Place::Whole, "no `messageType`")],
+        None => vec![
+            others::untyped(&notice)
+                .unwrap_or_else(|| notice.unknown(notice.data, Place::Whole, "no `messageType`")),
+        ],
     }
+}
+
+/// What may be kept of a notification's data: without typed text, unless the site's settings want it.
+pub fn kept<'a>(site: &SiteConfig, data: &'a RawValue) -> Cow<'a, RawValue> {
+    let stripped = if site.typing_text { None } else { typing::without_text(data) };
+    stripped.map_or(Cow::Borrowed(data), Cow::Owned)
 }
 
 /// The notification as one event of unknown meaning, where `reason` forbids to look at it closer.

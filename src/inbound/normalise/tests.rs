@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+mod contract;
 mod hostile;
 
 /// 2026-11-22T07:00:00Z.
@@ -215,7 +216,7 @@ fn a_reference_decides_before_the_state_and_counts_per_channel_types_and_resourc
         assert_ne!(a.dedup, one("/v2/me/chats", &with(STATUS).replace(from, to)).dedup, "{from}");
     }
     assert_ne!(a.dedup, one("/v2/me/other", &with(STATUS)).dedup);
-    let unknown = one("/v2/me/emails", r#"{"messageType":"EmailStateChangeMessage","referenceId":"abc"}"#);
+    let unknown = one("/v2/me/x", r#"{"messageType":"StrangeMessage","referenceId":"abc"}"#);
     assert!(matches!(unknown.dedup, Key::Reference { .. }));
 }
 

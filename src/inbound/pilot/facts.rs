@@ -5,7 +5,7 @@
 
 use crate::base::data::{AgentStateData, InteractionData};
 use crate::base::digest::Digest;
-use crate::base::envelope::medium;
+use crate::base::envelope::{event, medium};
 use crate::inbound::normalise::Candidate;
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ impl Facts {
     /// Takes over what one event says.
     pub fn take(&mut self, candidate: &Candidate) {
         let event = &candidate.event;
-        let (kind, words) = if event.medium == medium::AGENT {
+        let (kind, words) = if event.medium == medium::AGENT && event.event == event::STATE_CHANGE {
             let Ok(data) = serde_json::from_str::<AgentStateData>(event.data.get()) else { return };
             let kind = data.channel.clone().map_or("device".to_owned(), |name| format!("channel {name}"));
             (kind, agent_words(&data))

@@ -23,6 +23,7 @@ use crate::inbound::session::transport::Transport;
 use crate::inbound::site::{Errand, Site, node_of};
 use facts::Facts;
 use look::Looker;
+use serde_json::value::RawValue;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use watch::Watch;
@@ -35,6 +36,9 @@ const LOOK: Duration = Duration::from_secs(60);
 /// How long after the last look a doubt is looked at once more.
 const SECOND_LOOK: Duration = Duration::from_secs(10);
 
+/// Is told of each notification as it came: channel and data.
+pub type Heard = Arc<dyn Fn(&str, &RawValue) + Send + Sync>;
+
 /// What a trial needs.
 pub struct Trial {
     pub site: Arc<Site>,
@@ -42,11 +46,13 @@ pub struct Trial {
     pub length: Duration,
     /// How long after the farewell the agent is looked at again; the usual time where it is `None`.
     pub aftermath: Option<Duration>,
+    /// Who listens along.
+    pub heard: Option<Heard>,
 }
 
 /// Runs the trial; `say` is told of each step. A login that is refused ends it, with that in the sheet.
 pub async fn run(trial: Trial, clock: &Clock, mut say: impl FnMut(&str)) -> Sheet {
-    let Trial { site, agent, length, aftermath } = trial;
+    let Trial { site, agent, length, aftermath, heard } = trial;
     let pin = site.pin(agent.group.as_deref(), agent.base_url.as_ref());
     let transport = Arc::new(Transport::new(Arc::clone(&site), pin));
     let mut sheet = Sheet::new(&site.config, &agent.key, clock.now());
@@ -62,7 +68,7 @@ pub async fn run(trial: Trial, clock: &Clock, mut say: impl FnMut(&str)) -> Shee
     let before = looker.look().await.map(|look| look.facts);
     sheet.before = before.as_ref().map(Facts::states).map_err(Clone::clone);
     say("logged in; opening a session and listening");
-    let shared = Mutex::new(Watch::new(sheet, before.ok()));
+    let shared = Mutex::new(Watch::new(sheet, before.ok(), heard));
     let mut machine = Machine::new(rules(&site.config), Before::default());
     let polls = watch::polls(&site, &agent, &transport, clock, &shared, &mut machine);
     let looks = looks(&looker, &shared, length);

@@ -66,7 +66,7 @@ fn what_was_not_seen_leaves_it_undecided_and_an_agent_that_was_out_before_proves
 
 #[test]
 fn a_difference_counts_when_two_looks_in_a_row_show_it_and_only_once() {
-    let mut watch = Watch::new(sheet(), Some(Facts::default()));
+    let mut watch = Watch::new(sheet(), Some(Facts::default()), None);
     let new = || Ok(look(&[("a", "chat", "Chatting")]));
     watch.looked(new());
     assert!(watch.sheet.untold.is_empty() && watch.doubts(), "its notification may be on its way");
@@ -75,7 +75,7 @@ fn a_difference_counts_when_two_looks_in_a_row_show_it_and_only_once() {
     assert_eq!(watch.sheet.untold, [("chat".to_owned(), 1)].into());
     assert!(!watch.doubts());
     // What changes at every look is never proven, and something else that stands still is.
-    let mut watch = Watch::new(sheet(), Some(Facts::default()));
+    let mut watch = Watch::new(sheet(), Some(Facts::default()), None);
     watch.looked(Ok(look(&[("a", "chat", "X"), ("b", "chat", "Chatting")])));
     watch.looked(Ok(look(&[("a", "chat", "Y"), ("b", "chat", "Chatting")])));
     assert_eq!(watch.sheet.untold, [("chat".to_owned(), 1)].into());
@@ -83,7 +83,7 @@ fn a_difference_counts_when_two_looks_in_a_row_show_it_and_only_once() {
 
 #[test]
 fn what_stood_when_nobody_could_look_is_no_change_and_a_failed_look_is_none() {
-    let mut watch = Watch::new(sheet(), None);
+    let mut watch = Watch::new(sheet(), None, None);
     watch.looked(Err("the list of chat: HTTP 500".to_owned()));
     assert_eq!((watch.sheet.looks, watch.sheet.unread.is_some()), (0, true));
     for _ in 0..3 {
@@ -95,7 +95,7 @@ fn what_stood_when_nobody_could_look_is_no_change_and_a_failed_look_is_none() {
 
 #[test]
 fn a_list_that_the_server_does_not_have_stands_on_the_sheet() {
-    let mut watch = Watch::new(sheet(), Some(Facts::default()));
+    let mut watch = Watch::new(sheet(), Some(Facts::default()), None);
     watch.looked(Ok(Look { unlisted: ["smssession"].into(), ..Look::default() }));
     let text = watch.sheet.text();
     assert!(text.contains("| no list in REST | smssession |"), "{text}");

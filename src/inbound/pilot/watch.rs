@@ -5,9 +5,9 @@
 use super::facts::Facts;
 use super::look::Look;
 use super::sheet::{Sheet, error_words};
-use super::{enter, lock, node, reason};
+use super::{Heard, enter, lock, node, reason};
 use crate::base::time::{Clock, Millis};
-use crate::inbound::normalise::{Context, normalise};
+use crate::inbound::normalise::{Context, kept, normalise};
 use crate::inbound::roster::Agent;
 use crate::inbound::session::bayeux::{self, Hold, Message, Request};
 use crate::inbound::session::machine::Machine;
@@ -26,13 +26,14 @@ pub struct Watch {
     based: bool,
     /// What the last look showed and nobody had told by then.
     doubtful: Facts,
+    heard: Option<Heard>,
 }
 
 impl Watch {
     /// Where the agent could not be read before, the first look tells what stood already.
-    pub fn new(sheet: Sheet, before: Option<Facts>) -> Watch {
+    pub fn new(sheet: Sheet, before: Option<Facts>, heard: Option<Heard>) -> Watch {
         let based = before.is_some();
-        Watch { sheet, told: before.unwrap_or_default(), based, doubtful: Facts::default() }
+        Watch { sheet, told: before.unwrap_or_default(), based, doubtful: Facts::default(), heard }
     }
 
     /// REST was looked at: what no notification told counts if two looks in a row say so. A notification may be on
@@ -207,6 +208,9 @@ impl Watch {
                 self.sheet.count("malformed");
                 continue;
             };
+            if let Some(heard) = &self.heard {
+                heard(&channel, &kept(context.site, &data));
+            }
             for candidate in normalise(context, &channel, &data) {
                 self.sheet.count(&candidate.event.kind);
                 self.told.take(&candidate);

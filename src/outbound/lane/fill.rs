@@ -6,10 +6,10 @@ use super::aside::Head;
 use super::{Fault, Lane, MAX_UNSTORED};
 use crate::base::envelope::Event;
 use crate::journal::{Failure, NewDeadLetter, NewParked, Parked, Read, Stored};
+use crate::outbound::route;
 use crate::outbound::sink::Shape;
 use crate::outbound::source::Source;
 use crate::outbound::window::Item;
-use crate::outbound::{mask, route};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -62,7 +62,7 @@ impl<S: Source> Lane<S> {
             } else if self.skip.remove(&stored.sequence) {
                 self.window.pass(stored.sequence);
             } else if !self.aside.holds(&stored.event.partitionkey) {
-                let masked = mask::apply(&stored.event, self.config.privacy, self.config.raw);
+                let masked = self.mask.apply(&stored.event);
                 self.window.push(Item::new(stored, masked));
             } else if self.may_park(&stored.event.partitionkey, stored.bytes) {
                 self.park_behind(stored);
@@ -155,7 +155,7 @@ impl<S: Source> Lane<S> {
             });
             return;
         }
-        let mut masked = mask::apply(&parked.event, self.config.privacy, self.config.raw);
+        let mut masked = self.mask.apply(&parked.event);
         if parked.late {
             masked = Arc::new(Event { late: true, ..Event::clone(&masked) });
         }

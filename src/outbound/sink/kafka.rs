@@ -17,6 +17,7 @@ pub mod properties;
 mod record;
 mod statistics;
 pub mod template;
+mod tokens;
 pub mod topic;
 mod trouble;
 
@@ -25,7 +26,6 @@ pub use exact::transactional_id;
 
 use super::{Cause, Delivery, Outcome, Shape, closed};
 use crate::journal::Sequence;
-use crate::outbound::oauth::Tokens;
 use crate::outbound::settings::KafkaConfig;
 use context::Context;
 use exact::Exact;
@@ -36,6 +36,7 @@ use record::{Encoded, Form};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokens::Tokens;
 use tokio::sync::{RwLock, mpsc};
 use topic::Topic;
 

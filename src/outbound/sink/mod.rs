@@ -11,6 +11,7 @@ mod contract;
 
 use crate::base::envelope::Event;
 use crate::journal::Sequence;
+use crate::outbound::mask::Mask;
 use crate::outbound::route;
 use crate::outbound::settings::{SinkConfig, Target};
 use std::time::Duration;
@@ -282,11 +283,12 @@ pub fn reasons(target: &Target) -> &'static [&'static str] {
     }
 }
 
-/// Builds and drops the sink without calling its destination: properties, secrets, certificates (`check`).
+/// Builds and drops the sink without calling its destination: properties, secrets, certificates, the key of what is
+/// hashed (`check`).
 pub async fn probe_offline(config: &SinkConfig) -> Result<(), String> {
     let sink = Sink::build(config, "check").await.map_err(|error| error.to_string())?;
     sink.close(Duration::ZERO).await;
-    Ok(())
+    Mask::new(config).await.map(drop)
 }
 
 /// Asks the destination all that can be asked without delivering anything (`check --live`): a line of what was

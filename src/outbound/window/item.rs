@@ -26,9 +26,9 @@ pub struct Item {
 }
 
 impl Item {
-    /// One that was just read.
+    /// One that was just read. Order is kept by the key that the journal knows, whatever the sink may see of it.
     pub fn new(stored: Stored, masked: Arc<Event>) -> Item {
-        let key = Arc::from(masked.partitionkey.as_str());
+        let key = Arc::from(stored.event.partitionkey.as_str());
         Item {
             key,
             stored,

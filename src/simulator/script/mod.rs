@@ -1,12 +1,14 @@
-//! What the simulator publishes by itself: the demo's conversation, or load.
+//! What the simulator publishes by itself: the demo's conversation, load, or a tape.
 //!
 //! Deliberately absent: faults; a script is fair weather.
 
 mod conversation;
 mod load;
 mod shapes;
+mod tape;
 
 pub use shapes::{CHANNELS, DEVICES, FACEBOOK, base36, stamp};
+pub use tape::play;
 
 use super::hub::Hub;
 use super::ledger::Label;
@@ -32,7 +34,7 @@ pub async fn run(hub: Arc<Hub>, script: Script, url: String) {
 
 async fn demo(hub: &Hub, pace: Duration, url: &str) {
     // A conversation that begins before anybody listens would begin in its middle for those who watch.
-    let _ = tokio::time::timeout(PATIENCE, all_listen(hub)).await;
+    let _ = tokio::time::timeout(PATIENCE, all_listen(hub, 3)).await;
     tokio::time::sleep(FIRST).await;
     loop {
         let mut conversation = Conversation::new(url, Timestamp::now());
@@ -43,11 +45,12 @@ async fn demo(hub: &Hub, pace: Duration, url: &str) {
     }
 }
 
-async fn all_listen(hub: &Hub) {
+/// Until the first so many users have a subscribed session.
+async fn all_listen(hub: &Hub, users: usize) {
     loop {
         let sessions = hub.state().sessions_by_user();
         let listening = |name: &String| sessions.get(name).is_some_and(|user| !user.channels.is_empty());
-        if hub.options.users.iter().take(3).all(|user| listening(&user.username)) {
+        if hub.options.users.iter().take(users).all(|user| listening(&user.username)) {
             return;
         }
         tokio::time::sleep(LOOK).await;

@@ -118,7 +118,7 @@ c.toml:11:9: sink.kafka.events.topic: {agent} is no placeholder
 c.toml:7:14: sink.stdout.console.privacy: privacy is missing: every sink states what may leave through it
     7 | [sink.stdout.console]
       |              ^^^^^^^
-      allowed: full, no-content"#,
+      allowed: full, no-content, pseudonymous, minimal"#,
     ),
     (
         "admin beyond loopback without a token",
@@ -156,13 +156,13 @@ c.toml:3:12: site.main.base_url: this is not a URL: relative URL without a base
         r#"privacy = "full"
 "#,
         r#"privacy = "full"
-match = { medium = ["facebook"] }
+match = { medium = ["telegram"] }
 "#,
         r#"
-c.toml:9:21: sink.stdout.console.match.medium[0]: "facebook" is no medium
-    9 | match = { medium = ["facebook"] }
+c.toml:9:21: sink.stdout.console.match.medium[0]: "telegram" is no medium
+    9 | match = { medium = ["telegram"] }
       |                     ^^^^^^^^^^
-      allowed: facebooksession, chat, smssession, agent, bridge, unknown"#,
+      allowed: facebooksession, chat, smssession, call, email, facebook, tweet, workitem, openmedia, imsession, workbin, outbound, user, service, agent, bridge, unknown"#,
     ),
     (
         "toml that can not be read",

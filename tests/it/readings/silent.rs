@@ -42,10 +42,9 @@ async fn neither_news_of_another_kind_nor_a_restart_ends_that_a_session_is_silen
     let device = json!({"messageType": "DeviceStateChangeMessage", "devices": [
         {"id": "d-1", "deviceState": "Active", "userState": {"id": "1", "state": "Ready"}}]});
     stage.tell_on(1, "/v2/me/devices", device).await;
-    let both = |event: &Value| event["event"] == "state_change" && event["agent"] == *agent(1);
-    stage.event("the device's state", both).await;
-    let unknown = |event: &Value| event["type"] == "genesys.gws.unknown.v1";
-    stage.event("the service's state", unknown).await;
+    let of = |kind: &'static str| move |event: &Value| event["type"] == kind && event["agent"] == *agent(1);
+    stage.event("the device's state", of("genesys.gws.agent.state_change.v1")).await;
+    stage.event("the service's state", of("genesys.gws.service.state_change.v1")).await;
     stage.stands(1, "silent").await;
     let mut stage = stage.killed(async |_| ()).await;
     stage.stands(1, "silent").await;

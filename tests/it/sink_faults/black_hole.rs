@@ -130,12 +130,15 @@ async fn a_sink_that_never_answers_costs_the_others_nothing_and_has_everything_i
         without.as_millis(),
     );
 
+    let before = scene.daemon.metric(in_vain).await;
     hole.swallows.store(false, Ordering::Relaxed);
     scene.delivered("webhook", "hole", wanted).await;
     scene.until("cometbridge_sink_lag_events{sink=\"hole\"}", |lag| lag == 0.0).await;
     // No part of an outage counts against an event, so no policy of three tries makes a dead letter of it.
     assert_eq!(scene.daemon.metric("cometbridge_sink_dead_letters_total").await, 0.0);
-    scene.complete("the receiver behind the hole", &behind.events());
+    // Its answer may come too late on a busy machine: then the same event comes again, and its try is counted.
+    let too_late = scene.daemon.metric(in_vain).await - before;
+    scene.complete("the receiver behind the hole", &behind.events_once(too_late));
     scene.complete("the healthy receiver", &receiver.events());
     scene.complete("stdout", &scene.stdout_events());
     scene.until("cometbridge_journal_trimmed_total", |n| n >= wanted as f64).await;

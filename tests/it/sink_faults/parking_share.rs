@@ -53,6 +53,10 @@ async fn one_key_in_a_hundred_fails_and_no_order_breaks_over_a_stop_and_a_kill()
         .await;
     assert_eq!(receiver.count(), wanted, "each once, over a stop in the midst of it");
 
+    // The position goes to disk with the next try of a parked key that is put down.
+    let commits = "cometbridge_journal_commits_total";
+    let by_now = scene.daemon.metric(commits).await;
+    scene.until(commits, |n| n >= by_now + 2.0).await;
     scene.daemon.kill();
     scene.daemon = scene.home.start();
     scene.daemon.connected(scene.users.len()).await;

@@ -174,7 +174,10 @@ async fn tokens_that_end_and_tokens_that_are_taken_back_lose_nothing() {
     scene.complete("crm", &guarded.taken.lock().unwrap());
     let issued = guarded.issued.lock().unwrap().len();
     assert!(issued > 2 && issued < wanted, "{issued} tokens for {wanted} events");
-    scene.home.logged(&["WARN", "sink=\"stranger\"", "reason=\"token\"", "HTTP 401, invalid_client"]).await;
+    scene
+        .home
+        .logged(&["WARN", "sink=\"stranger\"", "reason=\"token\"", "answers 401 (invalid_client)"])
+        .await;
     let home = scene.end().await;
     let log = home.log();
     assert!(!log.contains("token-") && !log.contains("whsec_"), "{log}");

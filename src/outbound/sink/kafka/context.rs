@@ -4,8 +4,8 @@
 
 use super::flight::Flight;
 use super::statistics::{Statistics, Sums};
+use super::tokens::Tokens;
 use super::trouble::{Access, Trouble};
-use crate::outbound::oauth::Tokens;
 use crate::outbound::settings::Figures;
 use crate::outbound::sink::Cause;
 use rdkafka::client::{ClientContext, OAuthToken};

@@ -2,7 +2,8 @@
 //!
 //! Deliberately absent: creating topics.
 
-use crate::base::envelope::{Class, Event, event, medium};
+use crate::base::envelope::{Class, Event, medium};
+use crate::base::media::events_of;
 use crate::outbound::route::{self, Kind};
 use crate::outbound::settings::Match;
 use std::borrow::Cow;
@@ -84,7 +85,9 @@ impl Topic {
             for site in sites.iter().copied().chain(bridge) {
                 for class in Class::ALL {
                     let kind = |event| Kind { site, medium, event, class: class.as_str() };
-                    if of(medium, class).iter().any(|event| route::takes(matching, except, &kind(event))) {
+                    let mut events =
+                        events_of(medium).iter().filter(|event| Class::of(medium, event) == class);
+                    if events.any(|event| route::takes(matching, except, &kind(event))) {
                         names.insert(self.fill(site, medium, class));
                     }
                 }
@@ -104,28 +107,6 @@ impl Topic {
             }
         }
         name.chars().map(|one| if is_legal(one) { one } else { '_' }).take(MAX_LENGTH).collect()
-    }
-}
-
-/// The events of that medium that have that class.
-fn of(medium: &str, class: Class) -> &'static [&'static str] {
-    let talk = medium::CONVERSATIONS.contains(&medium);
-    match class {
-        Class::Bridge if medium == medium::BRIDGE => {
-            &[event::GAP_OPENED, event::GAP_CLOSED, event::SILENT, event::SINK_LOST, event::ITEM_REJECTED]
-        }
-        Class::AgentState if medium == medium::AGENT => &[event::STATE_CHANGE],
-        Class::Content if talk => &[event::MESSAGE, event::TRANSCRIPT],
-        Class::Content if medium == medium::UNKNOWN => &[event::UNKNOWN],
-        Class::Lifecycle if talk => &[
-            event::STATUS_CHANGE,
-            event::PARTICIPANTS_UPDATED,
-            event::PROPERTIES_UPDATED,
-            event::ERROR,
-            event::GAP,
-            event::ENDED_UNSEEN,
-        ],
-        _ => &[],
     }
 }
 

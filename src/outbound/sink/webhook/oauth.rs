@@ -1,41 +1,26 @@
 //! OAuth2 client credentials: one token for all requests, fetched anew shortly before it ends or when it is refused.
 //!
 //! One request for a token at a time; who waited for one that failed is not tried, and asks no second time.
-//! Deliberately absent: every other grant, and the token in any message.
+//! Deliberately absent: the exchange itself (`outbound::oauth`), and the token in any message.
 
 use super::answer;
 use crate::base::link::{self, Way};
 use crate::base::secret;
+use crate::outbound::oauth;
 use crate::outbound::settings::OAuth2;
 use crate::outbound::sink::Cause;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::{Client, Response};
-use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use http::header::HeaderValue;
+use reqwest::Client;
+use secrecy::ExposeSecret;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
-use url::form_urlencoded;
 use zeroize::Zeroizing;
 
-/// Largest answer of a token endpoint.
-const MAX_ANSWER: usize = 64 << 10;
-/// How long a token is used that says nothing of its end.
-const UNSAID: Duration = Duration::from_secs(300);
 /// A token is renewed this long before its end, or at four fifths of its time.
 const BEFORE: Duration = Duration::from_secs(60);
 /// A token that never worked is asked for anew only after this: another one would hardly do better.
 const UNPROVEN: Duration = Duration::from_secs(60);
-/// What an endpoint may say in `error` (RFC 6749, section 5.2); nothing else of its answer is told.
-const ERRORS: [&str; 6] = [
-    "invalid_request",
-    "invalid_client",
-    "invalid_grant",
-    "unauthorized_client",
-    "unsupported_grant_type",
-    "invalid_scope",
-];
-
 pub struct Tokens {
     config: OAuth2,
     client: Client,
@@ -82,15 +67,6 @@ pub enum Missing {
     Asked(Cause),
     /// Another request's question has failed meanwhile.
     NotTried,
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    access_token: Option<String>,
-    token_type: Option<String>,
-    /// A number, in quotes at some servers.
-    expires_in: Option<serde_json::Value>,
-    error: Option<String>,
 }
 
 impl Tokens {
@@ -161,17 +137,6 @@ impl Tokens {
         let secret =
             secret.map_err(|error: secret::Error| failed(format!("auth.oauth2.client_secret: {error}")))?;
         let url = &self.config.token_url;
-        let mut request = self
-            .client
-            .post(url.clone())
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header(ACCEPT, "application/json")
-            .body(self.form(&secret));
-        if !self.config.in_body {
-            let login = login(&self.config.client_id, &secret)
-                .ok_or_else(|| failed("client_id and client_secret do not fit into a header".to_owned()))?;
-            request = request.header(AUTHORIZATION, login);
-        }
         let way = Way {
             party: "the token endpoint",
             key: "token_url",
@@ -179,67 +144,16 @@ impl Tokens {
             client_certificate: self.client_certificate,
             proxy: self.proxy.as_ref(),
         };
-        match request.send().await {
-            Ok(response) => {
-                token(response).await.map_err(|why| failed(format!("{}: {why}", link::host(url))))
-            }
-            Err(error) => {
-                let cause = answer::unsent(&error, url, &way);
-                Err(failed(format!("the token endpoint ({}): {}", cause.reason, cause.detail)))
-            }
-        }
+        let answer = oauth::request(&self.config, &self.client, &secret).send().await.map_err(|error| {
+            let cause = answer::unsent(&error, url, &way);
+            failed(format!("the token endpoint ({}): {}", cause.reason, cause.detail))
+        })?;
+        let granted = oauth::granted(answer).await;
+        let granted = granted.map_err(|why| failed(format!("{} {why}", link::host(url))))?;
+        let header = Zeroizing::new(format!("Bearer {}", granted.text.expose_secret()));
+        let header = HeaderValue::from_str(&header);
+        let mut header = header.map_err(|_| failed("the token does not fit into a header".to_owned()))?;
+        header.set_sensitive(true);
+        Ok((header, granted.life))
     }
-
-    fn form(&self, secret: &SecretString) -> String {
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("grant_type", "client_credentials");
-        if !self.config.scopes.is_empty() {
-            form.append_pair("scope", &self.config.scopes.join(" "));
-        }
-        if let Some(audience) = &self.config.audience {
-            form.append_pair("audience", audience);
-        }
-        if self.config.in_body {
-            form.append_pair("client_id", &self.config.client_id);
-            form.append_pair("client_secret", secret.expose_secret());
-        }
-        form.finish()
-    }
-}
-
-/// Basic with both parts form-encoded first, as the standard has it.
-fn login(id: &str, secret: &SecretString) -> Option<HeaderValue> {
-    let coded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    let secret = SecretString::from(coded(secret.expose_secret()));
-    link::basic(&coded(id), &secret)
-}
-
-async fn token(mut response: Response) -> Result<(HeaderValue, Duration), String> {
-    let status = response.status().as_u16();
-    let mut body = Zeroizing::new(Vec::with_capacity(MAX_ANSWER));
-    while let Some(chunk) = response.chunk().await.map_err(|_| "its answer broke off".to_owned())? {
-        if body.len() + chunk.len() > MAX_ANSWER {
-            return Err(format!("HTTP {status} with more than 64 KiB: this is no token endpoint"));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    let answer: Option<Answer> = serde_json::from_slice(&body).ok();
-    let error = answer.as_ref().and_then(|answer| answer.error.as_deref());
-    if let Some(error) = error.and_then(|error| ERRORS.iter().find(|known| **known == error)) {
-        return Err(format!("HTTP {status}, {error}: check client_id, client_secret and scopes"));
-    }
-    let answer = answer.filter(|_| status == 200).ok_or_else(|| format!("HTTP {status} and no token"))?;
-    let text = answer.access_token.map(Zeroizing::new).ok_or("HTTP 200 without an access_token")?;
-    if answer.token_type.is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
-        return Err("the token is not of the type Bearer, the only one spoken here".to_owned());
-    }
-    let header = Zeroizing::new(format!("Bearer {}", text.as_str()));
-    let mut header = HeaderValue::from_str(&header).map_err(|_| "the token does not fit into a header")?;
-    header.set_sensitive(true);
-    let lives = answer.expires_in.and_then(|value| match value {
-        serde_json::Value::Number(number) => number.as_u64(),
-        serde_json::Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    });
-    Ok((header, lives.map_or(UNSAID, |seconds| Duration::from_secs(seconds.min(86_400)))))
 }

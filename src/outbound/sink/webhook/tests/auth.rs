@@ -133,12 +133,12 @@ async fn where_no_token_can_be_had_one_asks_and_nothing_is_posted_or_told() {
         (
             401,
             json!({"error": "invalid_client", "error_description": "hunter2 is wrong"}),
-            "401, invalid_client",
+            "answers 401 (invalid_client)",
         ),
-        (400, json!({"error": "hunter2"}), "HTTP 400 and no token"),
-        (200, json!({"token": "hunter2"}), "without an access_token"),
+        (400, json!({"error": "hunter2"}), "answers 400: check token_url"),
+        (200, json!({"token": "hunter2"}), "without access_token"),
         (200, json!({"access_token": "hunter2", "token_type": "mac"}), "not of the type Bearer"),
-        (302, json!("hunter2"), "HTTP 302 and no token"),
+        (302, json!("hunter2"), "answers 302: check token_url"),
     ] {
         issuer.answers.lock().unwrap().push((status, answer));
         let asked = issuer.count();

@@ -1,0 +1,97 @@
+//! Tapes are written and read, and the veil lets nothing through that it does not name.
+
+use super::*;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn written(lines: &[Line]) -> Vec<u8> {
+    let mut out = Vec::new();
+    write(&mut out, &Label::new("full", "2026-11-27T20:00:00Z".to_owned(), 2)).unwrap();
+    lines.iter().for_each(|line| write(&mut out, line).unwrap());
+    out
+}
+
+fn line(at: u64, agent: usize) -> Line {
+    let data = RawValue::from_string(r#"{"messageType":"X","n":1.50}"#.to_owned()).unwrap();
+    Line { at, agent, channel: "/v2/me/chats".to_owned(), data }
+}
+
+#[test]
+fn a_tape_is_read_as_it_was_written_in_the_order_of_time() {
+    let tape = read("t", &mut written(&[line(9, 2), line(3, 1)]).as_slice()).unwrap();
+    assert_eq!(tape.label.agents, 2);
+    assert_eq!(tape.lines.iter().map(|line| (line.at, line.agent)).collect::<Vec<_>>(), [(3, 1), (9, 2)]);
+    assert_eq!(tape.lines[0].data.get(), r#"{"messageType":"X","n":1.50}"#);
+}
+
+#[test]
+fn what_is_no_tape_is_refused_by_its_line_without_repeating_it() {
+    let said = |bytes: &[u8]| read("t", &mut &bytes[..]).unwrap_err().to_string();
+    assert_eq!(said(b""), "the tape t, line 1: the file is empty");
+    assert!(said(b"{\"secret\":1}\n").starts_with("the tape t, line 1: the label of a tape is expected"));
+    assert!(!said(b"{\"secret\":1}\n").contains("secret"));
+    let newer = r#"{"tape":2,"privacy":"full","recorded":"x","agents":1}"#;
+    assert!(said(newer.as_bytes()).contains("form is 2, this release plays form 1"));
+    assert!(said(&written(&[line(1, 3)])).contains("line 2: agent = 3: the label says 1 to 2"));
+    let mut broken = written(&[line(1, 1)]);
+    broken.extend_from_slice(b"{\"at\":1,\"agent\":1\n");
+    assert!(said(&broken).contains("line 3: a notification with at, agent, channel and data is expected"));
+}
+
+#[test]
+fn the_veil_keeps_the_shape_and_takes_the_people_out() {
+    let veil = Veil::new().unwrap();
+    let log = json!({
+        "messageType": "MessageLogUpdated", "notificationType": "NewMessages",
+        "messages": [{"index": 5, "type": "Text", "text": "MARKER hello", "visibility": "All",
+            "from": {"type": "Customer", "nickname": "MARKER", "participantId": "MARKER9"},
+            "timestamp": "2014-01-02T14:23:20.126-0800", "unknown": "MARKER"}],
+        "chatUri": "http://MARKER.example/api/v2/chats/MARKER7", "userUri": "http://x/users/MARKER8",
+        "userData": {"WWE_PARTY_MARKER": "MARKER"}, "participants": ["MARKER5"], "type": {"a": "MARKER"},
+    });
+    let veiled = veil.over(&log);
+    assert!(!veiled.to_string().contains("MARKER"), "{veiled}");
+    let item = &veiled["messages"][0];
+    assert_eq!(
+        (&item["index"], &item["type"], &item["visibility"]),
+        (&json!(5), &json!("Text"), &json!("All"))
+    );
+    assert_eq!(item["timestamp"], "2014-01-02T14:23:20.126-0800");
+    assert!(veiled["chatUri"].as_str().unwrap().starts_with("/chats/"), "{veiled}");
+    assert!(veiled.get("userData").is_none() && veiled.get("userUri").is_none());
+    // The conversation stays one: its state change bears the same mark as its log's address.
+    let state = veil.over(&json!({"chat": {"id": "MARKER7", "state": "Chatting", "participants": []}}));
+    assert!(veiled["chatUri"].as_str().unwrap().ends_with(state["chat"]["id"].as_str().unwrap()));
+    assert_eq!(state["chat"]["state"], "Chatting");
+    assert_ne!(Veil::new().unwrap().over(&log), veiled, "another tape has other marks");
+}
+
+fn anything() -> impl Strategy<Value = Value> {
+    let name = prop_oneof![
+        Just("text".to_owned()),
+        Just("type".to_owned()),
+        Just("state".to_owned()),
+        Just("chatUri".to_owned()),
+        Just("messages".to_owned()),
+        Just("capabilities".to_owned()),
+        Just("id".to_owned()),
+        "[a-zA-Z]{1,8}",
+    ];
+    let leaf =
+        prop_oneof![Just(json!("a SECRET text")), Just(json!("http://SECRET/x/SECRET")), Just(json!(7))];
+    leaf.prop_recursive(4, 40, 5, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
+            proptest::collection::vec((name.clone(), inner), 0..5)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_text_of_people_passes_wherever_it_stands(data in anything()) {
+        let veiled = Veil::new().unwrap().over(&data);
+        prop_assert!(!veiled.to_string().contains("SECRET"), "{} of {}", veiled, data);
+    }
+}

@@ -1,0 +1,140 @@
+//! Mistakes in what may leave: the whole answer, as the operator sees it.
+
+use super::tests::{Home, SITE, refused};
+use crate::base::classes::Class;
+use crate::base::secret::SecretRef;
+use crate::outbound::settings::{Action, Of, Preset, Rule};
+
+#[test]
+fn what_may_leave_is_read_as_it_is_written() {
+    let home = Home::new();
+    let text = r#"privacy_key = { file = "DIR/secret" }
+[sink.stdout.console]
+privacy = "pseudonymous"
+privacy_rules = [{ class = "contact", action = "mask" }, { path = "data.message.text", action = "truncate", length = 20 },
+  { path = "data.userData.*", action = "hash" }]
+userdata = ["ContactId"]
+"#;
+    let settings = home.load(&format!("{text}{SITE}"), &[], &[]).unwrap();
+    let policy = &settings.sinks[0].privacy;
+    assert_eq!(
+        (policy.preset, policy.userdata.as_slice()),
+        (Preset::Pseudonymous, &["ContactId".to_owned()][..])
+    );
+    assert_eq!(policy.key, Some(SecretRef::File(home.path("secret"))));
+    assert!(settings.secrets.iter().any(|(path, _)| path == "privacy_key"));
+    let path = |text: &str| Of::Path(text.to_owned());
+    let rules = [
+        Rule { of: Of::Class(Class::Contact), action: Action::Mask },
+        Rule { of: path("message.text"), action: Action::Truncate(20) },
+        Rule { of: path("userData"), action: Action::Hash },
+    ];
+    assert_eq!(policy.rules, rules);
+}
+
+#[test]
+fn hashing_needs_a_key() {
+    for preset in ["pseudonymous", "minimal"] {
+        let mark = "^".repeat(preset.len() + 2);
+        refused(
+            &format!("[sink.stdout.console]\nprivacy = \"{preset}\"\n{SITE}"),
+            &format!(
+                r#"
+DIR/c.toml:2:11: sink.stdout.console.privacy: values are hashed here, and there is no key for it
+    2 | privacy = "{preset}"
+      |           {mark}
+      allowed: privacy_key = {{ file = "…" }} at the top of the file
+
+1 problem in the configuration; nothing was started"#
+            ),
+        );
+    }
+    refused(
+        &format!(
+            "[sink.stdout.console]\nprivacy = \"no-content\"\nprivacy_rules = [{{ class = \"contact\", action = \"hash\" }}]\n{SITE}"
+        ),
+        r#"
+DIR/c.toml:3:18: sink.stdout.console.privacy_rules[0]: values are hashed here, and there is no key for it
+    3 | privacy_rules = [{ class = "contact", action = "hash" }]
+      |                  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      allowed: privacy_key = { file = "…" } at the top of the file
+
+1 problem in the configuration; nothing was started"#,
+    );
+}
+
+#[test]
+fn the_key_is_a_reference_that_can_be_read() {
+    let home = Home::new();
+    let text = format!(
+        "privacy_key = {{ file = \"DIR/wide\" }}\n[sink.stdout.console]\nprivacy = \"minimal\"\n{SITE}"
+    );
+    let faults = home.load(&text, &[], &[]).unwrap_err().to_string();
+    assert!(faults.contains("privacy_key: the secret's file"), "{faults}");
+    assert!(!faults.contains("there is no key"), "one fault is told once: {faults}");
+}
+
+/// One rule that is refused, and what is said of it.
+fn wrong_rule(rule: &str, said: &str) {
+    let text = format!(
+        "privacy_key = {{ file = \"DIR/secret\" }}\n[sink.stdout.console]\nprivacy = \"no-content\"\nprivacy_rules = [{rule}]\n{SITE}"
+    );
+    let faults = Home::new().load(&text, &[], &[]).unwrap_err().to_string();
+    assert!(faults.contains(said), "{rule}:\n{faults}");
+    assert!(faults.contains("\n1 problem in"), "{rule}:\n{faults}");
+}
+
+#[test]
+fn a_rule_says_one_thing_of_one_class_or_field() {
+    let at = "sink.stdout.console.privacy_rules[0]";
+    for (rule, said) in [
+        ("{ action = \"drop\" }", ": a rule is about a class or about a path, one of the two\n"),
+        (
+            "{ class = \"content\", path = \"data.state\", action = \"drop\" }",
+            ": a rule is about a class or about a path",
+        ),
+        ("{ class = \"content\" }", ": the rule has no action\n"),
+        (
+            "{ class = \"contents\", action = \"drop\" }",
+            ".class: \"contents\" is no class of personal data\n",
+        ),
+        ("{ class = \"plain\", action = \"drop\" }", ".class: \"plain\" is no class of personal data\n"),
+        (
+            "{ class = \"content\", action = \"erase\" }",
+            ".action: \"erase\" is not one of the words allowed\n",
+        ),
+        ("{ class = \"content\", action = \"truncate\" }", ": truncate needs a length, in characters\n"),
+        ("{ class = \"content\", action = \"truncate\", length = 0 }", ".length: 0 is out of bounds\n"),
+        ("{ class = \"content\", action = \"drop\", length = 5 }", ".length: only truncate has a length\n"),
+        ("{ class = \"content\", action = \"drop\", lenght = 5 }", ".lenght: unknown key\n"),
+        (
+            "{ class = \"pseudonym\", action = \"drop\" }",
+            ".action: an agent's key is part of ids and partition keys\n",
+        ),
+        ("{ class = \"business\", action = \"mask\" }", ".action: keys of attached data can be personal too"),
+        ("{ path = \"data.userData\", action = \"mask\" }", ".action: its keys can be personal too"),
+        (
+            "{ path = \"message.text\", action = \"drop\" }",
+            ".path: \"message.text\" is no field of any event\n",
+        ),
+    ] {
+        wrong_rule(rule, &format!("{at}{said}"));
+    }
+    let twice = "{ class = \"content\", action = \"drop\" }, { class = \"content\", action = \"keep\" }";
+    wrong_rule(twice, "sink.stdout.console.privacy_rules[1]: an earlier rule is about the same\n");
+    wrong_rule("{ path = \"data.message.txt\", action = \"drop\" }", "did you mean data.message.text?");
+}
+
+#[test]
+fn a_list_of_attached_data_that_says_nothing_is_refused() {
+    refused(
+        &format!("[sink.stdout.console]\nprivacy = \"full\"\nuserdata = [\"ContactId\"]\n{SITE}"),
+        r#"
+DIR/c.toml:3:12: sink.stdout.console.userdata: userdata names what may leave, and privacy = "full" without rules lets all leave
+    3 | userdata = ["ContactId"]
+      |            ^^^^^^^^^^^^^
+      allowed: another privacy, or no userdata
+
+1 problem in the configuration; nothing was started"#,
+    );
+}
