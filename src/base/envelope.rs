@@ -85,6 +85,7 @@ pub mod event {
     pub const GAP_CLOSED: &str = "gap_closed";
     pub const GAP: &str = "gap";
     pub const ENDED_UNSEEN: &str = "ended_unseen";
+    pub const TRANSCRIPT: &str = "transcript";
     pub const SILENT: &str = "silent";
     pub const SINK_LOST: &str = "sink_lost";
     pub const ITEM_REJECTED: &str = "item_rejected";
@@ -114,6 +115,7 @@ pub mod event {
         GAP_CLOSED,
         GAP,
         ENDED_UNSEEN,
+        TRANSCRIPT,
         SILENT,
         SINK_LOST,
         ITEM_REJECTED,
