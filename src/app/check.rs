@@ -1,5 +1,5 @@
 //! `cometbridge check`: finds before start what start would fail on, without touching a server; with `--live` it asks
-//! the sinks' destinations as well.
+//! the sinks' destinations as well. For each sink it shows an invented event as it would leave.
 //!
 //! Deliberately absent: the sites (`pilot` tries one agent there), and delivering anything.
 
@@ -40,17 +40,7 @@ pub async fn check(arguments: cli::Check) -> Result<(), Fault> {
             None => continue,
         }
     }
-    for sink in &settings.sinks {
-        let kind = sink.target.kind();
-        match outbound::probe_offline(sink).await {
-            Ok(()) => {
-                let _ = writeln!(report, "sink {}: {kind}, ready to be tried", sink.name);
-                let said = outbound::notes(sink).into_iter().chain(strangers(sink, &held));
-                notes.extend(said.map(|note| format!("sink.{kind}.{}: {note}", sink.name)));
-            }
-            Err(error) => faults.push(format!("sink.{kind}.{}: {error}", sink.name)),
-        }
-    }
+    sinks(&settings, &held, &mut report, &mut notes, &mut faults).await;
     let held = state(&settings, &mut faults);
     if held.is_none() {
         admin(&settings, &mut faults).await;
@@ -72,6 +62,36 @@ pub async fn check(arguments: cli::Check) -> Result<(), Fault> {
         lived.as_ref().unwrap_or_else(|(found, _)| found)
     ))?;
     lived.map(drop).map_err(|(_, faults)| Fault::Failed(anyhow::anyhow!("{faults}")))
+}
+
+/// Each sink as far as it can be told without its destination, with an event as it would leave.
+async fn sinks(
+    settings: &Settings,
+    held: &[Agent],
+    report: &mut String,
+    notes: &mut Vec<String>,
+    faults: &mut Vec<String>,
+) {
+    let sites: Vec<(&str, &str)> =
+        settings.sites.iter().map(|site| (site.name.as_str(), site.realm.as_str())).collect();
+    for sink in &settings.sinks {
+        let at = format!("sink.{}.{}", sink.target.kind(), sink.name);
+        let shown = match outbound::probe_offline(sink).await {
+            Ok(()) => outbound::sample::line(sink, &sites).await,
+            Err(error) => Err(error),
+        };
+        match shown {
+            Ok(sample) => {
+                let _ = writeln!(report, "sink {}: {}, ready to be tried", sink.name, sink.target.kind());
+                if let Some(sample) = sample {
+                    let _ = writeln!(report, "  an invented event as it would leave: {sample}");
+                }
+                let said = outbound::notes(sink).into_iter().chain(strangers(sink, held));
+                notes.extend(said.map(|note| format!("{at}: {note}")));
+            }
+            Err(error) => faults.push(format!("{at}: {error}")),
+        }
+    }
 }
 
 /// Asks every sink's destination: what was found, and the faults, if there are any.

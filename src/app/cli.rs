@@ -1,11 +1,13 @@
 //! The command line.
 
 mod completeness;
+mod data_sheet;
 mod erase;
 mod letters;
 mod record;
 
 pub use completeness::Completeness;
+pub use data_sheet::DataSheet;
 pub use erase::Erase;
 pub use letters::{ActOnLetters, DeadLetters, ListDeadLetters, ShowLetter, Which};
 pub use record::{Record, TapePrivacy};
@@ -38,6 +40,9 @@ pub enum Command {
         after_help = "Example:\n  cometbridge topics --config /etc/cometbridge/cometbridge.toml --json"
     )]
     Topics(Topics),
+    /// Print what is read, how long it is kept and where it goes, by class of personal data. Asks nobody.
+    #[command(after_help = data_sheet::EXAMPLES)]
+    DataSheet(DataSheet),
     /// Print the effective configuration, secrets as references.
     #[command(after_help = "Example:\n  cometbridge print-config --config /etc/cometbridge/cometbridge.toml")]
     PrintConfig(Configured),

@@ -9,6 +9,7 @@ mod check;
 mod cli;
 mod completeness;
 mod crew;
+mod data_sheet;
 mod dead_letters;
 mod demo;
 mod erase;
@@ -66,6 +67,7 @@ pub fn main() -> ExitCode {
             Command::Run(arguments) => run::run(arguments).await,
             Command::Check(arguments) => check::check(arguments).await,
             Command::Topics(arguments) => topics::topics(&arguments),
+            Command::DataSheet(arguments) => data_sheet::print_sheet(&arguments),
             Command::PrintConfig(arguments) => print_config::print(&arguments),
             Command::Pilot(arguments) => pilot::pilot(arguments).await,
             Command::Record(arguments) => record::record(arguments).await,

@@ -8,6 +8,7 @@ pub mod digest;
 pub mod encode;
 pub mod envelope;
 pub mod health;
+pub mod left_out;
 pub mod link;
 pub mod media;
 pub mod metrics;

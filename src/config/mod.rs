@@ -25,6 +25,8 @@ mod walk;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_collect;
+#[cfg(test)]
 mod tests_examples;
 #[cfg(test)]
 mod tests_groups;
@@ -104,6 +106,11 @@ pub struct AdminSettings {
     pub listen: SocketAddr,
     /// Always there where `listen` is not on loopback.
     pub token: Option<SecretRef>,
+}
+
+/// A time as it stands in a configuration.
+pub fn written(time: Duration) -> String {
+    units::Duration(time).to_string()
 }
 
 /// Reads, merges and checks the configuration. Touches no network; looks at the files that it names.

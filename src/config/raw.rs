@@ -163,6 +163,7 @@ pub(super) struct Roster {
 #[serde(deny_unknown_fields)]
 pub(super) struct Collect {
     pub typing_text: bool,
+    pub drop: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]

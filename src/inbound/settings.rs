@@ -1,9 +1,11 @@
 //! The checked settings of a site, as `config` hands them over.
 
+use crate::base::left_out::LeftOut;
 use crate::base::link::Way;
 use crate::base::secret::SecretRef;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
@@ -39,6 +41,8 @@ pub struct SiteConfig {
     pub scope: Scope,
     /// Whether the text of `TypingStarted` (typed, not sent) is kept.
     pub typing_text: bool,
+    /// What is not kept of events; then the sender's own JSON is not either, where it would stand once more.
+    pub left_out: Option<Arc<LeftOut>>,
     /// Longest time without a byte beyond the server's own hold time.
     pub network_delay: Duration,
     pub connect_timeout: Duration,
@@ -159,6 +163,7 @@ pub mod testing {
             time_zone: jiff::tz::TimeZone::UTC,
             scope: Scope::Interaction,
             typing_text: false,
+            left_out: None,
             network_delay: seconds(10),
             connect_timeout: seconds(10),
             max_reply_bytes: 1 << 24,

@@ -1,4 +1,7 @@
-//! What a later process finds of the sessions on disk: sealed where there is a key, and enough to go on with them.
+//! What a later process finds on disk: sessions, sealed where there is a key, and enough to go on with them; nothing of
+//! what a site does not collect.
+
+mod left_out;
 
 use crate::harness::cometd::{Cometd, Kind, Like};
 use crate::harness::daemon::{Daemon, Home};

@@ -46,10 +46,16 @@ fn check_calls_a_good_configuration_good_and_leaves_nothing_behind() {
     let home = good_home(STDOUT);
     let (code, stdout, stderr) = check(&home);
     assert_eq!((code, stderr.as_str()), (0, ""));
+    let lines: Vec<&str> = stdout.lines().collect();
+    let [site, sink, sample, good] = lines.as_slice() else { panic!("{stdout}") };
     assert_eq!(
-        stdout,
-        "site main: 2 agents, 9 channels\nsink console: stdout, ready to be tried\nthe configuration is good\n"
+        (*site, *sink),
+        ("site main: 2 agents, 9 channels", "sink console: stdout, ready to be tried")
     );
+    assert_eq!(*good, "the configuration is good");
+    let sample = sample.strip_prefix("  an invented event as it would leave: ").unwrap();
+    let sample: serde_json::Value = serde_json::from_str(sample).unwrap();
+    assert_eq!(sample["data"]["message"]["text"], "This text is invented.");
     assert!(!home.state_dir().exists());
 }
 
@@ -236,4 +242,38 @@ fn an_override_reaches_the_configuration_and_a_bad_one_does_not() {
     let (code, _, stderr) =
         command(&["print-config", "--config", config.to_str().unwrap(), "--set", "admin.listen"]);
     assert_eq!(code, 78, "{stderr}");
+}
+
+#[test]
+fn the_data_sheet_says_what_is_read_how_long_it_is_kept_and_where_it_goes() {
+    let home = good_home(
+        "[sink.stdout.console]\nprivacy = \"no-content\"\nuserdata = [\"ContactId\"]\n\
+         privacy_rules = [{ path = \"data.message.text\", action = \"truncate\", length = 20 }]\n\
+         [sink.webhook.crm]\nurl = \"https://crm.example.com/secretpath\"\nprivacy = \"full\"\nunsigned = true\n",
+    );
+    let config = home.config();
+    let sheet = |more: &[&str]| {
+        let fixed = ["data-sheet", "--config", config.to_str().unwrap()];
+        let (code, out, err) = command(&fixed.into_iter().chain(more.iter().copied()).collect::<Vec<_>>());
+        assert_eq!((code, err.as_str()), (0, ""));
+        assert!(!out.contains("secretpath"), "a path may hold a secret: {out}");
+        out
+    };
+    let text = sheet(&[]);
+    for said in [
+        "  site main, from 127.0.0.1\n    topics: /v2/me/facebooksession, ",
+        "    text of typing notices: dropped before anything is written\n",
+        "  1d: events, with all that was received, after every sink has them [journal.keep_delivered]\n",
+        "  30d: digests of what was received, without text, to tell what comes again [dedup.window]\n",
+        "  sink console (stdout) to standard output: privacy no-content\n    business drop, contact drop, content drop,",
+        "    but data.message.text truncate to 20\n    keys of attached data that leave: ContactId\n",
+        "  sink crm (webhook) to crm.example.com: privacy full\n",
+    ] {
+        assert!(text.contains(said), "not said: {said}\n{text}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&sheet(&["--json"])).unwrap();
+    assert_eq!(json["goes"][0]["classes"]["identity"], "drop");
+    assert_eq!(json["goes"][1]["classes"]["identity"], "keep");
+    assert!(json["read"][0]["topics"].as_array().unwrap().len() > 5);
+    assert!(json["kept"].as_array().unwrap().iter().any(|kept| kept["setting"] == "journal.keep_gaps"));
 }

@@ -21,6 +21,7 @@ mod keep_alive;
 mod live;
 mod operations;
 mod pilot;
+mod privacy;
 mod readings;
 mod rosters;
 mod session_faults;

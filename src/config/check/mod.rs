@@ -3,6 +3,8 @@
 //! Deliberately absent: types and spelling (see `walk`), and anything that needs a network.
 
 mod channels;
+mod collect;
+mod common;
 mod files;
 mod group;
 mod http;

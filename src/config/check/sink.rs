@@ -2,6 +2,7 @@
 //!
 //! Deliberately absent: what a sink takes (see `route`), Kafka's and webhooks' own parts (see `kafka`, `webhook`), and whether a destination answers (`check --live`).
 
+use super::common::Common;
 use super::route::Door;
 use super::{Check, HOUR, MILLI, YEAR};
 use crate::base::retry::Backoff;
@@ -11,75 +12,6 @@ use crate::outbound::settings::{
     MaxLag, OnLimit, Park, RetryPolicy, SinkConfig, Start, StdoutConfig, StdoutMode, Target,
 };
 use std::collections::BTreeMap;
-
-/// What every kind of sink has.
-struct Common<'a> {
-    privacy: Option<raw::Privacy>,
-    rules: &'a [raw::Rule],
-    userdata: &'a [String],
-    matching: &'a raw::Match,
-    except: &'a raw::Match,
-    raw: bool,
-    transcripts: bool,
-    start: &'a str,
-    max_lag: &'a raw::MaxLag,
-    retry: &'a raw::Retry,
-    park: &'a raw::Park,
-}
-
-impl<'a> From<&'a raw::Kafka> for Common<'a> {
-    fn from(raw: &'a raw::Kafka) -> Common<'a> {
-        Common {
-            privacy: raw.privacy,
-            rules: &raw.privacy_rules,
-            userdata: &raw.userdata,
-            matching: &raw.matching,
-            except: &raw.except,
-            raw: raw.raw,
-            transcripts: raw.transcripts,
-            start: &raw.start,
-            max_lag: &raw.max_lag,
-            retry: &raw.retry,
-            park: &raw.park,
-        }
-    }
-}
-
-impl<'a> From<&'a raw::Webhook> for Common<'a> {
-    fn from(raw: &'a raw::Webhook) -> Common<'a> {
-        Common {
-            privacy: raw.privacy,
-            rules: &raw.privacy_rules,
-            userdata: &raw.userdata,
-            matching: &raw.matching,
-            except: &raw.except,
-            raw: raw.raw,
-            transcripts: raw.transcripts,
-            start: &raw.start,
-            max_lag: &raw.max_lag,
-            retry: &raw.retry,
-            park: &raw.park,
-        }
-    }
-}
-
-impl<'a> From<&'a raw::Stdout> for Common<'a> {
-    fn from(raw: &'a raw::Stdout) -> Common<'a> {
-        Common {
-            privacy: raw.privacy,
-            rules: &raw.privacy_rules,
-            userdata: &raw.userdata,
-            matching: &raw.matching,
-            except: &raw.except,
-            raw: raw.raw,
-            transcripts: raw.transcripts,
-            start: &raw.start,
-            max_lag: &raw.max_lag,
-            retry: &raw.retry,
-            park: &raw.park,
-        }
-    }
-}
 
 impl Check<'_> {
     pub(super) fn sinks(&mut self, at: &Path, raw: raw::Sinks, doors: &[Door]) -> Vec<SinkConfig> {
@@ -93,20 +25,18 @@ impl Check<'_> {
         let mut names = BTreeMap::new();
         for (name, raw) in raw.kafka {
             let at = self.unique(&mut names, at, "kafka", &name);
-            let common = Common::from(&raw);
             let target = self.kafka(&at, &raw).map(Target::Kafka);
-            sinks.extend(self.sink(&at, name, target, &common, doors));
+            sinks.extend(self.sink(&at, name, target, &Common::from(&raw), doors));
         }
         for (name, raw) in raw.stdout {
             let at = self.unique(&mut names, at, "stdout", &name);
-            let common = Common::from(&raw);
-            sinks.extend(self.sink(&at, name, Some(Target::Stdout(stdout(raw.mode))), &common, doors));
+            let target = Some(Target::Stdout(stdout(raw.mode)));
+            sinks.extend(self.sink(&at, name, target, &Common::from(&raw), doors));
         }
         for (name, raw) in raw.webhook {
             let at = self.unique(&mut names, at, "webhook", &name);
-            let common = Common::from(&raw);
             let target = self.webhook(&at, &raw).map(Target::Webhook);
-            sinks.extend(self.sink(&at, name, target, &common, doors));
+            sinks.extend(self.sink(&at, name, target, &Common::from(&raw), doors));
         }
         sinks
     }

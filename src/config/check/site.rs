@@ -75,6 +75,7 @@ impl Check<'_> {
             time_zone: zone?,
             scope: scope(raw.dedup_scope),
             typing_text: raw.collect.typing_text,
+            left_out: self.left_out(&at.key("collect"), &raw.collect),
             network_delay: self.span(&at.key("network_delay"), raw.network_delay, MILLI, 10 * MINUTE),
             connect_timeout: self.span(&at.key("connect_timeout"), raw.connect_timeout, MILLI, 10 * MINUTE),
             max_reply_bytes: max_reply,

@@ -1,7 +1,8 @@
 //! A raw notification to events: pure, no I/O, no clock; whatever comes, nothing of it is dropped.
 //!
-//! A file per medium family (`conversation`, what a `call` adds to it, its log `message`, `agent`, `others`); what none of them understands goes
-//! on as `genesys.gws.unknown.v1` with its JSON. The only thing ever left out is typed text (`typing`).
+//! A file per medium family (`conversation`, what a `call` adds to it, its log `message`, `agent`, `others`); what none of
+//! them understands goes on as `genesys.gws.unknown.v1` with its JSON. All that is ever left out is typed text (`typing`),
+//! and what a site says not to collect (`notice`).
 //! `snapshot` makes the same of what REST shows. Deliberately absent: what has been seen before (`dedup` decides by
 //! [`Candidate`]), and reading over REST.
 

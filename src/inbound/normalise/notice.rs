@@ -90,9 +90,15 @@ impl<'a> Notice<'a> {
             medium::UNKNOWN => schema_urn(medium::UNKNOWN),
             known => schema_urn(&format!("{known}.{}", about.event)),
         };
+        let kind = gws_type(about.medium, about.event);
+        // What is not to be kept would stand in the sender's own JSON once more.
+        let (data, raw) = match &self.cx.site.left_out {
+            Some(left_out) => (left_out.apply(&kind, &data), None),
+            None => (data, Some(raw)),
+        };
         Event {
             source: format!("/gws/{}", self.cx.site.realm),
-            kind: gws_type(about.medium, about.event).into(),
+            kind: kind.into(),
             subject: about.subject,
             time,
             timesource,
@@ -103,7 +109,7 @@ impl<'a> Notice<'a> {
             referenceid: self.reference.clone(),
             partitionkey: partition_key(&self.cx.site.realm, about.order),
             // The journal would read `null` back as nothing; the event is the same from the start.
-            raw: (raw.get() != "null").then(|| raw.to_owned()),
+            raw: raw.filter(|raw| raw.get() != "null").map(RawValue::to_owned),
             ..Event::bare(data)
         }
     }
@@ -194,10 +200,11 @@ impl<'a> Notice<'a> {
         let rest = self.fields.without(name);
         let most = FREE_CONTEXT_BYTES + self.data.get().len().saturating_mul(MAX_CONTEXT_TIMES);
         let repeats = rest.get().len().saturating_mul(found.len()) <= most.min(MAX_CONTEXT_BYTES);
+        let kept = self.cx.site.left_out.is_none();
         let mut out: Vec<Candidate> = Vec::with_capacity(found.len() + 1);
         for (position, item) in found.into_iter().enumerate() {
             let mut candidate = make(item, Place::Element(position));
-            if repeats && rest.get() != "{}" {
+            if kept && repeats && rest.get() != "{}" {
                 candidate.event.context = Some(rest.clone());
             }
             out.push(candidate);

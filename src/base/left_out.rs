@@ -1,0 +1,246 @@
+//! Personal data that a site does not collect: taken out of an event's `data` before anything is written down.
+//!
+//! By class or by path, as in `classes`. Attached data is one class there, as its keys are anybody's; here keys that GWS
+//! is known to use have the class of what they hold, and so has what lies under them. The rest stays byte for byte.
+//! Deliberately absent: the sender's own JSON, which the caller leaves out as a whole.
+
+use super::classes::{Class, Shape, TABLE, fits};
+use super::encode::Members;
+use serde_json::value::RawValue;
+
+/// Deeper than this nothing is looked at: it goes, too.
+const MAX_DEPTH: usize = 32;
+
+/// Keys of attached data that hold more than facts of the business; a `*` is any end, case does not count.
+const KEYS: &[(&str, Class)] = &[
+    // A number stands in the key itself, and a person in the value.
+    ("wwe_party_*", Class::Identity),
+    ("firstname", Class::Identity),
+    ("lastname", Class::Identity),
+    ("username", Class::Identity),
+    ("nickname", Class::Identity),
+    ("employeeid", Class::Identity),
+    ("logincode", Class::Identity),
+    ("contactid", Class::Identity),
+    ("path", Class::Identity),
+    ("_facebooksourcexml", Class::Content),
+    ("_facebookpminboxurl", Class::Contact),
+    ("_facebook*", Class::Identity),
+    ("phone*", Class::Contact),
+    ("email*", Class::Contact),
+    ("header_*", Class::Contact),
+    ("ani", Class::Contact),
+    ("dnis", Class::Contact),
+    ("originationdn", Class::Contact),
+    ("iw_routingbasedtargetid", Class::Contact),
+    ("subject", Class::Content),
+    ("body", Class::Content),
+    ("bodyasplaintext", Class::Content),
+    ("comment", Class::Content),
+    ("chatserverhost", Class::Infrastructure),
+    ("chatserverport", Class::Infrastructure),
+    ("gsip_rec_fn", Class::Infrastructure),
+];
+
+/// What is left out, ready for events.
+#[derive(Debug)]
+pub struct LeftOut {
+    classes: Vec<Class>,
+    /// Below `data`, without that word.
+    paths: Vec<String>,
+    shapes: Vec<(&'static str, usize)>,
+    families: Vec<Shape>,
+}
+
+impl LeftOut {
+    /// None where nothing is left out.
+    pub fn new(classes: Vec<Class>, paths: Vec<String>) -> Option<LeftOut> {
+        let types = TABLE.iter().enumerate();
+        let shapes = types.flat_map(|(nth, family)| family.types.iter().map(move |kind| (*kind, nth)));
+        let left_out = LeftOut {
+            shapes: shapes.collect(),
+            families: TABLE.iter().map(super::classes::Family::shape).collect(),
+            classes,
+            paths,
+        };
+        (!left_out.classes.is_empty() || !left_out.paths.is_empty()).then_some(left_out)
+    }
+
+    /// Classes and paths, as they are configured.
+    pub fn words(&self) -> Vec<String> {
+        let classes = self.classes.iter().map(|class| class.as_str().to_owned());
+        classes.chain(self.paths.iter().map(|path| format!("data.{path}"))).collect()
+    }
+
+    /// The data of an event of this type without it; of a type that is not in the table nothing is left.
+    pub fn apply(&self, kind: &str, data: &RawValue) -> Box<RawValue> {
+        let family = self.shapes.iter().find(|(pattern, _)| fits(pattern, kind));
+        let mut out = String::with_capacity(data.get().len());
+        let wrote = family
+            .and_then(|(_, nth)| self.families.get(*nth))
+            .is_some_and(|shape| self.put(shape, "", data.get(), 0, &mut out));
+        let text = if wrote { out } else { "{}".to_owned() };
+        RawValue::from_string(text).unwrap_or_else(|_| RawValue::NULL.to_owned())
+    }
+
+    /// Writes what stays of a value; false where nothing does.
+    fn put(&self, shape: &Shape, path: &str, json: &str, depth: usize, out: &mut String) -> bool {
+        if depth > MAX_DEPTH || self.paths.iter().any(|of| of == path) {
+            return false;
+        }
+        match (json.as_bytes().first(), shape) {
+            (_, Shape::Value(class) | Shape::Map(class)) if self.classes.contains(class) => false,
+            (Some(b'['), Shape::Map(_) | Shape::Table(_)) => {
+                let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(json) else { return false };
+                out.push('[');
+                for item in items {
+                    between('[', out, |out| self.put(shape, path, item.get(), depth + 1, out));
+                }
+                out.push(']');
+                true
+            }
+            (Some(b'{'), Shape::Map(_) | Shape::Table(_)) => {
+                let Ok(Members(members)) = serde_json::from_str::<Members<'_>>(json) else { return false };
+                out.push('{');
+                for (name, value) in members {
+                    between('{', out, |out| self.member(shape, path, &name, value.get(), depth + 1, out));
+                }
+                out.push('}');
+                true
+            }
+            // A field that has fields was sent as something else.
+            (_, Shape::Table(_)) => false,
+            _ => {
+                out.push_str(json);
+                true
+            }
+        }
+    }
+
+    fn member(
+        &self,
+        shape: &Shape,
+        path: &str,
+        name: &str,
+        json: &str,
+        depth: usize,
+        out: &mut String,
+    ) -> bool {
+        let below = match shape {
+            Shape::Table(fields) => fields.get(name),
+            Shape::Map(Class::Business) if self.goes(name) => None,
+            shape => Some(shape),
+        };
+        let (Some(shape), Ok(quoted)) = (below, serde_json::to_string(name)) else { return false };
+        out.push_str(&quoted);
+        out.push(':');
+        let dot = if path.is_empty() { "" } else { "." };
+        self.put(shape, &format!("{path}{dot}{name}"), json, depth, out)
+    }
+
+    /// Whether a key of attached data is of a class that is left out; a number may stand in any key.
+    fn goes(&self, name: &str) -> bool {
+        let number = || name.as_bytes().windows(3).any(|three| three.iter().all(u8::is_ascii_digit));
+        self.classes.contains(&class_of_key(name)) || (self.classes.contains(&Class::Contact) && number())
+    }
+}
+
+fn class_of_key(name: &str) -> Class {
+    let name = name.to_ascii_lowercase();
+    let is = |known: &str| match known.strip_suffix('*') {
+        Some(start) => name.starts_with(start),
+        None => name == known,
+    };
+    KEYS.iter().find(|(known, _)| is(known)).map_or(Class::Business, |(_, class)| *class)
+}
+
+/// Puts a comma before all but the first, and takes away what came to nothing.
+fn between(open: char, out: &mut String, put: impl FnOnce(&mut String) -> bool) {
+    let place = out.len();
+    if !out.ends_with(open) {
+        out.push(',');
+    }
+    if !put(out) {
+        out.truncate(place);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    const STATUS: &str = "genesys.gws.chat.status_change.v1";
+    const MESSAGE: &str = "genesys.gws.chat.message.v1";
+
+    fn left(classes: &[Class], paths: &[&str], kind: &str, data: &Value) -> Value {
+        let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+        let left_out = LeftOut::new(classes.to_vec(), paths).unwrap();
+        let data = RawValue::from_string(data.to_string()).unwrap();
+        serde_json::from_str(left_out.apply(kind, &data).get()).unwrap()
+    }
+
+    fn state() -> Value {
+        json!({"interactionId": "i", "state": "Chatting", "comment": "c", "capabilities": ["a", "b"],
+            "participants": [{"kind": "Customer", "nickname": "Ann"}, {"kind": "Agent"}],
+            "userData": {"Account": "a", "FirstName": "Ann", "WWE_PARTY_1003": "b", "K1003": "x",
+                "Deep": {"PhoneNumber": "1", "Account": ["a", {"LastName": "y", "z": 1.50}]}}})
+    }
+
+    #[test]
+    fn nothing_configured_is_nothing_to_do() {
+        assert!(LeftOut::new(Vec::new(), Vec::new()).is_none());
+    }
+
+    #[test]
+    fn classes_go_in_fields_and_under_the_keys_that_are_known() {
+        assert_eq!(
+            left(&[Class::Identity, Class::Contact, Class::Content], &[], STATUS, &state()),
+            json!({"interactionId": "i", "state": "Chatting", "capabilities": ["a", "b"],
+                "participants": [{"kind": "Customer"}, {"kind": "Agent"}],
+                "userData": {"Account": "a", "Deep": {"Account": ["a", {"z": 1.50}]}}})
+        );
+        let mut whole = state();
+        whole.as_object_mut().unwrap().remove("userData");
+        assert_eq!(left(&[Class::Business], &[], STATUS, &state()), whole);
+        let item =
+            json!({"interactionId": "i", "message": {"text": "t", "index": 5, "from": {"nickname": "Ann"}}});
+        assert_eq!(
+            left(&[Class::Content], &[], MESSAGE, &item),
+            json!({"interactionId": "i", "message": {"index": 5, "from": {"nickname": "Ann"}}})
+        );
+    }
+
+    #[test]
+    fn paths_go_with_what_is_below_and_the_rest_stays_byte_for_byte() {
+        let of = |path: &str| left(&[], &[path], STATUS, &state());
+        assert!(of("userData").get("userData").is_none());
+        assert!(of("userData.Account")["userData"].get("Account").is_none());
+        assert_eq!(of("userData.Deep.Account")["userData"]["Deep"], json!({"PhoneNumber": "1"}));
+        assert_eq!(of("participants.nickname")["participants"][0], json!({"kind": "Customer"}));
+        let text =
+            r#"{"interactionId":"i","userData":{"n":1.000,"b":12345678901234567890123,"é\"":"\u0041"}}"#;
+        let data = RawValue::from_string(text.to_owned()).unwrap();
+        let left_out = LeftOut::new(vec![Class::Content], Vec::new()).unwrap();
+        assert_eq!(left_out.apply(STATUS, &data).get(), text);
+    }
+
+    #[test]
+    fn what_is_not_in_the_table_or_of_another_shape_does_not_stay() {
+        assert_eq!(left(&[Class::Content], &[], "genesys.gws.chat.message.v2", &state()), json!({}));
+        let odd = json!({"interactionId": "i", "participants": "Ann", "unheard": "Ann"});
+        assert_eq!(left(&[Class::Content], &[], STATUS, &odd), json!({"interactionId": "i"}));
+        let mut deep = json!("Ann");
+        for _ in 0..60 {
+            deep = json!({ "a": deep });
+        }
+        let kept = left(&[Class::Content], &[], STATUS, &json!({"userData": deep}));
+        assert!(!kept.to_string().contains("Ann"));
+    }
+
+    #[test]
+    fn the_words_are_those_of_the_configuration() {
+        let left_out = LeftOut::new(vec![Class::Content], vec!["userData.a".to_owned()]).unwrap();
+        assert_eq!(left_out.words(), ["content", "data.userData.a"]);
+    }
+}

@@ -1,0 +1,188 @@
+//! Personal values planted wherever a notification can have some, and looked for in all that leaves.
+//!
+//! Every preset but `full` through every kind of sink, with dead letters, the log at trace level and the metrics.
+//! `COMETBRIDGE_CAMPAIGN=1` publishes 10,000 notifications. Deliberately absent: plain fields, whose values leave.
+
+mod planted;
+
+use crate::harness::cometd::{Cometd, Kind};
+use crate::harness::daemon::{Home, SECRET, command_with};
+use crate::harness::kafka::Kafka;
+use crate::harness::receiver::Receiver;
+use crate::harness::scene::{LIMIT, Scene};
+use crate::harness::sinks::{kafka, stdout, webhook};
+use crate::harness::workload;
+use planted::{AGENT, NUMBER, PLANTED};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+const PRESETS: [&str; 3] = ["no-content", "pseudonymous", "minimal"];
+const USERS: usize = 4;
+
+fn notifications() -> usize {
+    if std::env::var_os("COMETBRIDGE_CAMPAIGN").is_some() { 10_000 } else { 300 }
+}
+
+/// What must not stand in what a sink with this preset gets.
+fn forbidden(preset: &str) -> Vec<&'static str> {
+    if preset == "no-content" { vec![PLANTED, NUMBER] } else { vec![PLANTED, NUMBER, AGENT] }
+}
+
+fn nothing_of(forbidden: &[&str], place: &str, text: &str) {
+    let text = text.to_lowercase();
+    for word in forbidden {
+        if let Some(at) = text.find(word) {
+            let near: String = text[at.saturating_sub(200)..].chars().take(400).collect();
+            panic!("{place} let out {word:?}: … {near} …");
+        }
+    }
+}
+
+/// Agents whose keys are looked for, too, a key for hashes, and everything in the log.
+fn furnish(users: &[String]) -> Home {
+    let mut home = Home::new();
+    home.token = Some("a-token-of-this-test");
+    home.write_roster(users);
+    let roster: String =
+        users.iter().enumerate().map(|(number, user)| format!("{AGENT}{number},{user}\n")).collect();
+    home.write("agents.csv", &format!("agent,username\n{roster}"));
+    let key = home.write("privacy.key", "a key that nobody guesses\n");
+    let more = format!(
+        "privacy_key = {{ file = \"{}\" }}\n[log]\nlevel = \"trace\"\n[journal]\nmax_dead_letters = 1000000\n",
+        key.display()
+    );
+    std::fs::create_dir(home.path("conf.d")).unwrap();
+    home.write("conf.d/privacy.toml", &more);
+    home
+}
+
+/// The output of a command that ends well.
+fn said(home: &Home, arguments: &[&str]) -> String {
+    let config = home.config();
+    let all: Vec<&str> = arguments.iter().copied().chain(["--config", config.to_str().unwrap()]).collect();
+    let (code, out, err) = command_with(&all, &[("CRM_SECRET", SECRET)]);
+    assert_eq!(code, 0, "{all:?}: {err}");
+    out + &err
+}
+
+/// What was delivered or put aside by a sink.
+fn done(kind: &str, sink: &str) -> String {
+    match sink.strip_prefix("refused") {
+        Some(_) => format!("cometbridge_sink_dead_letters_total{{reason=\"http-4xx\",sink=\"{sink}\"}}"),
+        None => format!("cometbridge_sink_delivered_total{{kind=\"{kind}\",sink=\"{sink}\"}}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_planted_leaves_through_no_preset_but_full() {
+    let broker = Kafka::shared().await;
+    let (full, refused) = (Receiver::start().await, Receiver::start().await);
+    refused.answer(400);
+    let mut receivers = BTreeMap::new();
+    let mut sinks = webhook("full", &full.url, "raw = true\n");
+    let mut wanted = Vec::new();
+    for preset in PRESETS {
+        let privacy = format!("privacy = \"{preset}\"\nraw = true\n");
+        let receiver = Receiver::start().await;
+        sinks += &webhook(&format!("hook-{preset}"), &receiver.url, &privacy);
+        sinks += &webhook(
+            &format!("refused-{preset}"),
+            &refused.url,
+            &format!("{privacy}on_4xx = \"dead-letter\"\n"),
+        );
+        let topic = format!("planted-{preset}");
+        let headers =
+            "key = \"{agent}\"\nheaders = { \"x-agent\" = \"{agent}\", \"x-of\" = \"{interaction}\" }\n";
+        sinks +=
+            &kafka(&format!("topic-{preset}"), &broker.brokers(), &topic, &format!("{privacy}{headers}"));
+        sinks += &stdout(&format!("out-{preset}"), &privacy);
+        wanted.extend(
+            [("webhook", "hook"), ("webhook", "refused"), ("kafka", "topic"), ("stdout", "out")]
+                .map(|(kind, name)| done(kind, &format!("{name}-{preset}"))),
+        );
+        receivers.insert(preset, receiver);
+    }
+    let users = workload::users(USERS);
+    let server = Cometd::start(Kind::Java, &[]);
+    let mut scene = Scene::on(server, furnish(&users), &users, 0, &sinks, &[]).await;
+    let all: Vec<_> =
+        (0..notifications()).map(|nth| planted::notification(nth, &users[nth % USERS])).collect();
+    for batch in all.chunks(100) {
+        scene.server.publish(batch).await;
+    }
+    scene.server.publish(&users.iter().map(|user| planted::last(user)).collect::<Vec<_>>()).await;
+    let deadline = std::time::Instant::now() + LIMIT * 4;
+    let said_last = || full.received().iter().filter(|one| one.body.contains(planted::LAST)).count();
+    while said_last() < USERS {
+        assert!(std::time::Instant::now() < deadline, "the last ones come");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let events = full.count();
+    for metric in &wanted {
+        scene.daemon.until(metric, LIMIT * 4, |n| n >= events as f64).await;
+    }
+
+    let everything: String = full.received().into_iter().map(|one| one.body.to_lowercase()).collect();
+    for word in planted::KINDS.iter().chain(&[NUMBER, AGENT]) {
+        assert!(everything.contains(word), "the sink with everything lacks {word:?}");
+    }
+    for preset in PRESETS {
+        let forbidden = forbidden(preset);
+        for one in receivers[preset].received() {
+            nothing_of(&forbidden, preset, &format!("{:?} {}", one.headers, one.body));
+        }
+        let records = broker.read(&format!("planted-{preset}"), events, Duration::from_secs(10)).await;
+        assert!(records.len() >= events, "{preset}: {} of {events} records", records.len());
+        for record in &records {
+            nothing_of(&forbidden, preset, &format!("{} {} {}", record.key, record.headers, record.value));
+        }
+        valid_and_distinct(preset, &receivers[preset].events());
+        dead_letters(&scene.home, preset, &forbidden);
+    }
+    let lines = scene.home.stdout_lines();
+    assert!(lines.len() >= PRESETS.len() * events);
+    for line in lines {
+        nothing_of(&[PLANTED, NUMBER], "stdout", &line);
+    }
+    nothing_of(&[PLANTED, NUMBER, AGENT], "metrics", &scene.daemon.metrics().await);
+    let home = scene.end().await;
+    nothing_of(&[PLANTED, NUMBER], "the log", &home.log());
+    assert!(home.log().contains("TRACE"), "the log is at trace level");
+}
+
+/// Every event is as its schema says, and no two have one id.
+fn valid_and_distinct(preset: &str, events: &[Value]) {
+    let mut schemas: BTreeMap<String, jsonschema::Validator> = BTreeMap::new();
+    let mut ids = BTreeSet::new();
+    for event in events {
+        let name = event["dataschema"].as_str().unwrap();
+        let schema = schemas.entry(name.to_owned()).or_insert_with(|| {
+            let bare = name.strip_prefix("urn:cometbridge:schema:").unwrap().strip_suffix(":1").unwrap();
+            let file = crate::harness::root().join(format!("schemas/{bare}.json"));
+            jsonschema::validator_for(&serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap())
+                .unwrap()
+        });
+        let faults: Vec<String> = schema.iter_errors(event).map(|fault| fault.to_string()).collect();
+        assert!(faults.is_empty(), "{preset}: {faults:?} in {event}");
+        assert!(ids.insert(event["id"].as_str().unwrap()), "{preset}: two events {}", event["id"]);
+    }
+    let keys: BTreeSet<&str> = events.iter().filter_map(|event| event["agent"].as_str()).collect();
+    assert_eq!(keys.len(), USERS, "{preset}: each agent keeps one key of its own: {keys:?}");
+}
+
+/// In the list, and shown one by one; from the running daemon.
+fn dead_letters(home: &Home, preset: &str, forbidden: &[&str]) {
+    let sink = format!("refused-{preset}");
+    let list = said(home, &["dead-letters", "list", "--sink", &sink, "--limit", "1000", "--json"]);
+    nothing_of(forbidden, &format!("the list of dead letters of {preset}"), &list);
+    let numbers: Vec<u64> = list
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["number"].as_u64().unwrap())
+        .collect();
+    assert!(numbers.len() > 100);
+    for number in numbers.iter().step_by(numbers.len() / 20) {
+        let shown = said(home, &["dead-letters", "show", &number.to_string(), "--json"]);
+        nothing_of(forbidden, &format!("a dead letter of {preset}"), &shown);
+    }
+}
