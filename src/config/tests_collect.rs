@@ -30,7 +30,7 @@ fn a_word_that_means_nothing_is_named_with_all_that_do() {
 DIR/c.toml:10:9: site.main.collect.drop[0]: "contnt" is neither a class nor a field that an event can be without
    10 | drop = ["contnt"]
       |         ^^^^^^^^
-      allowed: identity, contact, content, business, infrastructure, data.comment, data.message.from.nickname, data.message.noticeText, data.message.text, data.message.url, data.participants.nickname, data.phoneNumber, data.userData, data.userState.displayName, data.userState.reason
+      allowed: identity, contact, content, business, infrastructure, data.ani, data.applicationId, data.callingList, data.campaignName, data.comment, data.customFields, data.dnis, data.errorMessage, data.extensions, data.message.from.nickname, data.message.noticeText, data.message.text, data.message.url, data.participants.digits, data.participants.e164Number, data.participants.formattedPhoneNumber, data.participants.nickname, data.participants.phoneNumber, data.phone, data.phoneNumber, data.userData, data.userId, data.userState.displayName, data.userState.reason, data.workbinUserId
       did you mean content?
 
 1 problem in the configuration; nothing was started"#,

@@ -64,12 +64,12 @@ fn day(size: &Size, seed: u64, held: usize) -> String {
 /// Every sixth agent is not held.
 fn roster(home: &Home) {
     let all = std::fs::read_to_string(home.path("agents.csv")).unwrap();
-    let held = all.lines().enumerate().filter(|(number, _)| *number == 0 || number % 6 != 0);
+    let held = all.lines().enumerate().filter(|(number, _)| *number == 0 || is_held(*number));
     home.write("agents.csv", &held.map(|(_, line)| format!("{line}\n")).collect::<String>());
 }
 
 fn is_held(number: usize) -> bool {
-    number % 6 != 0
+    !number.is_multiple_of(6)
 }
 
 #[tokio::test(flavor = "multi_thread")]
