@@ -71,6 +71,7 @@ async fn filled(state_dir: PathBuf, count: usize) {
         state_dir,
         keep_delivered: Duration::from_secs(86_400),
         keep_gaps: Duration::from_secs(3_600),
+        keep_drafts: Duration::from_secs(3_600),
         dedup_window: Duration::from_secs(86_400),
         reserve_bytes: 0,
         keep_dead_letters: Duration::from_secs(86_400),

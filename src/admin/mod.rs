@@ -5,6 +5,7 @@
 //! Deliberately absent: TLS (a proxy's work), cookies, scripts, anything personal.
 
 mod auth;
+mod completeness;
 mod erase;
 mod fleet;
 mod letters;
@@ -77,6 +78,8 @@ pub enum Question {
     Retry { agent: String, site: Option<String> },
     /// Every agent of the site whose login was refused.
     RetryAll { site: String },
+    /// How complete the logs of the interactions of a day are (UTC, `2026-11-22`).
+    Completeness { day: String, site: Option<String>, after: i64, limit: usize },
     /// What became of the event with this id.
     Explain { id: String },
     /// Acting: gives dead letters back to their sinks' lanes.

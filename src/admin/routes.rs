@@ -3,7 +3,7 @@
 //! Deliberately absent: how the answers come about (see `State`) and who may ask (see `auth`).
 
 use super::auth::{self, Auth};
-use super::{Question, Refusal, State, erase, fleet, letters, page};
+use super::{Question, Refusal, State, completeness, erase, fleet, letters, page};
 use crate::base::health;
 use axum::extract::{Query, RawQuery, State as Shared};
 use axum::http::{StatusCode, header};
@@ -16,7 +16,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 const PATHS: &str = "/ /livez /readyz /metrics /api/v1/status /api/v1/agents /api/v1/agents/{agent} \
-                     /api/v1/sites/{site}/roster /api/v1/explain /api/v1/dead-letters \
+                     /api/v1/sites/{site}/roster /api/v1/completeness /api/v1/explain /api/v1/dead-letters \
                      /api/v1/dead-letters/count /api/v1/dead-letters/{number} /api/v1/erased and, by POST, \
                      /api/v1/agents/{agent}/retry /api/v1/sites/{site}/pause /api/v1/sites/{site}/resume \
                      /api/v1/sites/{site}/roster/{diff,reload,accept} /api/v1/dead-letters/redrive \
@@ -36,6 +36,7 @@ pub fn router(state: State, auth: Auth) -> Router {
         .route("/metrics", get(metrics))
         .route("/api/v1/status", get(status))
         .merge(fleet::telling())
+        .merge(completeness::telling())
         .route("/api/v1/explain", get(explain))
         .merge(letters::telling())
         .merge(erase::telling())

@@ -1,10 +1,10 @@
-//! What the admin API is answered: agents, rosters, pauses, dead letters, erasing.
+//! What the admin API is answered: agents, rosters, pauses, dead letters, completeness, erasing.
 //!
 //! Nothing secret or personal: agents by their roster's key. Deliberately absent: who may ask (`admin`).
 
 use crate::admin::{Question, Refusal};
 use crate::app::rosters::Rosters;
-use crate::app::{erase, letters};
+use crate::app::{completeness, erase, letters};
 use crate::inbound::checkpoint::session_name;
 use crate::inbound::fleet::{AgentStatus, Asked, Door, Fleet, OpenGap, Span, Standing, open_gaps, timeline};
 use crate::inbound::roster::Change;
@@ -97,9 +97,8 @@ impl Answers {
             Question::Pause { site, reason } => {
                 self.door(&site)?.accounts.pause(&reason).await.map_err(unavailable)?;
                 tracing::warn!(site, reason, "logins are paused by an operator");
-                Ok(
-                    json!({"site": site, "done": "no agent logs in until it is resumed; sessions that stand go on"}),
-                )
+                let done = "no agent logs in until it is resumed; sessions that stand go on";
+                Ok(json!({"site": site, "done": done}))
             }
             Question::Resume { site } => {
                 self.door(&site)?.accounts.resume().await.map_err(unavailable)?;
@@ -122,6 +121,9 @@ impl Answers {
             }
             Question::Erase { erase: asked } => {
                 erase::in_the_daemon(asked, &self.journal, &self.sinks, &self.state_dir).await
+            }
+            Question::Completeness { day, site, after, limit } => {
+                self.completeness(&day, site.as_deref(), after, limit).await
             }
             Question::Erased => json_of(erase::erased(&self.journal).await?),
             Question::Explain { .. } => {
@@ -164,6 +166,13 @@ impl Answers {
         let timeline = timeline(&gaps, began, good);
         let status = self.one(agent, Some(&found.site), &open_gaps(gaps))?;
         json_of(Detail { status, timeline })
+    }
+
+    async fn completeness(&self, day: &str, site: Option<&str>, after: i64, limit: usize) -> Answer {
+        if let Some(site) = site {
+            self.door(site)?;
+        }
+        completeness::page(&self.journal, day, site, after, limit).await
     }
 
     /// The one agent that is meant.

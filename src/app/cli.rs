@@ -1,10 +1,12 @@
 //! The command line.
 
+mod completeness;
 mod data_sheet;
 mod erase;
 mod letters;
 mod record;
 
+pub use completeness::Completeness;
 pub use data_sheet::DataSheet;
 pub use erase::Erase;
 pub use letters::{ActOnLetters, DeadLetters, ListDeadLetters, ShowLetter, Which};
@@ -66,6 +68,9 @@ pub enum Command {
     /// Events that a sink could not deliver.
     #[command(subcommand)]
     DeadLetters(DeadLetters),
+    /// How complete the log of each conversation of a day is, and why not; where transcripts are made.
+    #[command(after_help = completeness::EXAMPLES)]
+    Completeness(Completeness),
     /// Remove all that the journal holds of an interaction, an agent or a value, for good. Needs admin.token where a
     /// daemon runs.
     #[command(after_help = erase::EXAMPLES)]

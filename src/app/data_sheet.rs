@@ -102,6 +102,13 @@ fn kept(settings: &Settings) -> Vec<Kept> {
             time: written(journal.dedup_window),
         },
     ];
+    if settings.sinks.iter().any(|sink| sink.transcripts) {
+        kept.push(Kept {
+            what: "logs of conversations for their transcripts, after the last event of each",
+            setting: "transcript.keep",
+            time: written(journal.keep_drafts),
+        });
+    }
     kept.push(Kept {
         what: "replies of a server that could not be read, each body once, in state_dir/quarantine",
         setting: "no setting",

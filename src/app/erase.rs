@@ -112,6 +112,7 @@ async fn leave_a_trace(report: &Report, complete: bool, journal: &Journal) -> Re
         parked = found.parked,
         damaged = found.damaged,
         known = found.known,
+        transcripts = found.transcripts,
         quarantined,
         undelivered,
         "an operator erases from the journal"

@@ -83,6 +83,7 @@ fn as_text(answer: &Value) -> Result<String, Fault> {
         (found.parked, "parked events"),
         (found.damaged, "damaged rows"),
         (found.known, "resources as sessions know them"),
+        (found.transcripts, "conversations kept for transcripts"),
         (report.quarantined, "files in quarantine"),
     ] {
         let _ = writeln!(out, "{count:>9}  {what}");

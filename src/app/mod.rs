@@ -7,6 +7,7 @@ mod agents;
 mod answers;
 mod check;
 mod cli;
+mod completeness;
 mod crew;
 mod data_sheet;
 mod dead_letters;
@@ -74,6 +75,7 @@ pub fn main() -> ExitCode {
             Command::Simulate(arguments) => simulate::simulate(arguments).await,
             Command::Schema(arguments) => schema::print(&arguments),
             Command::DeadLetters(arguments) => dead_letters::run(arguments).await,
+            Command::Completeness(arguments) => completeness::run(arguments).await,
             Command::Erase(arguments) => erasing::run(arguments).await,
             Command::AcceptPosition(arguments) => positions::accept(arguments).await,
             Command::Agents(arguments) => agents::agents(arguments).await,

@@ -19,10 +19,11 @@ use crate::inbound::quarantine::Quarantine;
 use crate::inbound::roster::{self, Agent, Begun};
 use crate::inbound::session::protocol::{GAPS, LOST, Phase};
 use crate::inbound::settings::SiteConfig;
-use crate::journal::{Journal, Recovery, StartAt, State};
+use crate::journal::{self, Journal, Recovery, StartAt, State};
 use crate::outbound::fanout::{self, Lanes};
 use crate::outbound::settings::{Figures, SinkConfig, Start, Target};
 use crate::outbound::sink::reasons;
+use crate::outbound::transcript;
 use anyhow::Context;
 use secrecy::{ExposeSecret, SecretString};
 use std::net::SocketAddr;
@@ -50,6 +51,8 @@ pub struct Service {
     pub(super) maker: Arc<Maker>,
     pub(super) orders: mpsc::Receiver<Order>,
     pub(super) dedup: Ended,
+    /// Makes transcripts, where a sink wants some.
+    pub(super) transcripts: JoinHandle<Result<(), Arc<journal::Error>>>,
     /// Kept so that the dedup thread outlives a fleet whose every login is refused.
     pub(super) intake: Intake,
     pub(super) admin: JoinHandle<()>,
@@ -79,6 +82,7 @@ pub async fn start(settings: Settings, only: &[String]) -> Result<Service, Fault
         health.clone(),
         stop_lanes.clone(),
     );
+    let transcripts = transcripts(&settings, &journal, (&clock, &metrics), &stop_lanes).await?;
     let (intake, dedup) =
         dedup::start(&journal, clock.clone(), metrics.clone(), health.clone(), lanes.intake_paused())?;
     let tools = (intake.clone(), clock.clone(), metrics.clone());
@@ -107,6 +111,7 @@ pub async fn start(settings: Settings, only: &[String]) -> Result<Service, Fault
         maker,
         orders,
         dedup,
+        transcripts,
         intake,
         admin,
         stop_sessions,
@@ -125,6 +130,34 @@ fn sinks(settings: &Settings, metrics: &Metrics) -> Vec<SinkConfig> {
         }
     }
     sinks
+}
+
+fn wants_transcripts(settings: &Settings) -> bool {
+    settings.sinks.iter().any(|sink| sink.transcripts)
+}
+
+/// The task that makes transcripts; where no sink wants any, what an earlier process kept for them goes.
+async fn transcripts(
+    settings: &Settings,
+    journal: &Journal,
+    (clock, metrics): (&Clock, &Metrics),
+    stop: &CancellationToken,
+) -> Result<JoinHandle<Result<(), Arc<journal::Error>>>, Fault> {
+    if !wants_transcripts(settings) {
+        transcript::forget(journal).await?;
+        let stop = stop.clone();
+        return Ok(tokio::spawn(async move {
+            stop.cancelled().await;
+            Ok(())
+        }));
+    }
+    let maker = transcript::Maker {
+        journal: journal.clone(),
+        config: settings.transcript,
+        clock: clock.clone(),
+        metrics: metrics.clone(),
+    };
+    Ok(tokio::spawn(maker.run(stop.clone())))
 }
 
 /// What every session is given, and what earlier processes noted.
@@ -169,8 +202,12 @@ async fn open(
             "the journal is shorter than it was: {what}; going on as told, events may have been lost"
         );
     }
-    let sinks: Vec<(String, StartAt)> =
+    let mut sinks: Vec<(String, StartAt)> =
         settings.sinks.iter().map(|sink| (sink.name.clone(), start_at(sink.start))).collect();
+    // Read like a sink does: what it has not looked at stays.
+    if wants_transcripts(settings) {
+        sinks.push((transcript::POSITION.to_owned(), StartAt::Latest));
+    }
     journal.register_sinks(&sinks).await?;
     Ok((journal, recovery))
 }
@@ -286,6 +323,10 @@ impl Service {
                 ended = &mut self.dedup => return match ended {
                     Ok(Err(error)) => anyhow::Error::new(error).context("the marks can not be read"),
                     _ => anyhow::anyhow!("the dedup thread has ended by itself"),
+                },
+                ended = &mut self.transcripts => return match ended {
+                    Ok(Err(error)) => anyhow::Error::new(error).context("transcripts can not be made"),
+                    _ => anyhow::anyhow!("the task that makes transcripts has ended by itself"),
                 },
                 changed = state.changed() => {
                     let now = state.borrow_and_update().clone();

@@ -9,6 +9,8 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, timeout_at};
 
+/// For a step that needs nobody else.
+const SOON: Duration = Duration::from_secs(1);
 /// How often it is said who is still running.
 const REPORT: Duration = Duration::from_secs(5);
 /// What the journal may take to write its last positions, beyond the grace.
@@ -46,7 +48,18 @@ pub async fn stop(mut service: Service) -> bool {
     service.stop_sessions.cancel();
     let mut clean = sessions_end(&mut service, deadline).await;
     let Service {
-        intake, dedup, lanes, journal, stop_lanes, stop_admin, admin, mut crew, maker, orders, ..
+        intake,
+        dedup,
+        transcripts,
+        lanes,
+        journal,
+        stop_lanes,
+        stop_admin,
+        admin,
+        mut crew,
+        maker,
+        orders,
+        ..
     } = service;
     // What is still in hand is not acknowledged: it comes again, or is a gap of the next start.
     crew.shutdown().await;
@@ -67,6 +80,12 @@ pub async fn stop(mut service: Service) -> bool {
             "cut off at the end of stop_grace; they go on from their positions at the next start"
         );
         clean = false;
+    }
+    // A step that is cut off is done again at the next start.
+    if !transcripts.is_finished()
+        && timeout_at(deadline.max(Instant::now() + SOON), transcripts).await.is_err()
+    {
+        tracing::warn!("the task that makes transcripts did not finish within stop_grace");
     }
     stop_admin.cancel();
     if tokio::time::timeout(CLOSE, journal.close()).await.is_err() {

@@ -4,10 +4,15 @@
 //! Every field that the sender may leave out is optional. A minor release only adds optional fields.
 
 mod media;
+mod transcript;
 
 pub use media::{
     CallData, CallParticipant, ErrorData, OutboundRecordData, PasswordData, ServiceStateData, UserEventData,
     WorkbinActionData, WorkbinSubscriptionData,
+};
+
+pub use transcript::{
+    Complete, Indices, Reason, TranscriptAgent, TranscriptData, TranscriptGap, TranscriptItem,
 };
 
 use schemars::JsonSchema;

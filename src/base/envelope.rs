@@ -85,6 +85,7 @@ pub mod event {
     pub const GAP_CLOSED: &str = "gap_closed";
     pub const GAP: &str = "gap";
     pub const ENDED_UNSEEN: &str = "ended_unseen";
+    pub const TRANSCRIPT: &str = "transcript";
     pub const SILENT: &str = "silent";
     pub const SINK_LOST: &str = "sink_lost";
     pub const ITEM_REJECTED: &str = "item_rejected";
@@ -114,6 +115,7 @@ pub mod event {
         GAP_CLOSED,
         GAP,
         ENDED_UNSEEN,
+        TRANSCRIPT,
         SILENT,
         SINK_LOST,
         ITEM_REJECTED,
@@ -197,7 +199,9 @@ impl Class {
         match (medium, event) {
             (medium::BRIDGE, _) => Class::Bridge,
             (medium::AGENT, event::STATE_CHANGE) => Class::AgentState,
-            (medium::UNKNOWN, _) | (_, event::MESSAGE | event::LOG_UPDATE) => Class::Content,
+            (medium::UNKNOWN, _) | (_, event::MESSAGE | event::LOG_UPDATE | event::TRANSCRIPT) => {
+                Class::Content
+            }
             _ => Class::Lifecycle,
         }
     }

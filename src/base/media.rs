@@ -15,6 +15,7 @@ pub fn events_of(medium: &str) -> &'static [&'static str] {
             event::ERROR,
             event::GAP,
             event::ENDED_UNSEEN,
+            event::TRANSCRIPT,
         ],
         medium::CALL => &[
             event::STATUS_CHANGE,

@@ -71,6 +71,7 @@ pub struct Families {
     pub sink_up: IntGaugeVec,
     pub sink_ended: IntGaugeVec,
     pub sink_delivery_seconds: HistogramVec,
+    pub transcripts_total: IntCounterVec,
     pub config_last_reload_success: IntGauge,
     pub process_resident_memory_bytes: IntGauge,
     pub process_open_fds: IntGauge,
@@ -300,6 +301,12 @@ impl Metrics {
                 "sink_delivery_seconds",
                 "Duration of one delivery call",
                 &["sink"],
+            )?,
+            transcripts_total: counters(
+                &r,
+                "transcripts_total",
+                "Transcripts made, by whether they are complete: true, false, unknown",
+                &["complete"],
             )?,
             config_last_reload_success: gauge(
                 &r,

@@ -7,7 +7,7 @@
 use crate::base::data::{
     AgentStateData, CallData, EndedUnseenData, ErrorData, GapData, InteractionData, InteractionGapData,
     ItemRejectedData, MessageData, OutboundRecordData, PasswordData, ServiceStateData, SilentData,
-    SinkLostData, UnknownData, UserEventData, WorkbinActionData, WorkbinSubscriptionData,
+    SinkLostData, TranscriptData, UnknownData, UserEventData, WorkbinActionData, WorkbinSubscriptionData,
 };
 use crate::base::encode::SPEC_VERSION;
 use crate::base::envelope::{Origin, TimeSource, event, gws_type, medium, schema_urn};
@@ -35,6 +35,7 @@ enum Shape {
     Gap,
     InteractionGap,
     EndedUnseen,
+    Transcript,
     Silent,
     SinkLost,
     ItemRejected,
@@ -63,6 +64,7 @@ fn shape_of(medium: &str, event: &str) -> Shape {
         (_, event::MESSAGE) => Shape::Message,
         (_, event::GAP) => Shape::InteractionGap,
         (_, event::ENDED_UNSEEN) => Shape::EndedUnseen,
+        (_, event::TRANSCRIPT) => Shape::Transcript,
         (_, event::OPERATION_RESPONSE) | (medium::AGENT, event::ERROR) => Shape::Error,
         (medium::AGENT, event::USER_EVENT) => Shape::UserEvent,
         (medium::AGENT, _) => Shape::AgentState,
@@ -140,7 +142,7 @@ struct Envelope<D> {
     /// Position in the conversation's log; has holes.
     #[serde(skip_serializing_if = "Option::is_none")]
     messageindex: Option<i32>,
-    /// 2, 3, …: a log item came again with other content.
+    /// 2, 3, …: a log item came again with other content, or a transcript was made again.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 2))]
     revision: Option<i32>,
@@ -191,6 +193,7 @@ fn schema(name: &str, shape: Shape) -> Value {
         Shape::Gap => (generated::<GapData>(), &["agent"]),
         Shape::InteractionGap => (generated::<InteractionGapData>(), &["interaction", "agent"]),
         Shape::EndedUnseen => (generated::<EndedUnseenData>(), &["interaction", "agent"]),
+        Shape::Transcript => (generated::<TranscriptData>(), &["interaction"]),
         Shape::Silent => (generated::<SilentData>(), &["agent"]),
         Shape::SinkLost => (generated::<SinkLostData>(), &[]),
         Shape::ItemRejected => (generated::<ItemRejectedData>(), &[]),

@@ -77,6 +77,8 @@ pub struct Settings {
     pub sites: Vec<inbound::settings::SiteConfig>,
     /// At least one, by kind and name.
     pub sinks: Vec<outbound::settings::SinkConfig>,
+    /// When transcripts are made; they are where a sink wants some.
+    pub transcript: outbound::transcript::Config,
     /// Every reference to a secret with its key's path, so that a check can try them all.
     pub secrets: Vec<(String, SecretRef)>,
     /// The merged configuration as it was written, for [`print_config`].

@@ -6,10 +6,12 @@
 
 mod privacy;
 mod select;
+mod transcript;
 mod webhook;
 
 pub(super) use privacy::{Action, Privacy, Rule};
 pub(super) use select::Match;
+pub(super) use transcript::Transcript;
 pub(super) use webhook::{Auth, ClientAuth, OAuth2, Refusal, Webhook, WebhookMode};
 
 use super::units::{Duration, Size};
@@ -29,6 +31,7 @@ pub(super) struct Raw {
     pub admin: Admin,
     pub journal: Journal,
     pub dedup: Dedup,
+    pub transcript: Transcript,
     #[serde(default)]
     pub site: BTreeMap<String, Site>,
     #[serde(default)]
@@ -183,6 +186,7 @@ pub(super) struct Kafka {
     pub matching: Match,
     pub except: Match,
     pub raw: bool,
+    pub transcripts: bool,
     pub start: String,
     pub max_lag: MaxLag,
     pub retry: Retry,
@@ -243,6 +247,7 @@ pub(super) struct Stdout {
     pub matching: Match,
     pub except: Match,
     pub raw: bool,
+    pub transcripts: bool,
     pub start: String,
     pub max_lag: MaxLag,
     pub retry: Retry,

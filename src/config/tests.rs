@@ -260,9 +260,21 @@ fn what_is_printed_has_every_key_and_loads_to_the_same() {
     let again = home.load(&printed, &[], &[]).unwrap();
     assert_eq!(print_config(&again), printed);
     let shown = |settings: &Settings| {
-        let Settings { journal, state_key, log, admin, stop_grace, sites, sinks, secrets, effective: _ } =
-            settings;
-        format!("{journal:?} {state_key:?} {log:?} {admin:?} {stop_grace:?} {sites:?} {sinks:?} {secrets:?}")
+        let Settings {
+            journal,
+            state_key,
+            log,
+            admin,
+            stop_grace,
+            sites,
+            sinks,
+            transcript,
+            secrets,
+            effective: _,
+        } = settings;
+        format!(
+            "{journal:?} {state_key:?} {log:?} {admin:?} {stop_grace:?} {sites:?} {sinks:?} {transcript:?} {secrets:?}"
+        )
     };
     assert_eq!(shown(&again), shown(&settings));
     assert!(!printed.contains("hunter2") && !printed.contains("whsec"), "{printed}");

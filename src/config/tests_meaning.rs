@@ -247,3 +247,36 @@ DIR/c.toml:1:1: site: there is no site: add a table [site.NAME] with base_url, a
 2 problems in the configuration; nothing was started"#,
     );
 }
+
+#[test]
+fn transcripts_are_asked_for_and_are_whole() {
+    let text = r#"[sink.stdout.one]
+privacy = "full"
+match = { event = ["message", "transcript"] }
+[sink.stdout.two]
+privacy = "full"
+transcripts = true
+match = { visibility = ["All"] }
+[transcript]
+quiet = "2h"
+give_up = "1h"
+"#;
+    refused(
+        &format!("{text}{SITE}"),
+        r#"
+DIR/c.toml:3:31: sink.stdout.one.match.event[1]: transcripts go to no sink unless it says so: set transcripts = true beside match
+    3 | match = { event = ["message", "transcript"] }
+      |                               ^^^^^^^^^^^^
+
+DIR/c.toml:7:24: sink.stdout.two.match.visibility: with transcripts = true, visibility must name nothing: a transcript is whole, whoever its items are from and for
+    7 | match = { visibility = ["All"] }
+      |                        ^^^^^^^
+      allowed: visibility = []
+
+DIR/c.toml:9:9: transcript.quiet: quiet (2h) is more than give_up
+    9 | quiet = "2h"
+      |         ^^^^
+
+3 problems in the configuration; nothing was started"#,
+    );
+}

@@ -101,7 +101,7 @@ DIR/c.toml:3:29: sink.stdout.console.match.medium[1]: "telegram" is no medium
 DIR/c.toml:3:51: sink.stdout.console.match.event[0]: "mesage" is no event
     3 | match = { medium = ["chat", "telegram"], event = ["mesage"] }
       |                                                   ^^^^^^^^
-      allowed: status_change, participants_updated, properties_updated, error, attached_data_changed, recording_state_change, saved, attachment_added, attachment_removed, operation_response, log_update, subscription_change, action, record, user_event, password_changed, password_error, message, state_change, unknown, gap_opened, gap_closed, gap, ended_unseen, silent, sink_lost, item_rejected
+      allowed: status_change, participants_updated, properties_updated, error, attached_data_changed, recording_state_change, saved, attachment_added, attachment_removed, operation_response, log_update, subscription_change, action, record, user_event, password_changed, password_error, message, state_change, unknown, gap_opened, gap_closed, gap, ended_unseen, transcript, silent, sink_lost, item_rejected
       did you mean message?
 
 2 problems in the configuration; nothing was started"#,
@@ -133,7 +133,7 @@ DIR/c.toml:3:37: sink.stdout.console.match.class[0]: "contents" is no class
 DIR/c.toml:4:21: sink.stdout.console.except.event[0]: "gaps" is no event
     4 | except = { event = ["gaps"] }
       |                     ^^^^^^
-      allowed: status_change, participants_updated, properties_updated, error, attached_data_changed, recording_state_change, saved, attachment_added, attachment_removed, operation_response, log_update, subscription_change, action, record, user_event, password_changed, password_error, message, state_change, unknown, gap_opened, gap_closed, gap, ended_unseen, silent, sink_lost, item_rejected
+      allowed: status_change, participants_updated, properties_updated, error, attached_data_changed, recording_state_change, saved, attachment_added, attachment_removed, operation_response, log_update, subscription_change, action, record, user_event, password_changed, password_error, message, state_change, unknown, gap_opened, gap_closed, gap, ended_unseen, transcript, silent, sink_lost, item_rejected
       did you mean gap?
 
 3 problems in the configuration; nothing was started"#,

@@ -2,6 +2,7 @@
 //!
 //! Deliberately absent: how any of it is stored.
 
+use super::drafts::{Draft, DraftItem};
 use crate::base::digest::Digest;
 use crate::base::envelope::{Event, Word};
 use crate::base::time::Millis;
@@ -24,6 +25,8 @@ pub struct Config {
     pub reserve_bytes: u64,
     /// How long a gap stays after it was closed.
     pub keep_gaps: Duration,
+    /// How long what transcripts are made of stays after the last event of its interaction.
+    pub keep_drafts: Duration,
     /// How long dead letters are kept.
     pub keep_dead_letters: Duration,
     /// How many dead letters one sink may hold; the oldest go first, counted.
@@ -41,6 +44,11 @@ pub struct Append {
     pub known: Vec<Known>,
     pub gaps: Vec<Gap>,
     pub checkpoint: Option<Checkpoint>,
+    /// Before their items.
+    pub drafts: Vec<Draft>,
+    pub items: Vec<DraftItem>,
+    /// Whoever reads the journal to make this has read so far.
+    pub position: Option<(String, Sequence)>,
     /// It must be on disk before it is answered, even if it is a checkpoint alone.
     pub durable: bool,
 }
@@ -54,6 +62,8 @@ impl Append {
             || !self.states.is_empty()
             || !self.known.is_empty()
             || !self.gaps.is_empty()
+            || !self.drafts.is_empty()
+            || !self.items.is_empty()
             || self.checkpoint.as_ref().is_some_and(Checkpoint::forgets)
     }
 }
@@ -221,6 +231,8 @@ pub struct Read {
     pub events: Vec<Stored>,
     /// Everything up to here has been looked at (damaged rows are passed over and counted).
     pub through: Sequence,
+    /// The last row that was damaged.
+    pub damaged: Option<Sequence>,
 }
 
 /// Head of the journal: the last sequence and the running total of bytes up to it.

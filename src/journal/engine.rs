@@ -10,6 +10,7 @@ use super::api::{
 use super::aside::{
     DeadLetter, LetterCount, LetterFilter, NewDeadLetter, NewParked, Parked, ParkedKey, Tried,
 };
+use super::drafts::{Draft, DraftItem};
 use super::erase::Selector;
 use super::erase::rows::{Page, Table};
 use super::fault::Fault;
@@ -98,6 +99,13 @@ pub(super) enum Write {
     /// Removes what sessions know of it.
     EraseKnown(Selector),
     Account(Account),
+    /// Replaces the draft of that key.
+    Draft(Draft),
+    /// Replaces the item of that draft and id; its body beside it.
+    DraftItem(DraftItem, Vec<u8>),
+    EraseDraft(i64),
+    /// Removes some of all drafts.
+    ClearDrafts,
     /// Sets or removes a small fact.
     Note {
         name: String,
@@ -152,6 +160,8 @@ pub(super) struct Plan {
     pub marks_before: Option<Millis>,
     /// Gaps closed before this may go; `None` while expiry is suspended.
     pub gaps_before: Option<Millis>,
+    /// Drafts without an event since this may go; `None` while expiry is suspended.
+    pub drafts_before: Option<Millis>,
     /// Dead letters whose last failure lies before this may go; `None` while expiry is suspended.
     pub dead_before: Option<Millis>,
     pub max_dead: u64,
@@ -168,6 +178,7 @@ pub(super) struct Trimmed {
     /// Ended resources that were known.
     pub known: u64,
     pub gaps: u64,
+    pub drafts: u64,
     /// Rows of sessions that were forgotten.
     pub forgotten: u64,
     pub dead_expired: u64,
@@ -255,6 +266,18 @@ pub(super) trait Reading: Send {
     ) -> Result<(Vec<Parked>, Vec<Sequence>), Error>;
     fn matching(&self, table: Table, after: i64, selector: &Selector) -> Result<Page, Error>;
     fn count_known(&self, selector: &Selector) -> Result<u64, Error>;
+    fn drafts(&self, keys: &[String]) -> Result<Vec<Draft>, Error>;
+    fn due_drafts(&self, now: Millis, limit: usize) -> Result<Vec<Draft>, Error>;
+    fn draft_items(&self, key: &str) -> Result<Vec<Event>, Error>;
+    /// After this number, and the number that the next page goes on after.
+    fn drafts_between(
+        &self,
+        from: Millis,
+        to: Millis,
+        after: i64,
+        limit: usize,
+    ) -> Result<(Vec<Draft>, Option<i64>), Error>;
+    fn drafts_meant(&self, after: i64, selector: &Selector) -> Result<(Vec<i64>, Option<i64>), Error>;
     fn aside_after(&self, sink: &str, position: Sequence) -> Result<Vec<Sequence>, Error>;
 }
 

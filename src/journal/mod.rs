@@ -5,7 +5,7 @@
 //!
 //! `api` says what goes in and out. One thread writes (`writer`, with `group`, `stall` and `upkeep`), two read
 //! (`readers`); both see storage through `engine`, which `sqlite` and its neighbours implement. `facts` is what
-//! sessions know besides events, `aside` what sinks could not deliver and `erase` what must go, from the handle down to the rows. Around the database stand the checked directory
+//! sessions know besides events, `drafts` what transcripts are made of, `aside` what sinks could not deliver and `erase` what must go, from the handle down to the rows. Around the database stand the checked directory
 //! (`directory`), its `lock`, the `reserve` and the `high_water` mark.
 
 mod api;
@@ -13,6 +13,7 @@ mod aside;
 mod budget;
 mod compact;
 mod directory;
+mod drafts;
 mod engine;
 mod erase;
 mod expiry;
@@ -43,6 +44,7 @@ pub use aside::{
     DeadLetter, Failure, LetterCount, LetterFilter, NewDeadLetter, NewParked, Parked, ParkedKey, Settle,
     Tried,
 };
+pub use drafts::{Draft, DraftItem};
 pub use erase::{Erasable, Selector};
 
 use crate::base::digest::Digest;
@@ -75,6 +77,8 @@ struct Inner {
     /// Of the digests that stand in the journal.
     key: [u8; 32],
     writer: Mutex<Option<JoinHandle<()>>>,
+    /// See [`Journal::hold_drafts`].
+    drafts: tokio::sync::Mutex<()>,
 }
 
 impl std::fmt::Debug for Journal {
@@ -106,7 +110,8 @@ impl Journal {
         let (answer, pending) = oneshot::channel();
         let sync = append.needs_sync();
         let now = self.0.clock.now();
-        let Append { events, marks, states, known, gaps, checkpoint, durable: _ } = append;
+        let Append { events, marks, states, known, gaps, checkpoint, drafts, items, position, durable: _ } =
+            append;
         let count = events.len() as u64;
         let mut bytes = 0u64;
         let mut writes = Vec::with_capacity(events.len().saturating_add(marks.len()).saturating_add(2));
@@ -128,9 +133,24 @@ impl Journal {
         writes.extend(marks.into_iter().map(Write::Mark));
         writes.extend(states.into_iter().map(Write::State));
         bytes = bytes.saturating_add(facts::gather(known, gaps, &mut writes));
+        bytes = bytes.saturating_add(drafts.iter().map(|draft| draft.body.len() as u64).sum());
+        writes.extend(drafts.into_iter().map(Write::Draft));
         let small = (writes.len() as u64).saturating_sub(count);
         bytes = bytes.saturating_add(small.saturating_mul(SMALL_ROW));
+        for item in items {
+            match serialised(&item.event) {
+                Ok(body) => {
+                    bytes = bytes.saturating_add(body.len() as u64);
+                    writes.push(Write::DraftItem(item, body));
+                }
+                Err(error) => {
+                    answer.send(Err(Arc::new(error))).ok();
+                    return pending;
+                }
+            }
+        }
         writes.extend(checkpoint.map(Write::Checkpoint));
+        writes.extend(position.map(|(sink, at)| Write::Position { sink, at }));
         self.write(Request { writes, events: count, bytes, sync, reply: Reply::Append(answer) });
         pending
     }
@@ -164,11 +184,13 @@ impl Journal {
     ) -> Result<Read, Error> {
         let known = self.0.shared.head.borrow().last;
         let asked = self.ask(move |reader| reader.read(from_exclusive, known, max_events, max_bytes)).await?;
+        let mut read = asked.read;
         for (sequence, reason) in asked.damaged {
             tracing::error!("journal: event {sequence} is damaged ({reason}); passed over and set aside");
             self.send(writer::set_aside(sequence, reason));
+            read.damaged = Some(sequence);
         }
-        Ok(asked.read)
+        Ok(read)
     }
 
     /// How many events and bytes lie after `position`, and since when the first of them waits.

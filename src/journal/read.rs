@@ -4,6 +4,7 @@
 
 use super::api::{Account, Checkpoint, ConversationMarks, Error, Gap, Known, Lag, Mark, Sequence};
 use super::aside::{self, DeadLetter, LetterCount, LetterFilter, Parked, ParkedKey};
+use super::drafts::{self, Draft};
 use super::engine::{RawRead, Reading};
 use super::erase::rows::{Page, Table};
 use super::erase::{self, Selector};
@@ -237,6 +238,32 @@ impl Reading for SqliteReader {
 
     fn count_known(&self, selector: &Selector) -> Result<u64, Error> {
         erase::rows::count_known(&self.0, selector)
+    }
+
+    fn drafts(&self, keys: &[String]) -> Result<Vec<Draft>, Error> {
+        drafts::rows::drafts(&self.0, keys)
+    }
+
+    fn due_drafts(&self, now: Millis, limit: usize) -> Result<Vec<Draft>, Error> {
+        drafts::rows::due(&self.0, now, limit)
+    }
+
+    fn draft_items(&self, key: &str) -> Result<Vec<Event>, Error> {
+        drafts::rows::items(&self.0, key)
+    }
+
+    fn drafts_between(
+        &self,
+        from: Millis,
+        to: Millis,
+        after: i64,
+        limit: usize,
+    ) -> Result<(Vec<Draft>, Option<i64>), Error> {
+        drafts::rows::between(&self.0, from, to, after, limit)
+    }
+
+    fn drafts_meant(&self, after: i64, selector: &Selector) -> Result<(Vec<i64>, Option<i64>), Error> {
+        drafts::rows::meant(&self.0, after, selector)
     }
 
     fn aside_after(&self, sink: &str, position: Sequence) -> Result<Vec<Sequence>, Error> {

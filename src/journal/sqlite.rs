@@ -7,6 +7,7 @@
 use super::api::{Error, MAX_DIGESTS, MarkWrite, Sequence};
 use super::aside;
 use super::budget::Budget;
+use super::drafts;
 use super::engine::{Compact, Durability, Engine, Held, Outcome, Plan, Tally, Trimmed, Write};
 use super::erase;
 use super::facts;
@@ -197,6 +198,10 @@ fn apply(conn: &Connection, write: &Write, outcome: &mut Outcome, now: i64) -> R
         Write::Gap(gap) => facts::write::gap(conn, gap),
         Write::Erase { sequence, in_hand } => erase::rows::remove(conn, *sequence, *in_hand, outcome),
         Write::EraseKnown(selector) => outcome.touched(erase::rows::remove_known(conn, selector)?),
+        Write::Draft(draft) => drafts::rows::write(conn, draft),
+        Write::DraftItem(item, body) => drafts::rows::write_item(conn, item, body),
+        Write::EraseDraft(number) => outcome.touched(drafts::rows::remove(conn, *number)?),
+        Write::ClearDrafts => outcome.touched(drafts::rows::clear(conn)?),
         Write::Account(account) => facts::write::account(conn, account),
         Write::Note { name, value } => facts::write::note(conn, name, value.as_deref()),
         Write::Checkpoint(point) if point.body.is_empty() => facts::write::forget(conn, &point.session),

@@ -3,6 +3,7 @@
 //! Bodies go, marks stay: a mark goes only with its whole conversation, long after its last activity. Work is cut
 //! into small transactions that cost no fsync, so that a slice can end between any two of them.
 
+use super::drafts;
 use super::engine::{Durability, Plan, Trimmed};
 use super::facts::expire;
 use super::row::{int, uint};
@@ -27,6 +28,7 @@ pub(super) enum Sweep {
     States(Vec<u8>),
     Known,
     Gaps,
+    Drafts,
 }
 
 impl Sweep {
@@ -126,7 +128,13 @@ fn step(conn: &Connection, at: &Sweep, plan: &Plan, done: &mut Trimmed) -> Resul
             let Some(before) = plan.gaps_before else { return Ok(Sweep::Done) };
             let gone = expire::gaps(conn, before, ROWS)?;
             done.gaps = done.gaps.saturating_add(gone);
-            Ok(if gone > 0 { Sweep::Gaps } else { Sweep::Done })
+            Ok(if gone > 0 { Sweep::Gaps } else { Sweep::Drafts })
+        }
+        Sweep::Drafts => {
+            let Some(before) = plan.drafts_before else { return Ok(Sweep::Done) };
+            let (steps, gone) = drafts::rows::expire(conn, before)?;
+            done.drafts = done.drafts.saturating_add(gone);
+            Ok(if steps > 0 { Sweep::Drafts } else { Sweep::Done })
         }
     }
 }

@@ -93,6 +93,8 @@ impl Upkeep {
                 Write::TakeUp { bytes, .. } => bytes.saturating_mul(2),
                 Write::Checkpoint(point) => point.body.len() as u64,
                 Write::Known(known) => known.shadow.len() as u64,
+                Write::Draft(draft) => draft.body.len() as u64,
+                Write::DraftItem(_, body) => body.len() as u64,
                 _ => 0,
             };
             self.unseen_bytes = self.unseen_bytes.saturating_add(bytes);
@@ -206,6 +208,7 @@ impl Writer {
             bodies_before: before(self.config.keep_delivered),
             marks_before: sure.then(|| before(self.config.dedup_window)),
             gaps_before: sure.then(|| before(self.config.keep_gaps)),
+            drafts_before: sure.then(|| before(self.config.keep_drafts)),
             dead_before: sure.then(|| before(self.config.keep_dead_letters)),
             max_dead: self.config.max_dead_letters,
             sinks: serde_json::to_string(sinks).unwrap_or_default(),
@@ -213,8 +216,9 @@ impl Writer {
     }
 
     pub(super) fn report(&mut self, trimmed: Trimmed) {
-        let Trimmed { bodies, conversations, states, known, gaps, dead_expired, dead_over_limit, .. } =
-            trimmed;
+        let Trimmed {
+            bodies, conversations, states, known, gaps, drafts, dead_expired, dead_over_limit, ..
+        } = trimmed;
         self.metrics.journal_trimmed_total.inc_by(bodies);
         self.metrics.marks_evicted_total.inc_by(conversations);
         self.metrics.gaps_expired_total.inc_by(gaps);
@@ -226,6 +230,9 @@ impl Writer {
         }
         if known > 0 || gaps > 0 {
             tracing::info!("journal: {known} ended resources and {gaps} closed gaps passed their time");
+        }
+        if drafts > 0 {
+            tracing::info!("journal: drafts of {drafts} transcripts removed, past transcript.keep");
         }
         if dead_expired > 0 {
             tracing::warn!("journal: {dead_expired} dead letters removed, past their retention");

@@ -265,6 +265,7 @@ async fn a_lane_runs_on_the_real_journal_over_a_restart() {
             dedup_window: seconds(3600),
             reserve_bytes: 4096,
             keep_gaps: seconds(3600),
+            keep_drafts: seconds(3600),
             keep_dead_letters: seconds(3600),
             max_dead_letters: 10,
             accept_shortened: false,

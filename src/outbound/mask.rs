@@ -12,7 +12,7 @@ mod plan;
 mod tests;
 
 use crate::base::classes::Class;
-use crate::base::envelope::Event;
+use crate::base::envelope::{Event, event};
 use crate::outbound::settings::{Action, Policy, Preset, SinkConfig};
 use aws_lc_rs::hmac;
 use hide::Hider;
@@ -116,6 +116,7 @@ impl Hidden {
         let parts: Vec<&str> = id.split('/').collect();
         match parts.as_slice() {
             [_] | [_, _, _, "messages", _] => id.to_owned(),
+            [_, _, _, last] if last.split(';').next() == Some(event::TRANSCRIPT) => id.to_owned(),
             [realm, ..] => format!("{realm}/{}", self.hider.hash(id)),
             [] => String::new(),
         }

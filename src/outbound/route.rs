@@ -43,7 +43,8 @@ pub fn wants(sink: &SinkConfig, event: &Event) -> bool {
     let class = event.class().as_str();
     let kind = Kind { site: &event.site, medium: &event.medium, event: &event.event, class };
     let (matching, except) = (&sink.matching, &sink.except);
-    fits(matching, &kind)
+    (sink.transcripts || event.event != event::TRANSCRIPT)
+        && fits(matching, &kind)
         && visible(&matching.visibility, event)
         && closer(matching, event)
         && !(*except != Match::default()

@@ -27,6 +27,8 @@ pub struct SinkConfig {
     pub privacy: Policy,
     /// Whether `raw` and `context` leave through this sink; only where `privacy` takes nothing away.
     pub raw: bool,
+    /// Whether transcripts are for it, where the lists above take them.
+    pub transcripts: bool,
     pub start: Start,
     pub max_lag: MaxLag,
     pub retry: RetryPolicy,

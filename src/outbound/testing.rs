@@ -75,6 +75,7 @@ pub fn config(name: &str, max_attempts: u32) -> SinkConfig {
         except: Match::default(),
         privacy: Policy::preset(Preset::Full),
         raw: true,
+        transcripts: false,
         start: Start::Earliest,
         max_lag: MaxLag { bytes: u64::MAX, age: Duration::MAX, on_limit: OnLimit::Release },
         retry: RetryPolicy {
@@ -164,7 +165,7 @@ impl Source for Memory {
             })
             .collect();
         let through = events.last().map_or(from, |last| last.sequence);
-        Ok(Read { events, through })
+        Ok(Read { events, through, damaged: None })
     }
 
     fn head(&self) -> watch::Receiver<Head> {

@@ -156,7 +156,7 @@ conf.d/50-site.toml:2:9: log.level: "loud" is not one of the words allowed
 conf.d/50-site.toml:3:2: sit: unknown key
     3 | [sit.main]
       |  ^^^
-      allowed: admin, dedup, journal, log, privacy_key, sink, site, state_dir, state_key, stop_grace
+      allowed: admin, dedup, journal, log, privacy_key, sink, site, state_dir, state_key, stop_grace, transcript
       did you mean site?
 
 4 problems in the configuration; nothing was started"#;
@@ -171,7 +171,7 @@ fn run_refuses_as_check_does() {
 c.toml:1:1: state_dri: unknown key
     1 | state_dri = "…"
       | ^^^^^^^^^
-      allowed: admin, dedup, journal, log, privacy_key, sink, site, state_dir, state_key, stop_grace
+      allowed: admin, dedup, journal, log, privacy_key, sink, site, state_dir, state_key, stop_grace, transcript
       did you mean state_dir?
 
 1 problem in the configuration; nothing was started"#;

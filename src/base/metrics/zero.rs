@@ -4,6 +4,7 @@
 //! Deliberately absent: the words that only other rooms know (states, reasons); they hand them in.
 
 use super::Metrics;
+use crate::base::data::Complete;
 use crate::base::envelope::{event, medium};
 use crate::base::media::events_of;
 
@@ -25,10 +26,13 @@ const RULES: &[&str] = &["log-item", "reference", "state", "redelivery", "snapsh
 /// Why the journal lets a dead letter go.
 const DROPPED: &[&str] = &["limit", "retention"];
 impl Metrics {
-    /// Every series of the journal that has labels.
+    /// Every series of the journal, and of what is made from it, that has labels.
     pub fn zero_journal(&self) {
         for reason in DROPPED {
             self.dead_letters_dropped_total.with_label_values(&[*reason]);
+        }
+        for complete in Complete::ALL {
+            self.transcripts_total.with_label_values(&[complete.as_str()]);
         }
     }
 

@@ -13,6 +13,7 @@ mod privacy;
 mod route;
 mod sink;
 mod site;
+mod transcript;
 mod webhook;
 
 use super::findings::{Finding, Findings, locate};
@@ -47,6 +48,7 @@ impl Check<'_> {
     pub(super) fn settings(mut self, raw: Raw, effective: Effective) -> Option<Settings> {
         let root = Path::default();
         let stop_grace = self.span(&root.key("stop_grace"), raw.stop_grace, MILLI, HOUR);
+        let transcript = self.transcript(&root.key("transcript"), &raw.transcript);
         let journal = self.journal(&raw);
         let admin = self.admin(&root.key("admin"), &raw.admin);
         let state_key = raw.state_key.as_ref();
@@ -70,6 +72,7 @@ impl Check<'_> {
             stop_grace,
             sites,
             sinks,
+            transcript,
             secrets: self.secrets,
             effective,
         })
@@ -101,6 +104,7 @@ impl Check<'_> {
             max_dead_letters: self
                 .number(&at.key("max_dead_letters"), raw.journal.max_dead_letters, 1, 10_000_000)
                 .into(),
+            keep_drafts: raw.transcript.keep.0,
             accept_shortened: false,
         }
     }

@@ -73,8 +73,22 @@ impl Check<'_> {
         let park = self.park(&at.key("park"), common.park);
         let start = self.start(&at.key("start"), common.start);
         let privacy = self.policy(at, common.privacy, common.rules, common.userdata);
-        let (target, privacy, raw, start) = (target?, privacy?, common.raw, start?);
-        Some(SinkConfig { name, target, matching, except, privacy, raw, start, max_lag, retry, park })
+        let Common { raw, transcripts, .. } = *common;
+        self.takes_transcripts(at, transcripts, &matching, &except);
+        let (target, privacy, start) = (target?, privacy?, start?);
+        Some(SinkConfig {
+            name,
+            target,
+            matching,
+            except,
+            privacy,
+            raw,
+            transcripts,
+            start,
+            max_lag,
+            retry,
+            park,
+        })
     }
 
     fn start(&mut self, at: &Path, text: &str) -> Option<Start> {

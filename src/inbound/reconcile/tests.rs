@@ -104,6 +104,7 @@ impl Bench {
             dedup_window: Duration::from_secs(3600),
             reserve_bytes: 1 << 16,
             keep_gaps: Duration::from_secs(3600),
+            keep_drafts: Duration::from_secs(3600),
             keep_dead_letters: Duration::from_secs(3600),
             max_dead_letters: 10,
             accept_shortened: false,

@@ -147,6 +147,7 @@ impl Bench {
             dedup_window: hour,
             reserve_bytes: 1 << 16,
             keep_gaps: hour,
+            keep_drafts: hour,
             keep_dead_letters: hour,
             max_dead_letters: 10,
             accept_shortened: false,

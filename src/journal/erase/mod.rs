@@ -32,6 +32,9 @@ pub struct Erasable {
     pub damaged: u64,
     /// Resources as sessions know them.
     pub known: u64,
+    /// Interactions kept for their transcripts.
+    #[serde(default)]
+    pub transcripts: u64,
     /// By sink: those it has not settled yet, parked ones included, whether it would be given them or not.
     pub undelivered: BTreeMap<String, u64>,
 }
@@ -62,6 +65,7 @@ impl Journal {
                 after = next;
             }
         }
+        sum.transcripts = self.count_drafts(selector).await?;
         let selector = selector.clone();
         sum.known = self.ask(move |reader| reader.count_known(&selector)).await?;
         Ok(sum)
@@ -86,6 +90,7 @@ impl Journal {
                 break;
             }
         }
+        gone = gone.saturating_add(self.erase_drafts(selector).await?);
         let known = vec![Write::EraseKnown(selector.clone())];
         gone = gone.saturating_add(self.call(|answer| Op::Touch { writes: known, answer }).await?);
         let rebuilt = self.call(|answer| Op::Rebuild { answer }).await?;

@@ -3,7 +3,7 @@
 //! Pure. A body that can not be read (damaged, or of another release) is meant where the text is in it anywhere:
 //! nobody is given it any more, and it must not be what keeps the text.
 
-use crate::base::envelope::medium;
+use crate::base::envelope::{event, medium};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -28,6 +28,7 @@ impl std::fmt::Debug for Selector {
 #[derive(Deserialize)]
 struct Whose {
     medium: String,
+    event: Option<String>,
     interaction: Option<String>,
     agent: Option<String>,
     observedby: Option<String>,
@@ -76,8 +77,17 @@ impl Selector {
         }
     }
 
+    /// Whether what is kept for a transcript is meant, as far as its items do not say so themselves.
+    pub(in crate::journal) fn fits_draft(&self, interaction: &str, body: &str) -> bool {
+        match self {
+            Selector::Interaction(id) => id == interaction,
+            Selector::Agent(_) => self.traces().iter().any(|trace| holds(body.as_bytes(), trace.as_bytes())),
+            Selector::Field { .. } => false,
+        }
+    }
+
     /// Whether an event with this body is meant.
-    pub(super) fn fits(&self, body: &[u8]) -> bool {
+    pub(in crate::journal) fn fits(&self, body: &[u8]) -> bool {
         self.read(body).unwrap_or_else(|| self.traces().iter().any(|trace| holds(body, trace.as_bytes())))
     }
 
@@ -98,6 +108,10 @@ impl Selector {
                 holds(body, quoted(id).as_bytes())
             }
             Selector::Interaction(id) => whose.interaction.as_ref() == Some(id),
+            // It belongs to the interaction, and names all its agents.
+            Selector::Agent(_) if whose.event.as_deref() == Some(event::TRANSCRIPT) => {
+                self.traces().iter().any(|trace| holds(body, trace.as_bytes()))
+            }
             Selector::Agent(agent) => [whose.agent, whose.observedby].iter().flatten().any(|of| of == agent),
             Selector::Field { .. } => false,
         })

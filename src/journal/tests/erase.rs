@@ -86,7 +86,15 @@ async fn what_is_erased_stands_in_no_byte_of_the_files_and_all_that_was_counted_
     assert!(markers(&temp) > 1_000, "so the test looks at the right place");
     let found = journal.erasable(&gone(), &sinks()).await.unwrap();
     let undelivered = [("crm".to_owned(), 210), ("log".to_owned(), 300)].into();
-    let expected = Erasable { events: 300, dead_letters: 10, parked: 10, damaged: 0, known: 1, undelivered };
+    let expected = Erasable {
+        events: 300,
+        dead_letters: 10,
+        parked: 10,
+        damaged: 0,
+        known: 1,
+        transcripts: 0,
+        undelivered,
+    };
     assert_eq!(found, expected);
     assert_eq!(ids(journal, 0).await.len() as u64, LAST, "counting changes nothing");
 

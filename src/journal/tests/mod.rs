@@ -45,6 +45,7 @@ pub(super) fn config(temp: &tempfile::TempDir) -> Config {
         dedup_window: Duration::from_secs(3_600),
         reserve_bytes: 1 << 20,
         keep_gaps: Duration::from_secs(30 * 24 * 3_600),
+        keep_drafts: Duration::from_secs(30 * 24 * 3_600),
         keep_dead_letters: Duration::from_secs(3_600),
         max_dead_letters: 100,
         accept_shortened: false,

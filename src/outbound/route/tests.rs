@@ -118,3 +118,13 @@ fn unknown_words_of_open_lists_are_noted() {
         ]
     );
 }
+
+#[test]
+fn transcripts_are_for_those_alone_who_ask_for_them() {
+    let mut transcript = message("k", 1);
+    transcript.event = "transcript".into();
+    let all = sink(Match::default(), Match::default());
+    assert!(!wants(&all, &transcript));
+    let asks = SinkConfig { transcripts: true, ..all };
+    assert!(wants(&asks, &transcript) && wants(&asks, &message("k", 1)));
+}

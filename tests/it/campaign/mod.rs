@@ -3,7 +3,7 @@
 //!
 //! `scenario` makes the day, `oracle` asks the simulator for the truth, `received` reads what came downstream, `judge`
 //! compares with the help of the others: `states` and `ended` what came, `gaps`, `closing` and `recovered` what was said
-//! of the rest. `COMETBRIDGE_SEED` chooses the day; `COMETBRIDGE_CAMPAIGN` its full size.
+//! of the rest. `transcripts` is a day of its own. `COMETBRIDGE_SEED` chooses the day; `COMETBRIDGE_CAMPAIGN` its full size.
 
 mod closing;
 mod ended;
@@ -14,6 +14,7 @@ mod received;
 mod recovered;
 mod scenario;
 mod states;
+mod transcripts;
 
 use crate::harness::daemon::{Daemon, Home};
 use crate::harness::eventually;

@@ -183,7 +183,8 @@ fn the_page_of_the_contract_is_complete_and_true() {
         let kind = schema["title"].as_str().unwrap();
         let own = kind.starts_with("cometbridge.")
             || kind.ends_with(".gap.v1")
-            || kind.ends_with(".ended_unseen.v1");
+            || kind.ends_with(".ended_unseen.v1")
+            || kind.ends_with(".transcript.v1");
         assert!(
             own || name == "unknown" || seen.contains(kind),
             "{kind}: no documented notification gives it"
