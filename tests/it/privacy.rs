@@ -140,6 +140,11 @@ async fn what_was_planted_leaves_through_no_preset_but_full() {
         valid_and_distinct(preset, &receivers[preset].events());
         dead_letters(&scene.home, preset, &forbidden);
     }
+    println!(
+        "{} notifications, {events} events, each to {} sinks: nothing planted was found",
+        all.len(),
+        wanted.len()
+    );
     let lines = scene.home.stdout_lines();
     assert!(lines.len() >= PRESETS.len() * events);
     for line in lines {

@@ -238,3 +238,38 @@ fn of_attached_data_only_what_is_named_leaves_keys_included() {
     assert_eq!(all.as_object().unwrap().len(), 3);
     assert_eq!(preset(&event, Preset::NoContent), json!({"interactionId": "i"}));
 }
+
+/// Objects with names of the table and others, of any depth; every text is the planted one.
+fn any_json() -> impl proptest::strategy::Strategy<Value = Value> {
+    use proptest::prelude::*;
+    let leaf = prop_oneof![Just(json!("planted")), Just(json!(null)), Just(json!(7)), Just(json!(true))];
+    let names = prop_oneof![
+        Just("message"),
+        Just("from"),
+        Just("text"),
+        Just("nickname"),
+        Just("participants"),
+        Just("userData"),
+        Just("comment"),
+        Just("planted"),
+    ];
+    leaf.prop_recursive(5, 60, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            prop::collection::btree_map(names.clone().prop_map(str::to_owned), inner, 0..6)
+                .prop_map(|members| json!(members)),
+        ]
+    })
+}
+
+proptest::proptest! {
+    #[test]
+    fn whatever_stands_where_something_else_should_what_leaves_is_an_object_without_it(data in any_json()) {
+        for word in ["message", "status_change", "state_change", "ended_unseen"] {
+            for policy in [Preset::NoContent, Preset::Pseudonymous, Preset::Minimal].map(Policy::preset) {
+                let left = left(&with("chat", word, &data), &policy);
+                proptest::prop_assert!(left.is_object() && !left.to_string().contains("planted"), "{left}");
+            }
+        }
+    }
+}
