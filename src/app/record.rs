@@ -80,6 +80,12 @@ fn chosen<'a>(settings: &'a Settings, arguments: &Record) -> Result<(&'a SiteCon
         let names: Vec<&str> = settings.sites.iter().map(|site| site.name.as_str()).collect();
         return wrong(format!("--site {:?}: no such site; configured: {}", arguments.site, names.join(", ")));
     };
+    if arguments.privacy == TapePrivacy::Full && site.left_out.is_some() {
+        return wrong(format!(
+            "--privacy full: site.{}.collect.drop keeps personal data from the disk, a full tape would hold it; record a pseudonymous one",
+            site.name
+        ));
+    }
     let mut agents = roster::read(site).map_err(|error| Fault::Configuration(error.to_string()))?;
     let missing = arguments.agent.iter().find(|key| !agents.iter().any(|agent| agent.key == **key));
     if let Some(key) = missing {

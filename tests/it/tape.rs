@@ -151,6 +151,12 @@ async fn a_mistake_is_named_before_anything_is_written() {
         assert!(code == 78 && stderr.contains(said), "{code} {stderr}");
         assert!(!home.path("new.tape").exists());
     }
+    home.write_config(&url, "[site.main.collect]\ndrop = [\"contact\"]\n");
+    let out = home.path("new.tape").display().to_string();
+    let (code, _, stderr) =
+        Daemon::asked(&home, &["record", "--site", "main", "--privacy", "full", "--out", &out]).await;
+    assert!(code == 78 && stderr.contains("site.main.collect.drop keeps personal data"), "{code} {stderr}");
+    assert!(!home.path("new.tape").exists());
     let tape = home.write("no.tape", "{\"personal\":1}\n").display().to_string();
     let (code, _, stderr) = command(&["simulate", "--tape", &tape]);
     assert!(code == 78 && stderr.contains("line 1: the label of a tape is expected"), "{code} {stderr}");

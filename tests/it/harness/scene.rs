@@ -81,7 +81,10 @@ impl Scene {
 
     /// Stops the daemon, which ends well and has logged nothing it must not.
     pub async fn end(self) -> Home {
-        assert!(self.daemon.stop().await.success());
+        let status = self.daemon.stop().await;
+        let log = self.home.log();
+        let last: Vec<&str> = log.lines().rev().take(12).collect();
+        assert!(status.success(), "{status}; the log's end, last line first:\n{}", last.join("\n"));
         self.home.log_is_clean(&self.users);
         self.home
     }
