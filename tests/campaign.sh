@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # campaign.sh CARGO [FEATURES...]: the full sizes of the tests and benchmarks in a release build, and the fuzz targets
-# for three minutes each. Every part (a module of the tests, a benchmark, the fuzzing) adds its own section to
+# for three minutes each. Every part (a module of the tests, a benchmark, normalise, the fuzzing) adds its own section to
 # CAMPAIGN.md when it ends, passed or not. A part that has passed for these very sources is not run again, so an
 # interrupted campaign goes on where it was: start it anew. It takes hours; in the background:
 #   nohup make campaign >campaign.log 2>&1 &
@@ -110,6 +110,7 @@ mapfile -t benches < <(grep -A 1 '^\[\[bench\]\]' Cargo.toml | sed -n 's/^name =
 for bench in "${benches[@]}"; do
     part "bench $bench" "$cargo" bench --locked "${features[@]}" --bench "$bench"
 done
+part normalise "$cargo" test --release --locked "${features[@]}" --lib -- --nocapture normalise::tests::hostile
 part fuzz env CARGO="$cargo" FUZZ_FEATURES="${features[*]}" tests/fuzz/run.sh 180
 
 minutes=$((SECONDS / 60))

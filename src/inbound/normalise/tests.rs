@@ -16,6 +16,7 @@ use std::sync::LazyLock;
 
 mod contract;
 mod hostile;
+mod whole;
 
 /// 2026-11-22T07:00:00Z.
 const RECEIVED: Millis = 1_795_330_800_000;
