@@ -1,11 +1,12 @@
 //! Every metric of the service, by name, in one place; other rooms see typed methods only.
 //!
-//! Labels come from closed sets and configured names (site, sink), never from an agent, an interaction or a
-//! URL: the number of series does not grow with the fleet. Names are a contract (design section 8).
+//! Labels come from closed sets and configured names (site, sink), never from an agent, an interaction or a URL, and a
+//! sender's word is one only as `unknown` bounds it: the number of series does not grow with the fleet. Names are a contract (design section 8).
 
 mod fleet;
 mod make;
 mod sinks;
+mod unknown;
 mod zero;
 
 pub use fleet::FleetFamilies;

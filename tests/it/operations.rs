@@ -163,14 +163,20 @@ async fn nothing_confidential_or_personal_stands_in_metrics_logs_or_the_printed_
     let log = json!({"messageType": "MessageLogUpdated", "notificationType": "NewMessages", "messages": [item],
         "facebooksessionUri": "http://localhost/api/v2/facebooksessions/0000PLANTED01"});
     let odd = json!({"messageType": "plantedtext", "plantednick": ["0000PLANTED01"]});
+    // What a later release of GWS could send is counted by its name.
+    let widget = json!({"messageType": "WidgetStateChangeMessage", "plantednick": "plantedtext"});
     let publish = |data: &Value, tag: &str| Publish {
         user: "planteduser".to_owned(),
         channel: CHANNEL.to_owned(),
         data: data.clone(),
         tag: tag.to_owned(),
     };
-    server.publish(&[publish(&log, "log"), publish(&log, "again"), publish(&odd, "odd")]).await;
-    daemon.until("cometbridge_sink_delivered_total{kind=\"stdout\"", LIMIT, |n| n >= 2.0).await;
+    server.publish(&[publish(&log, "log"), publish(&log, "again"), publish(&odd, "odd"), publish(&widget, "widget")]).await;
+    daemon.until("cometbridge_sink_delivered_total{kind=\"stdout\"", LIMIT, |n| n >= 3.0).await;
+    for word in ["other", "WidgetStateChangeMessage"] {
+        let counted = format!("cometbridge_unknown_events_total{{messagetype=\"{word}\",site=\"main\"}}");
+        daemon.until(&counted, LIMIT, |n| n == 1.0).await;
+    }
     daemon.until("cometbridge_sink_retries_total{reason=\"connect\"", LIMIT, |n| n >= 1.0).await;
     let config = home.config();
     let (_, printed, _) = crate::harness::daemon::command_with(

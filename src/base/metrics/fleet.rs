@@ -3,12 +3,15 @@
 //!
 //! Deliberately absent: the rest of the list; its parent hands these fields on as its own.
 
+use super::unknown::Words;
 use super::{Registered, SinkFamilies, counters, float_gauges, gauges};
 use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec, Registry};
 
 /// Fields are named as the metrics are, without the prefix.
 pub struct FleetFamilies {
     kafka: SinkFamilies,
+    pub(super) unknown_words: Words,
+    pub unknown_events_total: IntCounterVec,
     pub site_requests_total: IntCounterVec,
     pub site_logins_per_second: GaugeVec,
     pub site_breaker_open: IntGaugeVec,
@@ -51,6 +54,13 @@ impl FleetFamilies {
     pub(super) fn new(r: Registry, kafka: SinkFamilies) -> Registered<FleetFamilies> {
         Ok(FleetFamilies {
             kafka,
+            unknown_words: Words::default(),
+            unknown_events_total: counters(
+                &r,
+                "unknown_events_total",
+                "Events of unknown meaning by the messageType they came with, where it is a name like GWS's own (32 at most); other, none",
+                &["site", "messagetype"],
+            )?,
             site_requests_total: counters(
                 &r,
                 "site_requests_total",

@@ -39,6 +39,7 @@ impl Metrics {
     /// Every series that a site can have.
     pub fn zero_site(&self, site: &str, words: SessionWords<'_>) {
         self.fleet.zero(site);
+        self.zero_unknown(site);
         for state in words.states {
             self.sessions.with_label_values(&[site, *state]);
         }

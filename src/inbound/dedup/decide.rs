@@ -3,7 +3,7 @@
 //! Deliberately absent: threads and queues (see the parent).
 
 use crate::base::digest::Digest;
-use crate::base::envelope::Origin;
+use crate::base::envelope::{Origin, medium};
 use crate::base::metrics::Metrics;
 use crate::base::time::{Clock, rfc3339};
 use crate::inbound::checkpoint::{session_name, with_holes};
@@ -14,6 +14,8 @@ use crate::inbound::dedup::resources::Resources;
 use crate::inbound::dedup::{Batch, Hole, Taken};
 use crate::inbound::normalise::{Candidate, Key, Says, Sight, base_id, event_id};
 use crate::journal::{self, Append, Checkpoint, Known, StateWrite};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use std::collections::HashMap;
 
 /// What was seen of one log item.
@@ -305,8 +307,21 @@ impl<M: Memory> Dedup<M> {
             .events_total
             .with_label_values(&[&*step.site, event.medium.as_ref(), event.event.as_ref()])
             .inc();
+        if event.medium == medium::UNKNOWN {
+            self.metrics.unknown_event(&step.site, message_type(&event.data).as_deref());
+        }
         append.events.push(event);
     }
+}
+
+/// Of an event of unknown meaning, as it is kept: what a site does not collect is not counted by its word either.
+fn message_type(data: &RawValue) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Unknown {
+        #[serde(rename = "messageType")]
+        message_type: Option<String>,
+    }
+    serde_json::from_str::<Unknown>(data.get()).ok()?.message_type
 }
 
 /// An item with a mark is new or changed, one without a repeat.
