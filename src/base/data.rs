@@ -114,6 +114,11 @@ pub struct AgentStateData {
     pub phone_number: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capabilities: Option<Vec<String>>,
+    /// RFC 3339, UTC, milliseconds: the `time` of the notification that was the first to show this state (`id`, `state`,
+    /// `workMode` and `reason` of `userState`, and `doNotDisturb`) after another one. Absent where nobody can know: the
+    /// device or channel was seen for the first time, a gap of the session lies between, or the state was read over REST.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
 }
 
 /// An agent's state on a device or channel.

@@ -83,6 +83,12 @@ impl LeftOut {
         RawValue::from_string(text).unwrap_or_else(|_| RawValue::NULL.to_owned())
     }
 
+    /// Whether a plain value of this name would stay.
+    pub fn keeps(&self, kind: &str, name: &str) -> bool {
+        let one = RawValue::from_string(format!(r#"{{"{name}":""}}"#));
+        one.is_ok_and(|one| self.apply(kind, &one).get() == one.get())
+    }
+
     /// Writes what stays of a value; false where nothing does.
     fn put(&self, shape: &Shape, path: &str, json: &str, depth: usize, out: &mut String) -> bool {
         if depth > MAX_DEPTH || self.paths.iter().any(|of| of == path) {
@@ -236,6 +242,14 @@ mod tests {
         }
         let kept = left(&[Class::Content], &[], STATUS, &json!({"userData": deep}));
         assert!(!kept.to_string().contains("Ann"));
+    }
+
+    #[test]
+    fn a_single_field_can_be_asked_for() {
+        let kind = "genesys.gws.agent.state_change.v1";
+        let of = |path: &str| LeftOut::new(vec![Class::Content], vec![path.to_owned()]).unwrap();
+        assert!(of("deviceId").keeps(kind, "since") && !of("since").keeps(kind, "since"));
+        assert!(!of("deviceId").keeps(kind, "unheard"));
     }
 
     #[test]

@@ -6,12 +6,12 @@ use crate::base::data::Certainty;
 use crate::base::time::Millis;
 use crate::inbound::carry::Held;
 use crate::inbound::dedup::Batch;
-use crate::inbound::normalise::Candidate;
+use crate::inbound::normalise::keys;
 use crate::inbound::reconcile::{self, Occasion};
 use crate::inbound::session::machine::Machine;
 use crate::inbound::session::protocol::{Note, certainty_word};
 use crate::inbound::{notes, site};
-use crate::journal::{Append, Checkpoint, Gap, Known, settled};
+use crate::journal::{Append, Gap, Known, settled};
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
@@ -115,9 +115,10 @@ impl Held {
         let known = self.known().await;
         let (config, journal) = (&self.session.site.config, &self.session.journal);
         let candidates = reconcile::opened(config, &self.session.agent.key, now, &gap, &known, journal);
+        let lapsed = known.iter().filter_map(|row| Some((keys::agent_kind(&row.kind)?, row.id.clone()))).collect();
         self.gap = Some(gap.clone());
         self.before = known;
-        self.publish(candidates, gap, None).await;
+        self.publish(Batch { candidates, gaps: vec![gap], lapsed, ..self.step() }).await;
     }
 
     /// What a reading has handed in a moment ago may not be committed yet, and stands before the gap all the same: an
@@ -167,11 +168,10 @@ impl Held {
         let candidates = reconcile::closed(config, &self.session.agent.key, now, &gap, journal);
         // In one step with the note that what it touched is not read again yet.
         let checkpoint = Some(self.checkpoint(machine, false));
-        self.publish(candidates, gap, checkpoint).await;
+        self.publish(Batch { candidates, gaps: vec![gap], checkpoint, ..self.step() }).await;
     }
 
-    async fn publish(&mut self, candidates: Vec<Candidate>, gap: Gap, checkpoint: Option<Checkpoint>) {
-        let batch = Batch { candidates, gaps: vec![gap], checkpoint, ..self.step() };
+    async fn publish(&mut self, batch: Batch) {
         // A journal that can not store it ends the service, and the next start knows of the gap.
         if let Err(error) = self.session.intake.store(batch).await {
             tracing::error!(agent = %self.session.agent.key, %error, "the gap could not be written down");

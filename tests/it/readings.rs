@@ -8,4 +8,5 @@ mod medium;
 mod restart;
 mod rosters;
 mod silent;
+mod since;
 mod stage;

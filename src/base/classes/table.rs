@@ -144,6 +144,7 @@ pub const TABLE: &[Family] = &[
             ("doNotDisturb", Plain),
             ("phoneNumber", Contact),
             ("capabilities", Plain),
+            ("since", Plain),
         ],
     },
     Family {

@@ -11,8 +11,9 @@ use crate::inbound::dedup::cache::Cache;
 use crate::inbound::dedup::logs::Logs;
 use crate::inbound::dedup::references::References;
 use crate::inbound::dedup::resources::Resources;
+use crate::inbound::dedup::since::{self, Coverage};
 use crate::inbound::dedup::{Batch, Hole, Taken};
-use crate::inbound::normalise::{Candidate, Key, Says, Sight, base_id, event_id};
+use crate::inbound::normalise::{Candidate, Key, Says, Sight, base_id, event_id, keys};
 use crate::journal::{self, Append, Checkpoint, Known, StateWrite};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -66,6 +67,7 @@ pub struct Dedup<M> {
     states: Cache<Digest>,
     references: References,
     resources: Resources,
+    coverage: Coverage,
 }
 
 /// What was decided of a batch, beside what is to be written.
@@ -108,12 +110,14 @@ impl<M: Memory> Dedup<M> {
             states: Cache::new(CACHED),
             references: References::default(),
             resources: Resources::new(),
+            coverage: Coverage::default(),
         }
     }
 
     /// Decides every candidate of a batch in order; what is new or changed is in the answer. `now` is the moment
     /// of this decision and higher than that of any before.
     pub fn decide(&mut self, now: Taken, batch: Batch) -> Result<(Append, Outcome), journal::Error> {
+        self.coverage.gaps(&batch.gaps, now.0);
         let mut append = Append { checkpoint: batch.checkpoint, gaps: batch.gaps, ..Append::default() };
         let mut outcome = Outcome::default();
         let step = Step {
@@ -125,7 +129,10 @@ impl<M: Memory> Dedup<M> {
             taken: batch.taken.unwrap_or(now).0,
             now: now.0,
         };
-        for (position, candidate) in batch.candidates.into_iter().enumerate() {
+        for (kind, id) in &batch.lapsed {
+            self.resources.get(&self.memory, &step.session, kind, id)?.mark(since::lapse);
+        }
+        for (position, mut candidate) in batch.candidates.into_iter().enumerate() {
             match self.judge(&step, &candidate, &mut append)? {
                 Verdict::Stale => outcome.stale.push(position),
                 Verdict::Repeat(rule) => {
@@ -135,11 +142,15 @@ impl<M: Memory> Dedup<M> {
                     if revision > 1 {
                         self.metrics.revisions_total.with_label_values(&[&*step.site]).inc();
                     }
+                    self.date(&step, &mut candidate)?;
                     self.keep(&step, candidate, revision, &mut append);
                 }
             }
         }
         let forget = append.checkpoint.as_ref().is_some_and(Checkpoint::forgets);
+        if forget {
+            self.coverage.forget(&step.session);
+        }
         append.known = self.resources.finish(&step.session, step.now, self.clock.now(), forget);
         outcome.forwarded = append.events.len();
         outcome.holes = self.logs.holes(&self.memory)?;
@@ -224,11 +235,15 @@ impl<M: Memory> Dedup<M> {
 
     /// Takes over what a notification shows of its resource.
     fn observe(&mut self, step: &Step, candidate: &Candidate, sight: &Sight) -> Result<(), journal::Error> {
+        let covered = self.coverage.holds(&step.session, step.now);
         let resource = self.resources.get(&self.memory, &step.session, sight.kind, &sight.id)?;
         resource.any_at = step.now;
         match &sight.says {
             Says::State { open, shadow } => {
                 resource.state_at = step.now;
+                if keys::agent_kind(sight.kind).is_some() {
+                    resource.mark(|known| since::told(known, shadow, &candidate.event.time, covered));
+                }
                 resource.merge(*open, shadow);
             }
             Says::Item { index, .. } => {
@@ -250,6 +265,7 @@ impl<M: Memory> Dedup<M> {
         sight: &Sight,
         append: &mut Append,
     ) -> Result<Verdict, journal::Error> {
+        let covered = self.coverage.holds(&step.session, step.taken);
         let resource = self.resources.get(&self.memory, &step.session, sight.kind, &sight.id)?;
         match &sight.says {
             Says::Item { index, shared } => {
@@ -264,6 +280,9 @@ impl<M: Memory> Dedup<M> {
             Says::State { .. } if resource.state_at > step.taken => return Ok(Verdict::Stale),
             Says::State { open, shadow } => {
                 let differs = resource.differs(*open, shadow);
+                if keys::agent_kind(sight.kind).is_some() {
+                    resource.mark(|known| since::read(known, shadow, differs, covered));
+                }
                 resource.merge(*open, shadow);
                 if !differs {
                     return Ok(Verdict::Repeat("snapshot"));
@@ -280,6 +299,17 @@ impl<M: Memory> Dedup<M> {
             self.remember_state(of, candidate.content, append);
         }
         Ok(Verdict::New { revision: 1 })
+    }
+
+    /// Says of an agent's state since when it stands, where that is known.
+    fn date(&mut self, step: &Step, candidate: &mut Candidate) -> Result<(), journal::Error> {
+        let Some(sight) = candidate.sight.as_ref().filter(|_| candidate.dated) else { return Ok(()) };
+        let resource = self.resources.get(&self.memory, &step.session, sight.kind, &sight.id)?;
+        let known = resource.row.as_ref().map(|row| &row.shadow);
+        if let Some(data) = known.and_then(|known| since::dated(&candidate.event.data, known)) {
+            candidate.event.data = data;
+        }
+        Ok(())
     }
 
     fn last_state(&mut self, resource: &Digest) -> Result<Option<Digest>, journal::Error> {

@@ -13,6 +13,7 @@ mod decide;
 mod logs;
 mod references;
 mod resources;
+mod since;
 #[cfg(test)]
 mod tests;
 
@@ -40,6 +41,9 @@ pub struct Batch {
     pub epoch: u64,
     pub candidates: Vec<Candidate>,
     pub gaps: Vec<Gap>,
+    /// Where a gap opens: the agent's devices and channels (kind and id) that were known before it. How long their
+    /// states stand can not be told any more.
+    pub lapsed: Vec<(&'static str, String)>,
     pub checkpoint: Option<Checkpoint>,
     /// When the reading left that these candidates come from; absent for notifications and events of the bridge.
     pub taken: Option<Taken>,
@@ -49,8 +53,8 @@ impl Batch {
     /// A step with nothing in it yet.
     pub fn of(site: &Arc<str>, agent: &str, group: Option<&str>, epoch: u64) -> Batch {
         let (site, agent, group) = (Arc::clone(site), agent.to_owned(), group.map(str::to_owned));
-        let (candidates, gaps) = (Vec::new(), Vec::new());
-        Batch { site, agent, group, epoch, candidates, gaps, checkpoint: None, taken: None }
+        let (candidates, gaps, lapsed) = (Vec::new(), Vec::new(), Vec::new());
+        Batch { site, agent, group, epoch, candidates, gaps, lapsed, checkpoint: None, taken: None }
     }
 }
 

@@ -66,6 +66,12 @@ impl Resource {
         self.merge(Some(false), &Shadow::default());
     }
 
+    /// Changes marks of what is known, which are no part of its state.
+    pub(super) fn mark(&mut self, change: impl FnOnce(&mut Shadow) -> bool) {
+        let changed = change(&mut self.row().shadow);
+        self.changed |= changed;
+    }
+
     /// Raises the last index; gives the one before.
     pub(super) fn raise(&mut self, index: i64) -> Option<i64> {
         let row = self.row();

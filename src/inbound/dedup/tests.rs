@@ -54,6 +54,7 @@ impl Marks {
 }
 
 mod readings;
+mod since;
 
 struct Bench {
     marks: Marks,
@@ -97,6 +98,7 @@ fn item(index: i64, content: &str) -> Candidate {
         resource: None,
         content: Digest::of(content.as_bytes()),
         sight: None,
+        dated: false,
     }
 }
 

@@ -89,6 +89,7 @@ fn made(
         resource: Some(state),
         content,
         sight: sight_of(medium, id, resource),
+        dated: false,
     }
 }
 

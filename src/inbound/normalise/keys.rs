@@ -56,6 +56,11 @@ pub fn resource(realm: &str, agent: &str, kind: &str, id: &str) -> Digest {
 pub const DEVICE: &str = "device";
 pub const CHANNEL: &str = "channel";
 
+/// The kind of a resource that has a state of the agent.
+pub fn agent_kind(word: &str) -> Option<&'static str> {
+    [DEVICE, CHANNEL].into_iter().find(|kind| *kind == word)
+}
+
 /// The id, before any revision, of a log item.
 pub fn log_item_id(site: &SiteConfig, agent: &str, medium: &str, interaction: &str, index: i64) -> String {
     let view = match site.scope {

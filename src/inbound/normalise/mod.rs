@@ -57,6 +57,8 @@ pub struct Candidate {
     pub content: Digest,
     /// What it lets see of its resource, on the fields that REST shows too; absent where it is about none.
     pub sight: Option<Sight>,
+    /// Its data may say since when the state that it shows stands: `dedup` knows.
+    pub dated: bool,
 }
 
 /// The row of the dedup table (design section 4) that decides.

@@ -174,6 +174,7 @@ impl<'a> Notice<'a> {
             resource: None,
             content,
             sight: None,
+            dated: false,
         }
     }
 

@@ -49,11 +49,27 @@ impl Shadow {
 
     /// The state as GWS wrote it.
     pub fn state(&self) -> Option<&str> {
-        self.0.get(STATE).map(String::as_str)
+        self.get(STATE)
     }
 
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// Sets or removes one entry; says whether that changed anything.
+    pub fn put(&mut self, name: &str, value: Option<String>) -> bool {
+        if self.get(name) == value.as_deref() {
+            return false;
+        }
+        match value {
+            Some(value) => drop(self.0.insert(name.to_owned(), value)),
+            None => drop(self.0.remove(name)),
+        }
+        true
     }
 
     /// Whether a field that both have differs; the case of words does not count.

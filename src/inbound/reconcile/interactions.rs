@@ -138,6 +138,7 @@ mod tests {
             resource: None,
             content: Digest::of(b""),
             sight: Some(Sight { kind, id: id.into(), says }),
+            dated: false,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Sessions that are connected and are told nothing: found by comparing, and nobody else with them.
 
 use super::stage::{Stage, agent, talk};
-use crate::harness::cometd::{Like, Publish};
+use crate::harness::cometd::Like;
 use crate::harness::daemon::Home;
 use crate::harness::eventually;
 use crate::harness::scene::LIMIT;
@@ -20,12 +20,6 @@ impl Stage {
             (status == 200 && text.contains(&format!("\"standing\":\"{standing}\""))).then_some(page)
         })
         .await;
-    }
-
-    /// Tells an agent something on a channel of its own choice.
-    async fn tell_on(&self, user: usize, channel: &str, data: Value) {
-        let (user, channel, tag) = (self.users[user].clone(), channel.to_owned(), "any".to_owned());
-        self.server.publish(&[Publish { user, channel, data, tag }]).await;
     }
 }
 

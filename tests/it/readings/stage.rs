@@ -1,6 +1,6 @@
 //! A simulator, a daemon, a receiver of every event, and conversations that are known before anything goes wrong.
 
-use crate::harness::cometd::{Cometd, Kind, Like};
+use crate::harness::cometd::{Cometd, Kind, Like, Publish};
 use crate::harness::daemon::{Daemon, Home};
 use crate::harness::eventually;
 use crate::harness::receiver::Receiver;
@@ -71,13 +71,13 @@ impl Stage {
     }
 
     pub async fn tell(&self, user: usize, data: Value) {
-        let publish = crate::harness::cometd::Publish {
-            user: self.users[user].clone(),
-            channel: CHANNEL.to_owned(),
-            data,
-            tag: "any".to_owned(),
-        };
-        self.server.publish(&[publish]).await;
+        self.tell_on(user, CHANNEL, data).await;
+    }
+
+    /// Tells an agent something on a channel of the test's choice.
+    pub async fn tell_on(&self, user: usize, channel: &str, data: Value) {
+        let (user, channel, tag) = (self.users[user].clone(), channel.to_owned(), "any".to_owned());
+        self.server.publish(&[Publish { user, channel, data, tag }]).await;
     }
 
     /// The agent takes part in a conversation of which `items` items were told.
