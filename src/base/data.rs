@@ -76,6 +76,8 @@ pub struct InteractionData {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub lifecycle: Option<Lifecycle>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub capabilities: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub participants: Option<Vec<Participant>>,
@@ -91,6 +93,18 @@ pub struct InteractionData {
     /// Attached data: business keys and values.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_data: Option<Map<String, Value>>,
+}
+
+/// Where an interaction stands for one agent, by its `state`: absent where that means none of them, or is not documented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Lifecycle {
+    /// The agent is asked to take it.
+    Offered,
+    /// The agent has it.
+    Accepted,
+    /// It is over for this agent: finished, refused, or taken away. It may go on with another.
+    Ended,
 }
 
 /// `genesys.gws.agent.state_change.v1`: one device or one channel of one agent.

@@ -115,7 +115,8 @@ impl Held {
         let known = self.known().await;
         let (config, journal) = (&self.session.site.config, &self.session.journal);
         let candidates = reconcile::opened(config, &self.session.agent.key, now, &gap, &known, journal);
-        let lapsed = known.iter().filter_map(|row| Some((keys::agent_kind(&row.kind)?, row.id.clone()))).collect();
+        let lapsed =
+            known.iter().filter_map(|row| Some((keys::agent_kind(&row.kind)?, row.id.clone()))).collect();
         self.gap = Some(gap.clone());
         self.before = known;
         self.publish(Batch { candidates, gaps: vec![gap], lapsed, ..self.step() }).await;

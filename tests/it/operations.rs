@@ -171,7 +171,14 @@ async fn nothing_confidential_or_personal_stands_in_metrics_logs_or_the_printed_
         data: data.clone(),
         tag: tag.to_owned(),
     };
-    server.publish(&[publish(&log, "log"), publish(&log, "again"), publish(&odd, "odd"), publish(&widget, "widget")]).await;
+    server
+        .publish(&[
+            publish(&log, "log"),
+            publish(&log, "again"),
+            publish(&odd, "odd"),
+            publish(&widget, "widget"),
+        ])
+        .await;
     daemon.until("cometbridge_sink_delivered_total{kind=\"stdout\"", LIMIT, |n| n >= 3.0).await;
     for word in ["other", "WidgetStateChangeMessage"] {
         let counted = format!("cometbridge_unknown_events_total{{messagetype=\"{word}\",site=\"main\"}}");

@@ -3,6 +3,7 @@
 //! Names as in `data`: GWS's own. Deliberately absent: emails, posts, tweets, workitems, open media and instant
 //! messages, which have the shape of a conversation's state ([`super::InteractionData`]).
 
+use super::Lifecycle;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -19,6 +20,8 @@ pub struct CallData {
     /// `Ringing`, `Dialing`, `Established`, `Held`, `Released`, … (an open list).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lifecycle: Option<Lifecycle>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call_uuid: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -5,15 +5,19 @@
 
 use super::conversation::WithFree;
 use super::fields::{Fields, items, raw, word};
+use super::lifecycle;
 use super::notice::Notice;
 use crate::base::data::{CallData, CallParticipant};
+use crate::base::envelope::medium;
 use serde_json::value::RawValue;
 
 pub(super) fn data_of(notice: &Notice<'_>, id: &str, call: &Fields<'_>) -> Box<RawValue> {
+    let state = call.word("state");
     let data = CallData {
         interaction_id: id.to_owned(),
         notification_type: notice.notification_type.clone(),
-        state: call.word("state"),
+        lifecycle: state.as_deref().and_then(|state| lifecycle::of(medium::CALL, state)),
+        state,
         call_uuid: call.word("callUuid"),
         conn_id: call.word("connId"),
         call_type: call.word("callType"),

@@ -6,7 +6,7 @@
 use super::fields::{Fields, fit, items, raw};
 use super::keys::{self, medium_of};
 use super::notice::{About, Notice, Place};
-use super::{Candidate, Key, Sight, call, sight};
+use super::{Candidate, Key, Sight, call, lifecycle, sight};
 use crate::base::data::{InteractionData, Participant};
 use crate::base::envelope::{event, id_segment, medium};
 use crate::base::media::events_of;
@@ -75,7 +75,7 @@ fn made(
     let about = About { medium, event: name, subject: subject.clone(), order: id };
     let data = match medium {
         medium::CALL => call::data_of(notice, id, resource),
-        _ => data_of(notice, id, resource),
+        _ => data_of(notice, medium, id, resource),
     };
     let mut event = notice.event(about, data, notice.data);
     event.interaction = Some(id.to_owned());
@@ -148,11 +148,13 @@ impl<D: Default> Default for WithFree<D> {
     }
 }
 
-fn data_of(notice: &Notice<'_>, id: &str, resource: &Fields<'_>) -> Box<RawValue> {
+fn data_of(notice: &Notice<'_>, medium: &str, id: &str, resource: &Fields<'_>) -> Box<RawValue> {
+    let state = resource.word("state");
     let data = InteractionData {
         interaction_id: id.to_owned(),
         notification_type: notice.notification_type.clone(),
-        state: resource.word("state"),
+        lifecycle: state.as_deref().and_then(|state| lifecycle::of(medium, state)),
+        state,
         capabilities: resource.texts("capabilities"),
         participants: resource
             .get("participants")

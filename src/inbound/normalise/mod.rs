@@ -13,6 +13,7 @@ pub(in crate::inbound) mod fields;
 mod identity;
 pub mod keys;
 mod kinds;
+mod lifecycle;
 mod message;
 mod notice;
 mod others;

@@ -212,5 +212,13 @@ fn of_interaction(
         origin: Origin::Bridge,
         ..Event::bare(data)
     };
-    Candidate { event, identity: Identity::Assigned, dedup: Key::None, resource: None, content, sight: None, dated: false }
+    Candidate {
+        event,
+        identity: Identity::Assigned,
+        dedup: Key::None,
+        resource: None,
+        content,
+        sight: None,
+        dated: false,
+    }
 }

@@ -79,5 +79,13 @@ pub fn of_bridge(
         origin: Origin::Bridge,
         ..Event::bare(data)
     };
-    Candidate { event, identity: Identity::Assigned, dedup: Key::None, resource: None, content, sight: None, dated: false }
+    Candidate {
+        event,
+        identity: Identity::Assigned,
+        dedup: Key::None,
+        resource: None,
+        content,
+        sight: None,
+        dated: false,
+    }
 }

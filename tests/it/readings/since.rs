@@ -13,7 +13,8 @@ impl Stage {
             "userState": {"id": state, "state": state, "reason": "Lunch"}});
         let data = json!({"messageType": "DeviceStateChangeMessage", "devices": [device], "nonce": more});
         self.tell_on(0, "/v2/me/devices", data).await;
-        let told = |event: &Value| event["data"]["deviceId"] == "d-1" && event["data"]["capabilities"][0] == *more;
+        let told =
+            |event: &Value| event["data"]["deviceId"] == "d-1" && event["data"]["capabilities"][0] == *more;
         self.event(&format!("{state}, {more}"), told).await
     }
 }

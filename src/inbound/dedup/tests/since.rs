@@ -122,8 +122,16 @@ fn a_change_that_was_told_stands_since_then_and_as_long_as_it_stays_the_same() {
 #[case::work_mode(r#"{"id":"7","state":"NotReady","reason":"Lunch","workMode":"y"}"#, "Off", true)]
 #[case::do_not_disturb(r#"{"id":"7","state":"NotReady","reason":"Lunch","workMode":"x"}"#, "On", true)]
 #[case::left_out(r#"{"state":"notready","reason":"Lunch","workMode":"x"}"#, "", false)]
-#[case::display_name(r#"{"id":"7","state":"NotReady","reason":"Lunch","workMode":"x","displayName":"z"}"#, "Off", false)]
-fn each_part_of_the_state_counts_and_nothing_else(#[case] user: &str, #[case] dnd: &str, #[case] other: bool) {
+#[case::display_name(
+    r#"{"id":"7","state":"NotReady","reason":"Lunch","workMode":"x","displayName":"z"}"#,
+    "Off",
+    false
+)]
+fn each_part_of_the_state_counts_and_nothing_else(
+    #[case] user: &str,
+    #[case] dnd: &str,
+    #[case] other: bool,
+) {
     let mut desk = Desk::new();
     desk.tell(10, READY);
     let busy = r#"{"id":"7","state":"NotReady","reason":"Lunch","workMode":"x"}"#;

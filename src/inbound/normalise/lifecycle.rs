@@ -1,0 +1,106 @@
+//! Where an interaction stands for one agent, by the states that GWS's media have: offered, accepted, ended.
+//!
+//! A table and nothing else: the state alone decides, not what was seen before, so the same notification always says
+//! the same. A state that stands in no row says nothing; `data.state` is there all the same. Deliberately absent:
+//! whether the interaction goes on with somebody else after it has ended for this agent.
+
+use crate::base::data::Lifecycle::{self, Accepted, Ended, Offered};
+use crate::base::envelope::medium;
+
+/// What media have in common, each state with what it means.
+///
+/// Left out, because they mean none of the three:
+/// * `Dialing` of a call and `Composing` of a tweet: the agent began it, so that it was never offered, and nobody has
+///   taken it yet.
+/// * `InWorkbin` of a workitem: put aside, to be taken up by this agent or by another.
+/// * `Talking` of an instant-message session: the only state that is documented of these, so that it is not known what comes
+///   before and after it.
+///
+/// A call can be `Held` only by the agent who has taken it: it is still accepted.
+const TABLE: &[(&[&str], &[(&str, Lifecycle)])] = &[
+    (
+        &[medium::FACEBOOKSESSION, medium::CHAT, medium::SMSSESSION],
+        &[("Invited", Offered), ("Chatting", Accepted), ("Completed", Ended), ("Revoked", Ended)],
+    ),
+    (
+        &[medium::CALL],
+        &[("Ringing", Offered), ("Established", Accepted), ("Held", Accepted), ("Released", Ended)],
+    ),
+    (
+        &[medium::EMAIL, medium::FACEBOOK, medium::TWEET, medium::WORKITEM, medium::OPENMEDIA],
+        &[("Invited", Offered), ("Processing", Accepted), ("Completed", Ended), ("Revoked", Ended)],
+    ),
+];
+
+/// What a state of a medium means, in any case, where the table knows it.
+pub(super) fn of(medium: &str, state: &str) -> Option<Lifecycle> {
+    let (_, states) = TABLE.iter().find(|(media, _)| media.contains(&medium))?;
+    states.iter().find(|(word, _)| word.eq_ignore_ascii_case(state)).map(|(_, lifecycle)| *lifecycle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The states that descriptions of GWS and its own front ends have, with what is to be said of them.
+    const DOCUMENTED: &[(&[&str], &[(&str, Option<Lifecycle>)])] = &[
+        (
+            &["chat", "facebooksession", "smssession"],
+            &[
+                ("Invited", Some(Offered)),
+                ("Chatting", Some(Accepted)),
+                ("Completed", Some(Ended)),
+                ("Revoked", Some(Ended)),
+            ],
+        ),
+        (
+            &["call"],
+            &[
+                ("Dialing", None),
+                ("Ringing", Some(Offered)),
+                ("Established", Some(Accepted)),
+                ("Held", Some(Accepted)),
+                ("Released", Some(Ended)),
+            ],
+        ),
+        (
+            &["email", "facebook", "tweet", "workitem", "openmedia"],
+            &[
+                ("Composing", None),
+                ("InWorkbin", None),
+                ("Invited", Some(Offered)),
+                ("Processing", Some(Accepted)),
+                ("Completed", Some(Ended)),
+                ("Revoked", Some(Ended)),
+            ],
+        ),
+        (&["imsession"], &[("Talking", None)]),
+        // No interaction an agent is offered.
+        (&["outbound"], &[("ReadyToCall", None)]),
+    ];
+
+    #[test]
+    fn every_documented_state_is_in_the_table_or_left_out_and_the_table_has_no_other() {
+        for (media, states) in DOCUMENTED {
+            for medium in *media {
+                for (state, means) in *states {
+                    assert_eq!(of(medium, state), *means, "{medium} {state}");
+                    assert_eq!(of(medium, &state.to_ascii_uppercase()), *means, "{medium} {state}");
+                }
+            }
+        }
+        for (media, states) in TABLE {
+            for (medium, (state, _)) in media.iter().flat_map(|one| states.iter().map(move |of| (one, of))) {
+                let documented = DOCUMENTED.iter().find(|(of, _)| of.contains(medium)).unwrap().1;
+                assert!(documented.iter().any(|(word, _)| word == state), "{medium} {state}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_state_of_another_medium_or_of_none_says_nothing() {
+        assert_eq!(of("chat", "Ringing"), None);
+        assert_eq!(of("agent", "Ready"), None);
+        assert_eq!(of("email", ""), None);
+    }
+}
