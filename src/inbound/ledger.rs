@@ -15,6 +15,11 @@ use crate::journal::{Append, Gap, Known, settled};
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
+/// The devices and channels among what is known.
+fn of_agent(known: &[Known]) -> Vec<(&'static str, String)> {
+    known.iter().filter_map(|row| Some((keys::agent_kind(&row.kind)?, row.id.clone()))).collect()
+}
+
 /// A reply that was put aside, until the session works again.
 pub struct Aside {
     step: &'static str,
@@ -41,6 +46,9 @@ impl Held {
             Note::Resumed { .. } => {
                 self.session.view.node(self.node());
                 self.mark(machine);
+                if machine.saved(false).is_some_and(|saved| !saved.same_channels) {
+                    return Some(Box::pin(self.lapse()));
+                }
             }
             Note::HandshakeFailed => self.opening = None,
             Note::Trouble { step, text, .. } => {
@@ -115,11 +123,16 @@ impl Held {
         let known = self.known().await;
         let (config, journal) = (&self.session.site.config, &self.session.journal);
         let candidates = reconcile::opened(config, &self.session.agent.key, now, &gap, &known, journal);
-        let lapsed =
-            known.iter().filter_map(|row| Some((keys::agent_kind(&row.kind)?, row.id.clone()))).collect();
+        let lapsed = of_agent(&known);
         self.gap = Some(gap.clone());
         self.before = known;
         self.publish(Batch { candidates, gaps: vec![gap], lapsed, ..self.step() }).await;
+    }
+
+    /// The session listened to other channels until now: of the agent's states it may have heard nothing.
+    async fn lapse(&mut self) {
+        let lapsed = of_agent(&self.known().await);
+        self.publish(Batch { lapsed, ..self.step() }).await;
     }
 
     /// What a reading has handed in a moment ago may not be committed yet, and stands before the gap all the same: an
@@ -175,7 +188,7 @@ impl Held {
     async fn publish(&mut self, batch: Batch) {
         // A journal that can not store it ends the service, and the next start knows of the gap.
         if let Err(error) = self.session.intake.store(batch).await {
-            tracing::error!(agent = %self.session.agent.key, %error, "the gap could not be written down");
+            tracing::error!(agent = %self.session.agent.key, %error, "what is not known any more could not be written down");
         }
     }
 

@@ -41,8 +41,8 @@ pub struct Batch {
     pub epoch: u64,
     pub candidates: Vec<Candidate>,
     pub gaps: Vec<Gap>,
-    /// Where a gap opens: the agent's devices and channels (kind and id) that were known before it. How long their
-    /// states stand can not be told any more.
+    /// Where something may have been missed: the agent's devices and channels (kind and id) that were known before. How
+    /// long their states stand can not be told any more.
     pub lapsed: Vec<(&'static str, String)>,
     pub checkpoint: Option<Checkpoint>,
     /// When the reading left that these candidates come from; absent for notifications and events of the bridge.

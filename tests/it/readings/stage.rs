@@ -16,7 +16,8 @@ pub struct Stage {
     pub daemon: Daemon,
     pub users: Vec<String>,
     receiver: Receiver,
-    more: Vec<String>,
+    /// Keys of the daemon.
+    pub more: Vec<String>,
 }
 
 /// Of a daemon that compares nothing by itself.
