@@ -62,6 +62,9 @@ pub struct Participant {
     pub participant_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub visibility: Option<String>,
+    /// The roster's key, where GWS says which of its users this is, and that user is held at the site.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
 }
 
 /// An interaction's state: of conversations, emails, public posts, tweets, workitems, open media and instant messages,

@@ -59,7 +59,12 @@ pub fn build(session: &Session, messages: Vec<Message>, pending: &Pending, now: 
             candidates.push(rejected(session, channel, &data, now));
             continue;
         }
-        let context = Context { site: &session.site.config, agent: &session.agent.key, received: now };
+        let context = Context {
+            site: &session.site.config,
+            agent: &session.agent.key,
+            users: &session.site.users,
+            received: now,
+        };
         if candidates.len() < MAX_EVENTS {
             let made = normalise(&context, &channel, &data);
             told = told.and(Kinds::told(&channel, &made));

@@ -16,6 +16,7 @@ use crate::inbound::session::protocol::{Action, Failure, FailureKind, Input};
 use crate::inbound::session::transport::Transport;
 use crate::inbound::site::Opening;
 use crate::inbound::upkeep::{Event, Upkeep};
+use crate::inbound::users::Place;
 use crate::journal::{Append, Checkpoint, Gap, Known};
 use futures_util::future::BoxFuture;
 use secrecy::SecretString;
@@ -63,6 +64,8 @@ pub struct Held {
     pub(super) marked: tokio::time::Instant,
     /// What it was silent about by then.
     pub(super) silent: Kinds,
+    /// The agent's user, known to the site by its id.
+    pub(super) place: Option<Place>,
     pub(super) stop: CancellationToken,
 }
 
@@ -102,6 +105,7 @@ impl Held {
             asks: false,
             marked: tokio::time::Instant::now(),
             silent: session.past.silent,
+            place: None,
             stop,
             session,
         }
@@ -242,6 +246,7 @@ impl Held {
             unseen: (self.fresh && self.gap.is_none()) || self.upkeep.unseen(),
             connected: self.session.view.connected(),
             silent: self.session.view.silent(),
+            user: self.place.as_ref().map(Place::id),
             with_batch,
         };
         checkpoint::write(machine, &sources)

@@ -31,6 +31,8 @@ pub struct Past {
     pub group: Option<String>,
     pub before: Before,
     pub jar: SavedJar,
+    /// The id of the agent's user.
+    pub user: Option<String>,
     pub pending: Pending,
     /// The gap that was open, as the journal has it.
     pub gap: Option<Gap>,
@@ -153,6 +155,8 @@ enum Access {
 struct Keys {
     client_id: String,
     jar: SavedJar,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
 }
 
 /// What a checkpoint is made of beside the machine.
@@ -168,6 +172,7 @@ pub struct Sources<'a> {
     pub unseen: bool,
     pub connected: Option<Millis>,
     pub silent: Kinds,
+    pub user: Option<&'a str>,
     /// It is written in one step with the batch in hand.
     pub with_batch: bool,
 }
@@ -186,11 +191,13 @@ pub fn write(machine: &Machine, sources: &Sources<'_>) -> Checkpoint {
         unseen,
         connected,
         silent,
+        user,
         with_batch,
     } = sources;
     let saved = machine.saved(*with_batch);
     let access = saved.as_ref().and_then(|saved| {
-        let keys = Keys { client_id: saved.client_id.clone(), jar: transport.save() };
+        let user = user.map(str::to_owned);
+        let keys = Keys { client_id: saved.client_id.clone(), jar: transport.save(), user };
         match sealer {
             None => Some(Access::Open(keys)),
             Some(sealer) => Some(Access::Sealed(sealer.seal(&serde_json::to_string(&keys).ok()?, name)?)),
@@ -256,7 +263,7 @@ pub fn read(checkpoint: &Checkpoint, config: &SiteConfig, sealer: Option<&Sealer
         None => None,
     };
     past.locked = sealed && keys.is_none();
-    if let (Some(Keys { client_id, jar }), Some(answered)) = (keys, body.answered) {
+    if let (Some(Keys { client_id, jar, user }), Some(answered)) = (keys, body.answered) {
         past.before.saved = Some(Saved {
             client_id,
             ack: body.ack,
@@ -266,7 +273,7 @@ pub fn read(checkpoint: &Checkpoint, config: &SiteConfig, sealer: Option<&Sealer
             ids: body.ids,
             same_channels: body.channels == channels(config),
         });
-        past.jar = jar;
+        (past.jar, past.user) = (jar, user);
         past.pending = Pending::from_hex(&body.pending);
     }
     past

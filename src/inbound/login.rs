@@ -104,7 +104,7 @@ impl Held {
         let (charset, timeout) = (site.config.password_charset, site.config.network_delay);
         let result = login(&self.transport, agent, password, charset, timeout).await;
         let tried = match &result {
-            Ok(()) => Tried::Worked,
+            Ok(_) => Tried::Worked,
             Err(LoginFailure::Refused(reason)) => Tried::Refused(reason.clone()),
             Err(LoginFailure::Stale(reason)) => Tried::Stale(reason.clone()),
             Err(_) => Tried::Other,
@@ -114,7 +114,10 @@ impl Held {
                 "the server refuses many agents whose passwords worked before: taken for a fault of its directory, nobody is marked"
                     .to_owned(),
             )),
-            Judged::Fine | Judged::Refused(_) => result,
+            Judged::Fine | Judged::Refused(_) => {
+                self.place = result?.map(|id| self.session.site.users.hold(&id, &self.session.agent.key));
+                Ok(())
+            }
         }
     }
 
@@ -162,6 +165,8 @@ impl Held {
             return false;
         }
         self.epoch += 1;
+        let user = self.session.past.user.as_deref();
+        self.place = user.map(|id| self.session.site.users.hold(id, &agent.key));
         self.upkeep.resume();
         true
     }
@@ -196,7 +201,8 @@ async fn states_now(session: &Session, transport: &Transport) -> (Vec<State>, bo
     let Some(me) = body.map(|body| lists::me(&body)).filter(|me| me.is(&agent.username)) else {
         return (Vec::new(), false);
     };
-    let cx = Context { site: &site.config, agent: &agent.key, received: session.clock.now() };
+    let cx =
+        Context { site: &site.config, agent: &agent.key, users: &site.users, received: session.clock.now() };
     (me.agent_states(&cx).iter().filter_map(state_of).collect(), me.whole())
 }
 

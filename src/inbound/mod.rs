@@ -26,6 +26,7 @@ pub mod settings;
 pub mod site;
 mod storing;
 mod upkeep;
+pub mod users;
 
 use crate::base::metrics::Metrics;
 use crate::base::retry::Backoff;

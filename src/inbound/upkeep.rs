@@ -345,7 +345,7 @@ fn keep_alive(session: &Session, transport: &Arc<Transport>) -> impl Future<Outp
         site.admit_at(Errand::KeepAlive, &transport.base()).await;
         let answer = transport.get(ME, site.config.network_delay).await;
         match answer.map(|answer| judge(&answer, &username)) {
-            Ok(Ok(())) => Kept::Well,
+            Ok(Ok(_)) => Kept::Well,
             Ok(Err(LoginFailure::Passing(_))) | Err(_) => Kept::Unanswered,
             Ok(Err(LoginFailure::Stale(reason))) => {
                 // Marked without a try: the login that follows is not made.

@@ -2,6 +2,7 @@
 //!
 //! The server is the simulator, whose REST says what the test sets, whatever was notified.
 
+mod authors;
 mod gaps;
 mod holes;
 mod medium;

@@ -22,6 +22,7 @@ pub const TABLE: &[Family] = &[
             ("message.from.nickname", Identity),
             ("message.from.participantId", Plain),
             ("message.from.visibility", Plain),
+            ("message.from.agent", Pseudonym),
         ],
     },
     Family {
@@ -48,6 +49,7 @@ pub const TABLE: &[Family] = &[
             ("participants.nickname", Identity),
             ("participants.participantId", Plain),
             ("participants.visibility", Plain),
+            ("participants.agent", Pseudonym),
             // It names an agent where dedup_scope is "agent".
             ("items.eventId", Pseudonym),
             ("items.observedBy", Pseudonym),
@@ -62,6 +64,7 @@ pub const TABLE: &[Family] = &[
             ("items.message.from.nickname", Identity),
             ("items.message.from.participantId", Plain),
             ("items.message.from.visibility", Plain),
+            ("items.message.from.agent", Pseudonym),
         ],
     },
     Family {
@@ -124,6 +127,7 @@ pub const TABLE: &[Family] = &[
             ("participants.nickname", Identity),
             ("participants.participantId", Plain),
             ("participants.visibility", Plain),
+            ("participants.agent", Pseudonym),
             ("comment", Content),
             ("receivedDate", Plain),
             ("userData.*", Business),

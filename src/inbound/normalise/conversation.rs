@@ -156,10 +156,9 @@ fn data_of(notice: &Notice<'_>, medium: &str, id: &str, resource: &Fields<'_>) -
         lifecycle: state.as_deref().and_then(|state| lifecycle::of(medium, state)),
         state,
         capabilities: resource.texts("capabilities"),
-        participants: resource
-            .get("participants")
-            .and_then(items)
-            .map(|all| all.into_iter().filter_map(Fields::of).map(|fields| participant(&fields)).collect()),
+        participants: resource.get("participants").and_then(items).map(|all| {
+            all.into_iter().filter_map(Fields::of).map(|fields| somebody(notice, &fields)).collect()
+        }),
         comment: resource.text("comment"),
         received_date: resource.text("receivedDate"),
         error_code: notice.fields.word("errorCode").or_else(|| resource.word("errorCode")),
@@ -169,13 +168,29 @@ fn data_of(notice: &Notice<'_>, medium: &str, id: &str, resource: &Fields<'_>) -
     raw(&WithFree { data, user_data: resource.free("userData"), ..WithFree::default() })
 }
 
-/// Who wrote an item, or who takes part.
+/// Who wrote an item, or who takes part, and which agent that is.
+pub(super) fn somebody(notice: &Notice<'_>, fields: &Fields<'_>) -> Participant {
+    let agent = user_id(fields).and_then(|id| notice.cx.users.agent(&id));
+    Participant { agent, ..participant(fields) }
+}
+
+/// The user that a participant is, where its `path` or `uri` is that of a user (`/users/<id>`): an agent's is.
+fn user_id(fields: &Fields<'_>) -> Option<String> {
+    ["path", "uri"].into_iter().find_map(|name| {
+        let location = fields.text(name)?;
+        let (before, id) = location.trim().trim_end_matches('/').rsplit_once('/')?;
+        (before.rsplit('/').next() == Some("users")).then(|| id.to_owned())
+    })
+}
+
+/// What both forms of a participant say.
 pub(super) fn participant(fields: &Fields<'_>) -> Participant {
     Participant {
         kind: fields.word("type"),
         nickname: fields.text("nickname"),
         participant_id: fields.word("participantId"),
         visibility: fields.word("visibility"),
+        agent: None,
     }
 }
 
@@ -183,6 +198,18 @@ pub(super) fn participant(fields: &Fields<'_>) -> Participant {
 mod tests {
     use super::*;
     use rstest::rstest;
+
+    #[rstest]
+    #[case(r#"{"path":"/users/5e10"}"#, Some("5e10"))]
+    #[case(r#"{"uri":"http: //192.168.83.25: 8090/api/v2/users/5e10","id":"0073"}"#, Some("5e10"))]
+    #[case(r#"{"path":"/chats/5e10","uri":"http://h/api/v2/users/5e10/"}"#, Some("5e10"))]
+    #[case(r#"{"participantId":"5e10","nickname":"/users/5e10","id":"5e10"}"#, None)]
+    #[case(r#"{"path":"/users/","uri":"users"}"#, None)]
+    #[case(r#"{"path":"/superusers/5e10"}"#, None)]
+    fn a_participant_is_the_user_that_its_path_names(#[case] json: &str, #[case] id: Option<&str>) {
+        let json = RawValue::from_string(json.to_owned()).unwrap();
+        assert_eq!(user_id(&Fields::of(&json).unwrap()).as_deref(), id);
+    }
 
     #[rstest]
     #[case("http://localhost:8080/api/v2/facebooksessions/0000Na9B26EF002X", Some("0000Na9B26EF002X"))]

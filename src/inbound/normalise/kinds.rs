@@ -58,6 +58,7 @@ mod tests {
     use super::*;
     use crate::inbound::normalise::{Context, normalise};
     use crate::inbound::settings::testing;
+    use crate::inbound::users::Users;
     use rstest::rstest;
     use serde_json::value::RawValue;
 
@@ -94,7 +95,7 @@ mod tests {
         #[case] kinds: &[&str],
     ) {
         let site = testing::site();
-        let context = Context { site: &site, agent: "1001", received: 1 };
+        let context = Context { site: &site, agent: "1001", users: &Users::default(), received: 1 };
         let data = RawValue::from_string(data.to_owned()).unwrap();
         assert_eq!(Kinds::told(channel, &normalise(&context, channel, &data)).words(), kinds);
     }

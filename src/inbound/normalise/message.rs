@@ -3,7 +3,7 @@
 //! An item that cannot be read costs none of its neighbours. Deliberately absent: whether an item is news, and
 //! dropping typed text (done before, over the whole notification: `typing`).
 
-use super::conversation::{id_of, last_segment, participant};
+use super::conversation::{id_of, last_segment, somebody};
 use super::fields::{Fields, fit, integer, raw};
 use super::keys::{self, channel_medium};
 use super::notice::{About, Notice, Place};
@@ -66,7 +66,7 @@ pub(super) fn item(notice: &Notice<'_>, of: &Conversation, json: &RawValue, plac
     let (site, agent) = (notice.cx.site, notice.cx.agent);
     let index = fields.get("index").and_then(integer);
     let stamp = stamp_of(&fields, notice);
-    let message = message_of(&fields, index, stamp.as_ref());
+    let message = message_of(notice, &fields, index, stamp.as_ref());
     let author = message.from.as_ref().and_then(|from| from.kind.clone());
     let visibility = message.visibility.clone();
 
@@ -110,7 +110,12 @@ fn stamp_of(fields: &Fields<'_>, notice: &Notice<'_>) -> Option<Stamp> {
     })
 }
 
-fn message_of(fields: &Fields<'_>, index: Option<i64>, stamp: Option<&Stamp>) -> Message {
+fn message_of(
+    notice: &Notice<'_>,
+    fields: &Fields<'_>,
+    index: Option<i64>,
+    stamp: Option<&Stamp>,
+) -> Message {
     Message {
         index,
         kind: fields.word("type"),
@@ -119,6 +124,6 @@ fn message_of(fields: &Fields<'_>, index: Option<i64>, stamp: Option<&Stamp>) ->
         url: fields.text("url"),
         visibility: fields.word("visibility"),
         sent_at: stamp.map(|stamp| stamp.local.clone()),
-        from: fields.get("from").and_then(Fields::of).map(|from| participant(&from)),
+        from: fields.get("from").and_then(Fields::of).map(|from| somebody(notice, &from)),
     }
 }

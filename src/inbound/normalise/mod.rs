@@ -32,6 +32,7 @@ use crate::base::digest::Digest;
 use crate::base::envelope::Event;
 use crate::base::time::Millis;
 use crate::inbound::settings::SiteConfig;
+use crate::inbound::users::Users;
 use notice::{Notice, Place};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -41,6 +42,8 @@ pub struct Context<'a> {
     pub site: &'a SiteConfig,
     /// The roster's opaque key.
     pub agent: &'a str,
+    /// Of the site, who is held.
+    pub users: &'a Users,
     pub received: Millis,
 }
 

@@ -76,7 +76,11 @@ fn json(text: &str) -> Box<RawValue> {
 
 fn run(options: &Options, channel: &str, data: &RawValue) -> Vec<Candidate> {
     let site = site(options);
-    normalise(&Context { site: &site, agent: "1001", received: RECEIVED }, channel, data)
+    normalise(
+        &Context { site: &site, agent: "1001", users: &Users::default(), received: RECEIVED },
+        channel,
+        data,
+    )
 }
 
 /// The envelope of a candidate as a sink would send it at first sight.
@@ -144,7 +148,7 @@ fn the_golden_corpus_stays_byte_equal_and_validates() {
     for (path, fixture) in fixtures() {
         let options: Options = serde_json::from_str(fixture.site.get()).unwrap();
         let site = site(&options);
-        let cx = Context { site: &site, agent: &fixture.agent, received: RECEIVED };
+        let cx = Context { site: &site, agent: &fixture.agent, users: &Users::default(), received: RECEIVED };
         let candidates = normalise(&cx, &fixture.channel, &fixture.data);
         let found: Vec<String> = candidates.iter().map(envelope).collect();
         let decided: Vec<String> = candidates.iter().map(decided_by).collect();
@@ -228,7 +232,12 @@ fn scope_decides_whether_two_agents_copies_share_a_key_and_an_id() {
     );
     let copy = |scope: &str, agent: &str| {
         let site = site(&Options { scope: scope.into(), ..Options::default() });
-        normalise(&Context { site: &site, agent, received: RECEIVED }, "/v2/me/chats", &data).remove(0)
+        normalise(
+            &Context { site: &site, agent, users: &Users::default(), received: RECEIVED },
+            "/v2/me/chats",
+            &data,
+        )
+        .remove(0)
     };
     let (a, b) = (copy("interaction", "1001"), copy("interaction", "1002"));
     assert_eq!((&a.dedup, &a.identity), (&b.dedup, &b.identity));

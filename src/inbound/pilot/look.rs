@@ -38,7 +38,12 @@ impl Looker<'_> {
     /// Reads the agent's state; the reason in words where not all of it could be read.
     pub async fn look(&self) -> Result<Look, String> {
         let me = self.me().await?;
-        let cx = Context { site: &self.site.config, agent: &self.agent.key, received: self.clock.now() };
+        let cx = Context {
+            site: &self.site.config,
+            agent: &self.agent.key,
+            users: &self.site.users,
+            received: self.clock.now(),
+        };
         let mut look = Look::default();
         let devices = me.devices.iter().flatten().filter_map(|json| snapshot::device(&cx, json));
         let channels = me.channels.iter().flatten().filter_map(|json| snapshot::channel(&cx, json));

@@ -116,7 +116,12 @@ pub async fn polls(
                     following = Some(Input::Timer);
                 }
                 Action::Deliver { .. } | Action::AwaitStore { .. } => {
-                    let context = Context { site: &site.config, agent: &agent.key, received: clock.now() };
+                    let context = Context {
+                        site: &site.config,
+                        agent: &agent.key,
+                        users: &site.users,
+                        received: clock.now(),
+                    };
                     lock(watch).take(&context, std::mem::take(&mut messages));
                     following = Some(Input::Committed);
                 }

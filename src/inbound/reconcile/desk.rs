@@ -76,7 +76,12 @@ struct Page {
 
 impl Desk<'_> {
     fn context(&self) -> Context<'_> {
-        Context { site: &self.site.config, agent: self.agent, received: self.clock.now() }
+        Context {
+            site: &self.site.config,
+            agent: self.agent,
+            users: &self.site.users,
+            received: self.clock.now(),
+        }
     }
 
     pub(super) fn now(&self) -> Millis {

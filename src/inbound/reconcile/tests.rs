@@ -177,7 +177,12 @@ impl Bench {
 
     /// A notification on the chat channel.
     async fn tell(&self, data: Value) {
-        let cx = Context { site: &self.site.config, agent: "1001", received: self.clock.now() };
+        let cx = Context {
+            site: &self.site.config,
+            agent: "1001",
+            users: &self.site.users,
+            received: self.clock.now(),
+        };
         let raw = RawValue::from_string(data.to_string()).unwrap();
         let candidates = normalise(&cx, "/v2/me/chats", &raw);
         let batch = Batch { candidates, ..Batch::of(&self.site_name, "1001", None, 1) };

@@ -3,6 +3,7 @@
 //! A login counts only if it answers `statusCode` 0 and names the roster's user. A refused one is final: no
 //! account is risked by trying again. Deliberately absent: any other request than a GET.
 
+use crate::inbound::normalise::fields::{fit, word};
 use crate::inbound::roster::Agent;
 use crate::inbound::session::protocol::{Failure, FailureKind, LoginFailure};
 use crate::inbound::session::transport::{Answer, Transport, asked_wait};
@@ -11,6 +12,7 @@ use base64::Engine;
 use http::{HeaderValue, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -29,16 +31,20 @@ struct Me {
 struct User {
     #[serde(rename = "userName")]
     user_name: Option<String>,
+    /// Of any shape: no login fails for it.
+    #[serde(default)]
+    id: Option<Box<RawValue>>,
 }
 
-/// Logs in; the transport keeps cookies, CSRF token and the Basic header from here on.
+/// Logs in; the transport keeps cookies, CSRF token and the Basic header from here on. Gives the user's id, where the server
+/// says it.
 pub async fn login(
     transport: &Transport,
     agent: &Agent,
     password: &SecretString,
     charset: Charset,
     timeout: Duration,
-) -> Result<(), LoginFailure> {
+) -> Result<Option<String>, LoginFailure> {
     authorize(transport, agent, password, charset)?;
     let answer = match transport.get_me(timeout).await {
         Ok(answer) => answer,
@@ -79,8 +85,8 @@ fn basic(username: &str, password: &SecretString, charset: Charset) -> Result<He
     Ok(value)
 }
 
-/// What the answer to `GET /me` means for this agent.
-pub fn judge(answer: &Answer, username: &str) -> Result<(), LoginFailure> {
+/// What the answer to `GET /me` means for this agent; where it is the agent's own, the user's id.
+pub fn judge(answer: &Answer, username: &str) -> Result<Option<String>, LoginFailure> {
     let me = serde_json::from_slice::<Me>(&answer.body).ok();
     let code = me.as_ref().and_then(|me| me.status_code);
     let passing = |text: String| {
@@ -118,9 +124,12 @@ pub fn judge(answer: &Answer, username: &str) -> Result<(), LoginFailure> {
     }
 }
 
-fn named(user: Option<User>, username: &str) -> Result<(), LoginFailure> {
-    match user.and_then(|user| user.user_name) {
-        Some(name) if name.to_lowercase() == username.to_lowercase() => Ok(()),
+fn named(user: Option<User>, username: &str) -> Result<Option<String>, LoginFailure> {
+    let (name, id) = user.map_or((None, None), |user| (user.user_name, user.id));
+    match name {
+        Some(name) if name.to_lowercase() == username.to_lowercase() => {
+            Ok(fit(id.as_deref().and_then(word)))
+        }
         Some(_) => Err(LoginFailure::OtherUser(
             "the server answered for another user than the roster names; check the roster line and any single sign-on in between".to_owned(),
         )),
@@ -162,7 +171,7 @@ mod tests {
         #[case] expected: &str,
     ) {
         let seen = match judge(&answer(status, body), "ann") {
-            Ok(()) => "ok",
+            Ok(_) => "ok",
             Err(LoginFailure::Refused(text) | LoginFailure::Stale(text) | LoginFailure::Unusable(text)) => {
                 assert!(!text.contains("bob") && !text.contains("ann"), "personal: {text}");
                 "final"
@@ -174,6 +183,21 @@ mod tests {
             Err(LoginFailure::Passing(_)) => "passing",
         };
         assert_eq!(seen, expected);
+    }
+
+    #[rstest]
+    #[case(r#""id":"63630b","#, Some("63630b"))]
+    #[case(r#""id":7,"#, Some("7"))]
+    #[case(r#""id":{"a":[1]},"#, None)]
+    #[case(r#""id":null,"#, None)]
+    #[case("", None)]
+    fn the_users_id_is_taken_where_it_is_one_and_no_login_fails_for_it(
+        #[case] id: &str,
+        #[case] is: Option<&str>,
+    ) {
+        let body = format!(r#"{{"statusCode":0,"user":{{{id}"userName":"ann"}}}}"#);
+        let Ok(seen) = judge(&answer(200, &body), "ann") else { panic!("a login") };
+        assert_eq!(seen.as_deref(), is);
     }
 
     #[test]

@@ -27,6 +27,7 @@ use crate::inbound::passwords::Passwords;
 use crate::inbound::session::protocol::FailureKind;
 use crate::inbound::session::transport::{Pin, asked_wait, kind};
 use crate::inbound::settings::SiteConfig;
+use crate::inbound::users::Users;
 use breaker::{Change, Verdict, verdict};
 use gate::{Changed, Gate, To};
 use http::HeaderMap;
@@ -63,6 +64,8 @@ pub struct Site {
     metrics: Option<Metrics>,
     /// Where the agents' secrets are read.
     pub passwords: Passwords,
+    /// Which of its users are held here.
+    pub users: Arc<Users>,
     said_without_ack: AtomicBool,
     /// What befell its agents lately, for the log.
     pub(in crate::inbound) tally: Tally,
@@ -147,6 +150,7 @@ impl Site {
             handshakes: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
             metrics: None,
             passwords: Passwords::default(),
+            users: Arc::default(),
             said_without_ack: AtomicBool::new(false),
             tally: Tally::default(),
             nowhere,

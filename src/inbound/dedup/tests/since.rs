@@ -5,6 +5,7 @@ use crate::base::data::AgentStateData;
 use crate::base::left_out::LeftOut;
 use crate::inbound::normalise::{Context, keys, normalise, snapshot};
 use crate::inbound::settings::{SiteConfig, testing};
+use crate::inbound::users::Users;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -15,12 +16,13 @@ const LUNCH: &str = r#"{"id":"7","state":"NotReady","reason":"Lunch"}"#;
 struct Desk {
     bench: Bench,
     site: SiteConfig,
+    users: Users,
     now: u64,
 }
 
 impl Desk {
     fn new() -> Desk {
-        Desk { bench: Bench::new(), site: testing::site(), now: 0 }
+        Desk { bench: Bench::new(), site: testing::site(), users: Users::default(), now: 0 }
     }
 
     fn step(&mut self, taken: Option<u64>, candidates: Vec<Candidate>) -> Vec<Event> {
@@ -48,7 +50,7 @@ impl Desk {
     }
 
     fn context(&self) -> Context<'_> {
-        Context { site: &self.site, agent: "1001", received: 1 }
+        Context { site: &self.site, agent: "1001", users: &self.users, received: 1 }
     }
 
     /// Since when the event of a notification says that its state stands, in seconds.
