@@ -7,6 +7,9 @@
 use crate::base::data::Lifecycle::{self, Accepted, Ended, Offered};
 use crate::base::envelope::medium;
 
+/// States, each with what it means.
+type States<T> = &'static [(&'static str, T)];
+
 /// What media have in common, each state with what it means.
 ///
 /// Left out, because they mean none of the three:
@@ -17,7 +20,7 @@ use crate::base::envelope::medium;
 ///   before and after it.
 ///
 /// A call can be `Held` only by the agent who has taken it: it is still accepted.
-const TABLE: &[(&[&str], &[(&str, Lifecycle)])] = &[
+const TABLE: &[(&[&str], States<Lifecycle>)] = &[
     (
         &[medium::FACEBOOKSESSION, medium::CHAT, medium::SMSSESSION],
         &[("Invited", Offered), ("Chatting", Accepted), ("Completed", Ended), ("Revoked", Ended)],
@@ -43,7 +46,7 @@ mod tests {
     use super::*;
 
     /// The states that descriptions of GWS and its own front ends have, with what is to be said of them.
-    const DOCUMENTED: &[(&[&str], &[(&str, Option<Lifecycle>)])] = &[
+    const DOCUMENTED: &[(&[&str], States<Option<Lifecycle>>)] = &[
         (
             &["chat", "facebooksession", "smssession"],
             &[
