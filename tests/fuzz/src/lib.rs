@@ -5,6 +5,7 @@
 use cometbridge::config::{self, Sources};
 use cometbridge::inbound::normalise::{Candidate, Context, Identity, event_id, normalise};
 use cometbridge::inbound::settings::SiteConfig;
+use cometbridge::inbound::users::Users;
 use serde_json::value::RawValue;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::Write;
@@ -91,7 +92,8 @@ pub fn check(input: &[u8], times: usize, channel: &str, data: &RawValue) {
 }
 
 fn answer(channel: &str, data: &RawValue) {
-    let cx = Context { site: site(), agent: "1001", received: 1_795_330_800_000 };
+    let nobody = Users::default();
+    let cx = Context { site: site(), agent: "1001", users: &nobody, received: 1_795_330_800_000 };
     let candidates = normalise(&cx, channel, data);
     assert!(!candidates.is_empty(), "a notification vanished");
     candidates.iter().for_each(check_candidate);
