@@ -5,7 +5,10 @@
 //! Deliberately absent: the sender's own JSON, which the caller leaves out as a whole.
 
 use super::classes::{Class, Shape, TABLE, fits};
+use super::context;
 use super::encode::Members;
+use super::envelope::{event, gws_type, medium};
+use serde_json::json;
 use serde_json::value::RawValue;
 
 /// Deeper than this nothing is looked at: it goes, too.
@@ -81,6 +84,17 @@ impl LeftOut {
             .is_some_and(|shape| self.put(shape, "", data.get(), 0, &mut out));
         let text = if wrote { out } else { "{}".to_owned() };
         RawValue::from_string(text).unwrap_or_else(|_| RawValue::NULL.to_owned())
+    }
+
+    /// Whether a value under this path of an interaction's state (`context`) is kept at all.
+    pub fn keeps(&self, path: &str) -> bool {
+        let alone = match context::split(path) {
+            (field, None) => json!({ field: 1 }),
+            (map, Some(key)) => json!({ map: { key: 1 } }),
+        };
+        let Ok(alone) = RawValue::from_string(alone.to_string()) else { return false };
+        let kinds = [medium::CALL, medium::CHAT].map(|medium| gws_type(medium, event::STATUS_CHANGE));
+        kinds.iter().any(|kind| self.apply(kind, &alone).get() == alone.get())
     }
 
     /// Writes what stays of a value; false where nothing does.
@@ -236,6 +250,22 @@ mod tests {
         }
         let kept = left(&[Class::Content], &[], STATUS, &json!({"userData": deep}));
         assert!(!kept.to_string().contains("Ann"));
+    }
+
+    #[test]
+    fn a_value_by_itself_is_kept_where_it_is_kept_in_its_event() {
+        let classes = LeftOut::new(vec![Class::Identity, Class::Contact], Vec::new()).unwrap();
+        let paths = LeftOut::new(Vec::new(), vec!["userData.Account".to_owned()]).unwrap();
+        for (path, by_class, by_path) in [
+            ("userData.Account", true, false),
+            ("userData.Account.No", true, true),
+            ("userData.ContactId", false, true),
+            ("userData.K1003", false, true),
+            ("ani", false, true),
+            ("state", true, true),
+        ] {
+            assert_eq!((classes.keeps(path), paths.keeps(path)), (by_class, by_path), "{path}");
+        }
     }
 
     #[test]

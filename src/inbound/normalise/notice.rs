@@ -178,7 +178,7 @@ impl<'a> Notice<'a> {
     }
 
     /// Makes one or more events from each item of the lists called `name`, with the rest of the notification in
-    /// their `context`. No list, or nothing in it, is a notification that is not understood: never nothing.
+    /// their `rest`. No list, or nothing in it, is a notification that is not understood: never nothing.
     pub(super) fn each(&self, name: &str, make: impl Fn(&'a RawValue, Place) -> Candidate) -> Vec<Candidate> {
         let length: usize = self.fields.all(name).map(fields::length).sum();
         if length > MAX_ITEMS {
@@ -205,7 +205,7 @@ impl<'a> Notice<'a> {
         for (position, item) in found.into_iter().enumerate() {
             let mut candidate = make(item, Place::Element(position));
             if kept && repeats && rest.get() != "{}" {
-                candidate.event.context = Some(rest.clone());
+                candidate.event.rest = Some(rest.clone());
             }
             out.push(candidate);
         }
