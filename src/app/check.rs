@@ -6,7 +6,7 @@
 use crate::app::cli;
 use crate::app::run::settings;
 use crate::app::service::state_key;
-use crate::app::{Fault, print};
+use crate::app::{Fault, contexts, print};
 use crate::config::Settings;
 use crate::inbound::passwords::Passwords;
 use crate::inbound::roster::{self, Agent, Begun, Looked};
@@ -86,7 +86,8 @@ async fn sinks(
                 if let Some(sample) = sample {
                     let _ = writeln!(report, "  an invented event as it would leave: {sample}");
                 }
-                let said = outbound::notes(sink).into_iter().chain(strangers(sink, held));
+                let said = outbound::notes(sink).into_iter().chain(contexts::notes(settings, sink));
+                let said = said.chain(strangers(sink, held));
                 notes.extend(said.map(|note| format!("{at}: {note}")));
             }
             Err(error) => faults.push(format!("{at}: {error}")),

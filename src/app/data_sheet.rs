@@ -53,6 +53,8 @@ struct Destination {
     /// Fields for which a rule says something else.
     fields: BTreeMap<String, String>,
     userdata: Vec<String>,
+    /// Values of an interaction that its events carry along, as far as these rules let them.
+    context: Vec<String>,
 }
 
 pub fn print_sheet(arguments: &DataSheet) -> Result<(), Fault> {
@@ -109,6 +111,13 @@ fn kept(settings: &Settings) -> Vec<Kept> {
             time: written(journal.keep_drafts),
         });
     }
+    if settings.sinks.iter().any(|sink| !sink.context.is_empty()) {
+        kept.push(Kept {
+            what: "values that events of an interaction carry along, after the last event of each",
+            setting: "dedup.window",
+            time: written(journal.dedup_window),
+        });
+    }
     kept.push(Kept {
         what: "replies of a server that could not be read, each body once, in state_dir/quarantine",
         setting: "no setting",
@@ -151,6 +160,7 @@ fn destination(sink: &SinkConfig) -> Destination {
         classes: classes.collect(),
         fields: fields.collect(),
         userdata: policy.userdata.clone(),
+        context: sink.context.clone(),
     }
 }
 
@@ -180,7 +190,7 @@ fn text(sheet: &Sheet) -> String {
     out.push_str("\nWhere it goes\n");
     for goes in &sheet.goes {
         let raw = if goes.raw { ", with the sender's own JSON" } else { "" };
-        let Destination { sink, kind, to, privacy, classes, fields, userdata, .. } = goes;
+        let Destination { sink, kind, to, privacy, classes, fields, userdata, context, .. } = goes;
         let _ = writeln!(out, "  sink {sink} ({kind}) to {to}: privacy {privacy}{raw}");
         let list = |words: &mut dyn Iterator<Item = (&str, &String)>| {
             words.map(|(name, action)| format!("{name} {action}")).collect::<Vec<_>>().join(", ")
@@ -195,6 +205,10 @@ fn text(sheet: &Sheet) -> String {
         }
         if !userdata.is_empty() {
             let _ = writeln!(out, "    keys of attached data that leave: {}", userdata.join(", "));
+        }
+        if !context.is_empty() {
+            let _ =
+                writeln!(out, "    carried along by all events of an interaction: {}", context.join(", "));
         }
     }
     out

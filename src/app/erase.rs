@@ -113,6 +113,7 @@ async fn leave_a_trace(report: &Report, complete: bool, journal: &Journal) -> Re
         damaged = found.damaged,
         known = found.known,
         transcripts = found.transcripts,
+        contexts = found.contexts,
         quarantined,
         undelivered,
         "an operator erases from the journal"

@@ -84,6 +84,7 @@ fn as_text(answer: &Value) -> Result<String, Fault> {
         (found.damaged, "damaged rows"),
         (found.known, "resources as sessions know them"),
         (found.transcripts, "conversations kept for transcripts"),
+        (found.contexts, "interactions with values kept for context"),
         (report.quarantined, "files in quarantine"),
     ] {
         let _ = writeln!(out, "{count:>9}  {what}");

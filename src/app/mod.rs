@@ -8,6 +8,7 @@ mod answers;
 mod check;
 mod cli;
 mod completeness;
+mod contexts;
 mod crew;
 mod data_sheet;
 mod dead_letters;

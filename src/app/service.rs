@@ -7,7 +7,7 @@ use crate::app::crew::{self, Crew};
 use crate::app::rosters::{self, Order, Rosters};
 use crate::app::sessions;
 use crate::app::status::{self, StatusSource};
-use crate::app::{Fault, systemd};
+use crate::app::{Fault, contexts, systemd};
 use crate::base::health::{Health, Status};
 use crate::base::metrics::{Metrics, SessionWords};
 use crate::base::seal::Sealer;
@@ -83,8 +83,9 @@ pub async fn start(settings: Settings, only: &[String]) -> Result<Service, Fault
         stop_lanes.clone(),
     );
     let transcripts = transcripts(&settings, &journal, (&clock, &metrics), &stop_lanes).await?;
+    let (contexts, paused) = (contexts::begin(&settings, &journal).await?, lanes.intake_paused());
     let (intake, dedup) =
-        dedup::start(&journal, clock.clone(), metrics.clone(), health.clone(), lanes.intake_paused())?;
+        dedup::start(&journal, clock.clone(), metrics.clone(), health.clone(), paused, contexts)?;
     let tools = (intake.clone(), clock.clone(), metrics.clone());
     let common = common(&settings, &journal, tools, sealer, recovery.shortened.is_some()).await?;
     let stop_sessions = CancellationToken::new();

@@ -134,7 +134,8 @@ mod tests {
     use crate::base::schema;
     use serde_json::Value;
 
-    /// Paths of all that a schema's `data` may hold, but for `raw` and `context`, which leave whole or not at all.
+    /// Paths of all that a schema's `data` may hold, but for `raw` and `notification`, which leave whole or not at all, and for
+    /// `context`, whose members are of the classes they came from.
     fn paths_of(schema: &Value, path: &str, out: &mut BTreeSet<String>) {
         if let Some(items) = schema.get("items") {
             return paths_of(items, path, out);
@@ -142,7 +143,7 @@ mod tests {
         match schema.get("properties").and_then(Value::as_object) {
             Some(properties) => {
                 for (name, schema) in properties {
-                    if path.is_empty() && (name == "raw" || name == "context") {
+                    if path.is_empty() && ["raw", "notification", "context"].contains(&name.as_str()) {
                         continue;
                     }
                     let dot = if path.is_empty() { "" } else { "." };

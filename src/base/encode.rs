@@ -58,11 +58,11 @@ const ATTRIBUTES: usize = 1024;
 
 fn data_length(event: &Event) -> usize {
     let length = |json: &Option<Box<RawValue>>| json.as_ref().map_or(0, |json| json.get().len() + 16);
-    event.data.get().len() + length(&event.raw) + length(&event.context)
+    event.data.get().len() + length(&event.raw) + length(&event.rest) + length(&event.context)
 }
 
-/// The value of binary mode: `data` alone, the typed payload's own members as they are, then `raw` and `context` where
-/// they are kept.
+/// The value of binary mode: `data` alone, the typed payload's own members as they are, then `raw`, `notification`
+/// and `context` where they are kept.
 pub fn put_data(event: &Event, out: &mut Vec<u8>) -> Result<(), Error> {
     out.reserve(data_length(event));
     let members = event.data.get().trim().strip_prefix('{').and_then(|text| text.strip_suffix('}'));
@@ -70,7 +70,7 @@ pub fn put_data(event: &Event, out: &mut Vec<u8>) -> Result<(), Error> {
     out.push(b'{');
     out.extend_from_slice(members.as_bytes());
     let mut first = members.is_empty();
-    for (name, json) in [("raw", &event.raw), ("context", &event.context)] {
+    for (name, json) in [("raw", &event.raw), ("notification", &event.rest), ("context", &event.context)] {
         let Some(json) = json else { continue };
         if !std::mem::take(&mut first) {
             out.push(b',');

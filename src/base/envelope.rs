@@ -266,13 +266,17 @@ pub struct Event {
     /// RFC 3339, UTC, milliseconds: when the bridge wrote it down. Empty until then.
     pub recordedtime: String,
     pub origin: Origin,
-    /// The typed payload of `data`, without `raw` and `context`.
+    /// The typed payload of `data`, without what stands beside it there: `raw`, `notification` and `context`.
     pub data: Box<RawValue>,
     /// The sender's JSON untouched: the log item, or the notification's whole `data`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw: Option<Box<RawValue>>,
-    /// Of a log item: the rest of the notification it came in, as received.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Of an item of a list: the rest of the notification it came in, as received (`data.notification`). Rows of the
+    /// journal have called it `context` from the start.
+    #[serde(default, rename = "context", skip_serializing_if = "Option::is_none")]
+    pub rest: Option<Box<RawValue>>,
+    /// What was last known of its interaction when it was recorded (`data.context`), of what any sink wanted then.
+    #[serde(default, rename = "known", skip_serializing_if = "Option::is_none")]
     pub context: Option<Box<RawValue>>,
     /// It was a dead letter and comes after later ones of its partition key; a delivery's own, never stored.
     #[serde(skip)]
@@ -308,6 +312,7 @@ impl Event {
             origin: Origin::Notification,
             data,
             raw: None,
+            rest: None,
             context: None,
             late: false,
         }
@@ -354,6 +359,17 @@ pub fn id_segment(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_rest_of_a_notification_is_read_from_the_member_that_older_releases_wrote() {
+        let mut event = Event::bare(RawValue::from_string("{}".to_owned()).unwrap());
+        event.rest = Some(RawValue::from_string(r#"{"chatUri":"/chats/1"}"#.to_owned()).unwrap());
+        let row = serde_json::to_string(&event).unwrap();
+        assert!(row.contains(r#""context":{"chatUri":"/chats/1"}"#), "{row}");
+        let read: Event = serde_json::from_str(&row).unwrap();
+        assert_eq!(read.rest.unwrap().get(), r#"{"chatUri":"/chats/1"}"#);
+        assert!(read.context.is_none(), "what is known of the interaction is another member");
+    }
 
     #[test]
     fn an_id_segment_holds_no_dot_slash_or_blank() {

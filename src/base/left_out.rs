@@ -5,7 +5,10 @@
 //! Deliberately absent: the sender's own JSON, which the caller leaves out as a whole.
 
 use super::classes::{Class, Shape, TABLE, fits};
+use super::context;
 use super::encode::Members;
+use super::envelope::{event, gws_type, medium};
+use serde_json::json;
 use serde_json::value::RawValue;
 
 /// Deeper than this nothing is looked at: it goes, too.
@@ -87,6 +90,17 @@ impl LeftOut {
     pub fn keeps(&self, kind: &str, name: &str) -> bool {
         let one = RawValue::from_string(format!(r#"{{"{name}":""}}"#));
         one.is_ok_and(|one| self.apply(kind, &one).get() == one.get())
+    }
+
+    /// Whether a value under this path of an interaction's state (`context`) is kept at all.
+    pub fn keeps_of_interaction(&self, path: &str) -> bool {
+        let alone = match context::split(path) {
+            (field, None) => json!({ field: 1 }),
+            (map, Some(key)) => json!({ map: { key: 1 } }),
+        };
+        let Ok(alone) = RawValue::from_string(alone.to_string()) else { return false };
+        let kinds = [medium::CALL, medium::CHAT].map(|medium| gws_type(medium, event::STATUS_CHANGE));
+        kinds.iter().any(|kind| self.apply(kind, &alone).get() == alone.get())
     }
 
     /// Writes what stays of a value; false where nothing does.
@@ -250,6 +264,26 @@ mod tests {
         let of = |path: &str| LeftOut::new(vec![Class::Content], vec![path.to_owned()]).unwrap();
         assert!(of("deviceId").keeps(kind, "since") && !of("since").keeps(kind, "since"));
         assert!(!of("deviceId").keeps(kind, "unheard"));
+    }
+
+    #[test]
+    fn a_value_by_itself_is_kept_where_it_is_kept_in_its_event() {
+        let classes = LeftOut::new(vec![Class::Identity, Class::Contact], Vec::new()).unwrap();
+        let paths = LeftOut::new(Vec::new(), vec!["userData.Account".to_owned()]).unwrap();
+        for (path, by_class, by_path) in [
+            ("userData.Account", true, false),
+            ("userData.Account.No", true, true),
+            ("userData.ContactId", false, true),
+            ("userData.K1003", false, true),
+            ("ani", false, true),
+            ("state", true, true),
+        ] {
+            assert_eq!(
+                (classes.keeps_of_interaction(path), paths.keeps_of_interaction(path)),
+                (by_class, by_path),
+                "{path}"
+            );
+        }
     }
 
     #[test]

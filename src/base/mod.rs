@@ -3,6 +3,7 @@
 //! Deliberately absent: anything that knows CometD, a sink or the configuration file.
 
 pub mod classes;
+pub mod context;
 pub mod data;
 pub mod digest;
 pub mod encode;

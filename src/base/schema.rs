@@ -2,7 +2,7 @@
 //!
 //! A schema says what a receiver may rely on; it allows members it does not name, because a minor release may add
 //! some. `schemas/` holds the same texts for people; a test keeps them equal.
-//! Deliberately absent: a schema of what GWS sends (`raw` and `context` are anything).
+//! Deliberately absent: a schema of what GWS sends (`raw` and `notification` are anything).
 
 use crate::base::data::{
     AgentStateData, CallData, EndedUnseenData, ErrorData, GapData, InteractionData, InteractionGapData,
@@ -15,6 +15,7 @@ use crate::base::media::events_of;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// Which payload stands in `data`, and which attributes every event of the type has beside the common ones.
@@ -173,7 +174,21 @@ struct Payload<D> {
     raw: Option<Value>,
     /// The rest of the notification that a log item, device or channel came in. Only where the sink keeps it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    context: Option<Map<String, Value>>,
+    notification: Option<Map<String, Value>>,
+    /// What was last known of the interaction when the event was recorded, by the paths of the sink's `context`; a path
+    /// of which nothing is known is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<BTreeMap<String, Known>>,
+}
+
+/// A value of an earlier event of the interaction, or of this one.
+#[derive(JsonSchema)]
+#[allow(dead_code, reason = "only its shape is used")]
+struct Known {
+    /// As it stood under this path in `data` of that event.
+    value: Value,
+    /// That event's `id`.
+    id: String,
 }
 
 fn schema(name: &str, shape: Shape) -> Value {
@@ -199,11 +214,12 @@ fn schema(name: &str, shape: Shape) -> Value {
         Shape::ItemRejected => (generated::<ItemRejectedData>(), &[]),
     };
     without_null(&mut schema);
-    if is_of_bridge(shape)
-        && let Some(payload) =
-            schema.pointer_mut("/properties/data/properties").and_then(Value::as_object_mut)
-    {
-        payload.retain(|member, _| member != "raw" && member != "context");
+    if let Some(payload) = schema.pointer_mut("/properties/data/properties").and_then(Value::as_object_mut) {
+        payload.retain(|member, _| match member.as_str() {
+            "raw" | "notification" => !is_of_bridge(shape),
+            "context" => has_context(shape),
+            _ => true,
+        });
     }
     let (kind, medium, event) = words(name, shape);
     if let Some(root) = schema.as_object_mut() {
@@ -233,6 +249,12 @@ fn schema(name: &str, shape: Shape) -> Value {
 fn is_of_bridge(shape: Shape) -> bool {
     use Shape::{EndedUnseen, Gap, InteractionGap, ItemRejected, Silent, SinkLost};
     matches!(shape, Gap | InteractionGap | EndedUnseen | Silent | SinkLost | ItemRejected)
+}
+
+/// What belongs to an interaction; a transcript says what it has to say itself.
+fn has_context(shape: Shape) -> bool {
+    use Shape::{Call, EndedUnseen, Interaction, InteractionGap, Message};
+    matches!(shape, Message | Interaction | Call | InteractionGap | EndedUnseen)
 }
 
 /// An absent member is left out, never `null`: a receiver need not look for both.

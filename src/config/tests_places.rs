@@ -180,7 +180,7 @@ DIR/c.toml:6:9: sink.kafka.events.topic: {tenant} is no placeholder
 DIR/c.toml:8:1: sink.stdout.console.privcy: unknown key
     8 | privcy = "…"
       | ^^^^^^
-      allowed: except, match, max_lag, mode, park, privacy, privacy_rules, raw, retry, start, transcripts, userdata
+      allowed: context, except, match, max_lag, mode, park, privacy, privacy_rules, raw, retry, start, transcripts, userdata
       did you mean privacy?
 
 DIR/conf.d/10-site.toml:2:13: site.main.time_zone: "Europe/Berln" is not a time zone this machine knows

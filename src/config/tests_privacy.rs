@@ -138,3 +138,40 @@ DIR/c.toml:3:12: sink.stdout.console.userdata: userdata names what may leave, an
 1 problem in the configuration; nothing was started"#,
     );
 }
+
+#[test]
+fn values_that_events_carry_along_are_named_by_their_paths() {
+    let home = Home::new();
+    let with = |list: &str| format!("[sink.stdout.console]\nprivacy = \"full\"\ncontext = {list}\n{SITE}");
+    let load = |list: &str| home.load(&with(list), &[], &[]);
+    let settings = load(r#"["userData.ContactId", "userData.a.b", "dnis", "state"]"#).unwrap();
+    assert_eq!(settings.sinks[0].context, ["userData.ContactId", "userData.a.b", "dnis", "state"]);
+    assert!(load("[]").unwrap().sinks[0].context.is_empty());
+    let fields = "ani, callType, callUuid, capabilities, comment, connId, dnis, duration, errorCode, errorMessage, \
+        extensions.KEY, lifecycle, monitoredUserMuted, monitoring, mute, notificationType, phoneNumber, receivedDate, recordingState, \
+        state, supervisorListeningIn, userData.KEY";
+    refused(
+        &with(r#"["state", "data.userData.ContactId", "state"]"#),
+        &format!(
+            r#"
+DIR/c.toml:3:21: sink.stdout.console.context[1]: "data.userData.ContactId" is no single value of an interaction's state
+    3 | context = ["state", "data.userData.ContactId", "state"]
+      |                     ^^^^^^^^^^^^^^^^^^^^^^^^^
+      allowed: {fields}
+      did you mean userData.ContactId?
+
+DIR/c.toml:3:48: sink.stdout.console.context[2]: "state" stands here twice
+    3 | context = ["state", "data.userData.ContactId", "state"]
+      |                                                ^^^^^^^
+
+2 problems in the configuration; nothing was started"#
+        ),
+    );
+    for wrong in ["userData", "userData.", "userData.*", "message.text", "participants.nickname", ""] {
+        let found = load(&format!("[{wrong:?}]")).unwrap_err().to_string();
+        assert!(found.contains("is no single value"), "{wrong}: {found}");
+    }
+    let many: Vec<String> = (0..33).map(|n| format!("userData.{n}")).collect();
+    let found = load(&format!("{many:?}")).unwrap_err().to_string();
+    assert!(found.contains("sink.stdout.console.context: 33 values are too many"), "{found}");
+}

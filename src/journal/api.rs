@@ -2,6 +2,7 @@
 //!
 //! Deliberately absent: how any of it is stored.
 
+use super::contexts::ContextValue;
 use super::drafts::{Draft, DraftItem};
 use crate::base::digest::Digest;
 use crate::base::envelope::{Event, Word};
@@ -41,6 +42,7 @@ pub struct Append {
     pub events: Vec<Event>,
     pub marks: Vec<MarkWrite>,
     pub states: Vec<StateWrite>,
+    pub contexts: Vec<ContextValue>,
     pub known: Vec<Known>,
     pub gaps: Vec<Gap>,
     pub checkpoint: Option<Checkpoint>,
@@ -60,6 +62,7 @@ impl Append {
             || !self.events.is_empty()
             || !self.marks.is_empty()
             || !self.states.is_empty()
+            || !self.contexts.is_empty()
             || !self.known.is_empty()
             || !self.gaps.is_empty()
             || !self.drafts.is_empty()

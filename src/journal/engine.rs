@@ -10,6 +10,7 @@ use super::api::{
 use super::aside::{
     DeadLetter, LetterCount, LetterFilter, NewDeadLetter, NewParked, Parked, ParkedKey, Tried,
 };
+use super::contexts::ContextValue;
 use super::drafts::{Draft, DraftItem};
 use super::erase::Selector;
 use super::erase::rows::{Page, Table};
@@ -17,6 +18,7 @@ use super::fault::Fault;
 use crate::base::digest::Digest;
 use crate::base::envelope::Event;
 use crate::base::time::Millis;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -104,6 +106,14 @@ pub(super) enum Write {
     /// Replaces the item of that draft and id; its body beside it.
     DraftItem(DraftItem, Vec<u8>),
     EraseDraft(i64),
+    /// Replaces the value of that conversation and path, or removes it.
+    Context(ContextValue),
+    /// Removes all values of a conversation.
+    EraseContext(Digest),
+    /// Removes some of the values under other paths than these, a JSON list.
+    KeepContexts {
+        paths: String,
+    },
     /// Removes some of all drafts.
     ClearDrafts,
     /// Sets or removes a small fact.
@@ -156,7 +166,7 @@ pub(super) struct Plan {
     pub floor: Sequence,
     /// Bodies recorded until then may go.
     pub bodies_before: Millis,
-    /// Marks, states and ended resources without activity since this may go; `None` while expiry is suspended.
+    /// Marks, states, values of interactions and ended resources without activity since this may go; `None` while expiry is suspended.
     pub marks_before: Option<Millis>,
     /// Gaps closed before this may go; `None` while expiry is suspended.
     pub gaps_before: Option<Millis>,
@@ -179,6 +189,8 @@ pub(super) struct Trimmed {
     pub known: u64,
     pub gaps: u64,
     pub drafts: u64,
+    /// Values of interactions.
+    pub contexts: u64,
     /// Rows of sessions that were forgotten.
     pub forgotten: u64,
     pub dead_expired: u64,
@@ -278,6 +290,12 @@ pub(super) trait Reading: Send {
         limit: usize,
     ) -> Result<(Vec<Draft>, Option<i64>), Error>;
     fn drafts_meant(&self, after: i64, selector: &Selector) -> Result<(Vec<i64>, Option<i64>), Error>;
+    fn context(&self, conversation: &Digest) -> Result<Vec<ContextValue>, Error>;
+    fn contexts_meant(
+        &self,
+        after: i64,
+        selector: &Selector,
+    ) -> Result<(BTreeSet<Digest>, Option<i64>), Error>;
     fn aside_after(&self, sink: &str, position: Sequence) -> Result<Vec<Sequence>, Error>;
 }
 

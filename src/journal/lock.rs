@@ -13,7 +13,14 @@ pub(super) const FILE: &str = "lock";
 
 /// Held as long as this lives.
 #[derive(Debug)]
-pub(super) struct Lock(#[expect(dead_code, reason = "the open file is the lock")] File);
+pub(super) struct Lock(File);
+
+/// Not left to the closing of the file: a process that is being started holds a copy of it for a moment.
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
 
 /// Takes the lock, or says who has it.
 pub(super) fn take(dir: &Path) -> Result<Lock, Error> {

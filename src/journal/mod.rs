@@ -5,13 +5,14 @@
 //!
 //! `api` says what goes in and out. One thread writes (`writer`, with `group`, `stall` and `upkeep`), two read
 //! (`readers`); both see storage through `engine`, which `sqlite` and its neighbours implement. `facts` is what
-//! sessions know besides events, `drafts` what transcripts are made of, `aside` what sinks could not deliver and `erase` what must go, from the handle down to the rows. Around the database stand the checked directory
+//! sessions know besides events, `contexts` what is last known of interactions, `drafts` what transcripts are made of, `aside` what sinks could not deliver and `erase` what must go, from the handle down to the rows. Around the database stand the checked directory
 //! (`directory`), its `lock`, the `reserve` and the `high_water` mark.
 
 mod api;
 mod aside;
 mod budget;
 mod compact;
+mod contexts;
 mod directory;
 mod drafts;
 mod engine;
@@ -44,6 +45,7 @@ pub use aside::{
     DeadLetter, Failure, LetterCount, LetterFilter, NewDeadLetter, NewParked, Parked, ParkedKey, Settle,
     Tried,
 };
+pub use contexts::ContextValue;
 pub use drafts::{Draft, DraftItem};
 pub use erase::{Erasable, Selector};
 
@@ -79,6 +81,8 @@ struct Inner {
     writer: Mutex<Option<JoinHandle<()>>>,
     /// See [`Journal::hold_drafts`].
     drafts: tokio::sync::Mutex<()>,
+    /// See [`Journal::hold_contexts`].
+    contexts: tokio::sync::Mutex<Vec<Digest>>,
 }
 
 impl std::fmt::Debug for Journal {
@@ -110,8 +114,8 @@ impl Journal {
         let (answer, pending) = oneshot::channel();
         let sync = append.needs_sync();
         let now = self.0.clock.now();
-        let Append { events, marks, states, known, gaps, checkpoint, drafts, items, position, durable: _ } =
-            append;
+        let Append { events, marks, states, contexts, known, gaps, checkpoint, .. } = append;
+        let Append { drafts, items, position, .. } = append;
         let count = events.len() as u64;
         let mut bytes = 0u64;
         let mut writes = Vec::with_capacity(events.len().saturating_add(marks.len()).saturating_add(2));
@@ -132,6 +136,7 @@ impl Journal {
         }
         writes.extend(marks.into_iter().map(Write::Mark));
         writes.extend(states.into_iter().map(Write::State));
+        bytes = bytes.saturating_add(contexts::gather(contexts, &mut writes));
         bytes = bytes.saturating_add(facts::gather(known, gaps, &mut writes));
         bytes = bytes.saturating_add(drafts.iter().map(|draft| draft.body.len() as u64).sum());
         writes.extend(drafts.into_iter().map(Write::Draft));

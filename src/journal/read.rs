@@ -4,6 +4,7 @@
 
 use super::api::{Account, Checkpoint, ConversationMarks, Error, Gap, Known, Lag, Mark, Sequence};
 use super::aside::{self, DeadLetter, LetterCount, LetterFilter, Parked, ParkedKey};
+use super::contexts::{self, ContextValue};
 use super::drafts::{self, Draft};
 use super::engine::{RawRead, Reading};
 use super::erase::rows::{Page, Table};
@@ -16,6 +17,7 @@ use crate::base::digest::Digest;
 use crate::base::envelope::Event;
 use crate::base::time::Millis;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -264,6 +266,18 @@ impl Reading for SqliteReader {
 
     fn drafts_meant(&self, after: i64, selector: &Selector) -> Result<(Vec<i64>, Option<i64>), Error> {
         drafts::rows::meant(&self.0, after, selector)
+    }
+
+    fn context(&self, conversation: &Digest) -> Result<Vec<ContextValue>, Error> {
+        contexts::rows::of(&self.0, conversation)
+    }
+
+    fn contexts_meant(
+        &self,
+        after: i64,
+        selector: &Selector,
+    ) -> Result<(BTreeSet<Digest>, Option<i64>), Error> {
+        contexts::rows::meant(&self.0, after, selector)
     }
 
     fn aside_after(&self, sink: &str, position: Sequence) -> Result<Vec<Sequence>, Error> {

@@ -7,6 +7,7 @@
 use super::api::{Error, MAX_DIGESTS, MarkWrite, Sequence};
 use super::aside;
 use super::budget::Budget;
+use super::contexts;
 use super::drafts;
 use super::engine::{Compact, Durability, Engine, Held, Outcome, Plan, Tally, Trimmed, Write};
 use super::erase;
@@ -201,6 +202,9 @@ fn apply(conn: &Connection, write: &Write, outcome: &mut Outcome, now: i64) -> R
         Write::Draft(draft) => drafts::rows::write(conn, draft),
         Write::DraftItem(item, body) => drafts::rows::write_item(conn, item, body),
         Write::EraseDraft(number) => outcome.touched(drafts::rows::remove(conn, *number)?),
+        Write::Context(value) => contexts::rows::write(conn, value),
+        Write::EraseContext(of) => outcome.touched(contexts::rows::remove(conn, of)?),
+        Write::KeepContexts { paths } => outcome.touched(contexts::rows::keep(conn, paths)?),
         Write::ClearDrafts => outcome.touched(drafts::rows::clear(conn)?),
         Write::Account(account) => facts::write::account(conn, account),
         Write::Note { name, value } => facts::write::note(conn, name, value.as_deref()),

@@ -3,6 +3,7 @@
 //! Bodies go, marks stay: a mark goes only with its whole conversation, long after its last activity. Work is cut
 //! into small transactions that cost no fsync, so that a slice can end between any two of them.
 
+use super::contexts;
 use super::drafts;
 use super::engine::{Durability, Plan, Trimmed};
 use super::facts::expire;
@@ -27,6 +28,7 @@ pub(super) enum Sweep {
     /// States up to this resource have been looked at.
     States(Vec<u8>),
     Known,
+    Contexts,
     Gaps,
     Drafts,
 }
@@ -122,7 +124,13 @@ fn step(conn: &Connection, at: &Sweep, plan: &Plan, done: &mut Trimmed) -> Resul
             let Some(before) = plan.marks_before else { return Ok(Sweep::Done) };
             let gone = expire::known(conn, before, ROWS)?;
             done.known = done.known.saturating_add(gone);
-            Ok(if gone > 0 { Sweep::Known } else { Sweep::Gaps })
+            Ok(if gone > 0 { Sweep::Known } else { Sweep::Contexts })
+        }
+        Sweep::Contexts => {
+            let Some(before) = plan.marks_before else { return Ok(Sweep::Done) };
+            let gone = contexts::rows::expire(conn, before.saturating_sub(ACTIVITY_GRAIN))?;
+            done.contexts = done.contexts.saturating_add(gone);
+            Ok(if gone > 0 { Sweep::Contexts } else { Sweep::Gaps })
         }
         Sweep::Gaps => {
             let Some(before) = plan.gaps_before else { return Ok(Sweep::Done) };

@@ -95,6 +95,7 @@ impl Upkeep {
                 Write::Known(known) => known.shadow.len() as u64,
                 Write::Draft(draft) => draft.body.len() as u64,
                 Write::DraftItem(_, body) => body.len() as u64,
+                Write::Context(value) => value.value.as_ref().map_or(0, |value| value.len() as u64),
                 _ => 0,
             };
             self.unseen_bytes = self.unseen_bytes.saturating_add(bytes);
@@ -217,7 +218,17 @@ impl Writer {
 
     pub(super) fn report(&mut self, trimmed: Trimmed) {
         let Trimmed {
-            bodies, conversations, states, known, gaps, drafts, dead_expired, dead_over_limit, ..
+            bodies,
+            conversations,
+            states,
+            known,
+            gaps,
+            drafts,
+            contexts,
+            dead_expired,
+            dead_over_limit,
+            forgotten: _,
+            more: _,
         } = trimmed;
         self.metrics.journal_trimmed_total.inc_by(bodies);
         self.metrics.marks_evicted_total.inc_by(conversations);
@@ -227,6 +238,9 @@ impl Writer {
             tracing::info!(
                 "journal: {conversations} conversations and {states} states passed their dedup window"
             );
+        }
+        if contexts > 0 {
+            tracing::info!("journal: {contexts} values of contexts passed the dedup window");
         }
         if known > 0 || gaps > 0 {
             tracing::info!("journal: {known} ended resources and {gaps} closed gaps passed their time");

@@ -1,11 +1,13 @@
 //! What a sink may see of an event: everything, or what an allow-list by class names (`base::classes`).
 //!
 //! With every preset but `full`, and with any rule, a field that the table does not know, the data of a type that it
-//! does not know, `raw` and `context` do not leave. Attributes hold ids and closed words, and agents' keys: these are
-//! hashed wherever pseudonyms are, in `agent`, `observedby`, `subject`, `partitionkey` and `id` alike, so that order,
-//! joins and identity hold. An `id` stays as it is where it is made of an interaction and an index, or of chance.
+//! does not know, `raw` and `notification` do not leave; what an event carries along of its interaction leaves as far as
+//! the sink asked for it (`context`). Attributes hold ids and closed words, and agents' keys: these are hashed wherever
+//! pseudonyms are, in `agent`, `observedby`, `subject`, `partitionkey` and `id` alike, so that order, joins and identity
+//! hold. An `id` stays as it is where it is made of an interaction and an index, or of chance.
 //! Deliberately absent: masking inside of texts.
 
+mod context;
 mod hide;
 mod plan;
 #[cfg(test)]
@@ -15,10 +17,12 @@ use crate::base::classes::Class;
 use crate::base::envelope::{Event, event};
 use crate::outbound::settings::{Action, Policy, Preset, SinkConfig};
 use aws_lc_rs::hmac;
+pub use context::notes;
 use hide::Hider;
 use plan::Plan;
 use secrecy::ExposeSecret;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The fewest characters of a `privacy_key`: with fewer, whoever knows the numbers could try all keys.
@@ -29,6 +33,8 @@ pub struct Mask {
     /// Nothing where all may leave.
     hidden: Option<Hidden>,
     raw: bool,
+    /// Paths of values that it gets of an interaction.
+    context: Vec<String>,
 }
 
 struct Hidden {
@@ -42,8 +48,9 @@ impl Mask {
     /// Reads the key, where the policy hashes anything.
     pub async fn new(config: &SinkConfig) -> Result<Mask, String> {
         let policy = &config.privacy;
+        let context = config.context.clone();
         if policy.is_whole() {
-            return Ok(Mask { hidden: None, raw: config.raw });
+            return Ok(Mask { hidden: None, raw: config.raw, context });
         }
         let key = match &policy.key {
             Some(place) if policy.hashes() => {
@@ -56,7 +63,7 @@ impl Mask {
             _ if policy.hashes() => return Err("privacy_key is not set".to_owned()),
             _ => None,
         };
-        Ok(Mask::of(policy, key))
+        Ok(Mask { context, ..Mask::of(policy, key) })
     }
 
     /// For a sink that nobody configures any more.
@@ -66,15 +73,30 @@ impl Mask {
 
     fn of(policy: &Policy, key: Option<hmac::Key>) -> Mask {
         let agents = policy.action(Class::Pseudonym) != Action::Keep;
-        Mask { hidden: Some(Hidden { plan: Plan::new(policy), hider: Hider(key), agents }), raw: false }
+        Mask {
+            hidden: Some(Hidden { plan: Plan::new(policy), hider: Hider(key), agents }),
+            raw: false,
+            context: Vec::new(),
+        }
     }
 
     /// The event as the sink may see it. Where nothing is to be taken away it is the same event, at no cost.
     pub fn apply(&self, event: &Arc<Event>) -> Arc<Event> {
-        match &self.hidden {
-            None if self.raw || (event.raw.is_none() && event.context.is_none()) => Arc::clone(event),
-            None => Arc::new(without_raw(event, event.data.clone())),
-            Some(hidden) => Arc::new(hidden.left_of(event)),
+        let Some(hidden) = &self.hidden else { return self.chosen(event) };
+        let mut left = hidden.left_of(event);
+        left.context = hidden.context(event, &self.context);
+        Arc::new(left)
+    }
+
+    /// What the sink asked for, where all of it may leave.
+    fn chosen(&self, event: &Arc<Event>) -> Arc<Event> {
+        let context = context::view(event, &self.context, |_, json| Some(json.into()), |id| id);
+        let other = context.as_deref().map(RawValue::get) != event.context.as_deref().map(RawValue::get);
+        let drops = !self.raw && (event.raw.is_some() || event.rest.is_some());
+        match (drops, other) {
+            (false, false) => Arc::clone(event),
+            (false, true) => Arc::new(Event { context, ..Event::clone(event) }),
+            (true, _) => Arc::new(Event { context, ..without_raw(event, event.data.clone()) }),
         }
     }
 
@@ -110,6 +132,20 @@ impl Hidden {
         left
     }
 
+    /// Each value as it would be left in the state that it stood in; ids as they are for this sink.
+    fn context(&self, event: &Event, wanted: &[String]) -> Option<Box<RawValue>> {
+        let kind = context::state_of(&event.medium);
+        context::view(
+            event,
+            wanted,
+            |path, json| {
+                let (action, tables) = self.plan.action_at(&kind, path)?;
+                self.hider.value(json, action, tables).map(Cow::Owned)
+            },
+            |id| if self.agents { self.id(&id).into() } else { id },
+        )
+    }
+
     /// `<realm>/<medium>/<interaction>/messages/<index>` and UUIDs say nothing of an agent; other ids name one, or are
     /// made from one in a way that anybody could try.
     fn id(&self, id: &str) -> String {
@@ -138,7 +174,7 @@ impl Hidden {
     }
 }
 
-/// A copy with other data; `raw` and `context`, which may be large, are never copied.
+/// A copy with other data; what stands beside it, which may be large, is never copied.
 fn without_raw(event: &Event, data: Box<RawValue>) -> Event {
     Event {
         id: event.id.clone(),
@@ -166,6 +202,7 @@ fn without_raw(event: &Event, data: Box<RawValue>) -> Event {
         origin: event.origin,
         data,
         raw: None,
+        rest: None,
         context: None,
         late: event.late,
     }

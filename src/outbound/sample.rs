@@ -14,6 +14,9 @@ use std::sync::Arc;
 const INTERACTION: &str = "0000SAMPLE01";
 const AGENT: &str = "1001";
 const DEVICE: &str = "0b7a6c1e-sample";
+const CONTACT: &str = "00031aEZ7QS9004C";
+/// The id of the event that the contact came with.
+const CHANGED: &str = "019c13f0-0000-7000-8000-000000000001";
 const TIME: &str = "2026-01-31T12:00:00.000Z";
 
 /// One line of JSON for the first of a few events that the sink takes; none where it takes no such event.
@@ -47,7 +50,9 @@ fn samples(site: &str, realm: &str) -> [Event; 3] {
     let said = json!({"interactionId": INTERACTION, "message": {"index": 5, "kind": "Text",
         "text": "This text is invented.", "visibility": "All", "sentAt": "2026-01-31T13:00:00.000+01:00", "from": person}});
     let raw = json!({"index": 5, "type": "Text", "text": "This text is invented."});
+    let context = Some(json_of(&json!({"userData.ContactId": {"value": CONTACT, "id": CHANGED}})));
     let item = Event {
+        context: context.clone(),
         id: format!("{realm}/chat/{INTERACTION}/messages/5"),
         timesource: TimeSource::Item,
         subject: format!("chat/{INTERACTION}"),
@@ -60,9 +65,10 @@ fn samples(site: &str, realm: &str) -> [Event; 3] {
         ..base(medium::CHAT, event::MESSAGE, &said, &raw)
     };
     let state = json!({"interactionId": INTERACTION, "notificationType": "PropertiesUpdated", "state": "Chat",
-        "participants": [person], "userData": {"ContactId": "00031aEZ7QS9004C"}});
+        "participants": [person], "userData": {"ContactId": CONTACT}});
     let changed = Event {
-        id: "019c13f0-0000-7000-8000-000000000001".to_owned(),
+        id: CHANGED.to_owned(),
+        context,
         subject: format!("chat/{INTERACTION}"),
         interaction: Some(INTERACTION.to_owned()),
         agent: Some(AGENT.to_owned()),
@@ -112,11 +118,17 @@ mod tests {
     #[tokio::test]
     async fn the_sample_is_one_that_the_sink_takes_and_masked() {
         let mut sink = config("s", 1);
-        assert!(line(&sink, &[("main", "main")]).await.unwrap().unwrap().contains("This text is invented."));
+        let shown = line(&sink, &[("main", "main")]).await.unwrap().unwrap();
+        assert!(shown.contains("This text is invented.") && !shown.contains(CONTACT));
+        sink.context = vec!["userData.ContactId".to_owned()];
+        assert!(line(&sink, &[("main", "main")]).await.unwrap().unwrap().contains(CONTACT));
         sink.privacy = Policy::preset(Preset::NoContent);
         let shown = line(&sink, &[("main", "main")]).await.unwrap().unwrap();
         assert!(
-            shown.contains(INTERACTION) && !shown.contains("Sample Person") && !shown.contains("invented")
+            shown.contains(INTERACTION)
+                && !shown.contains("Sample Person")
+                && !shown.contains("invented")
+                && !shown.contains(CONTACT)
         );
         sink.matching = Match { medium: vec!["agent".to_owned()], ..Match::default() };
         assert!(line(&sink, &[("main", "main")]).await.unwrap().unwrap().contains("agent/1001"));

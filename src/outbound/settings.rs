@@ -25,8 +25,10 @@ pub struct SinkConfig {
     /// Wins over `matching`; where no list of it names anything, it takes nothing away.
     pub except: Match,
     pub privacy: Policy,
-    /// Whether `raw` and `context` leave through this sink; only where `privacy` takes nothing away.
+    /// Whether `raw` and `notification` leave through this sink; only where `privacy` takes nothing away.
     pub raw: bool,
+    /// Paths of the values that an interaction's events carry along (see `base::context`).
+    pub context: Vec<String>,
     /// Whether transcripts are for it, where the lists above take them.
     pub transcripts: bool,
     pub start: Start,

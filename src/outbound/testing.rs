@@ -51,6 +51,7 @@ pub fn event(key: &str, number: u64) -> Event {
         origin: Origin::Notification,
         data: raw(r#"{"interactionId":"i","message":{"index":5,"text":"Hello"}}"#),
         raw: None,
+        rest: None,
         context: None,
         late: false,
     }
@@ -75,6 +76,7 @@ pub fn config(name: &str, max_attempts: u32) -> SinkConfig {
         except: Match::default(),
         privacy: Policy::preset(Preset::Full),
         raw: true,
+        context: Vec::new(),
         transcripts: false,
         start: Start::Earliest,
         max_lag: MaxLag { bytes: u64::MAX, age: Duration::MAX, on_limit: OnLimit::Release },

@@ -19,6 +19,8 @@ use std::time::Duration;
 
 const PRESETS: [&str; 3] = ["no-content", "pseudonymous", "minimal"];
 const USERS: usize = 4;
+/// Planted ones, and one that leaves.
+const CONTEXT: &str = "context = [\"userData.PhoneNumber\", \"comment\", \"state\"]\n";
 
 fn notifications() -> usize {
     if std::env::var_os("COMETBRIDGE_CAMPAIGN").is_some() { 10_000 } else { 300 }
@@ -80,10 +82,10 @@ async fn what_was_planted_leaves_through_no_preset_but_full() {
     let (full, refused) = (Receiver::start().await, Receiver::start().await);
     refused.answer(400);
     let mut receivers = BTreeMap::new();
-    let mut sinks = webhook("full", &full.url, "raw = true\n");
+    let mut sinks = webhook("full", &full.url, &format!("raw = true\n{CONTEXT}"));
     let mut wanted = Vec::new();
     for preset in PRESETS {
-        let privacy = format!("privacy = \"{preset}\"\nraw = true\n");
+        let privacy = format!("privacy = \"{preset}\"\nraw = true\n{CONTEXT}");
         let receiver = Receiver::start().await;
         sinks += &webhook(&format!("hook-{preset}"), &receiver.url, &privacy);
         sinks += &webhook(
@@ -123,6 +125,16 @@ async fn what_was_planted_leaves_through_no_preset_but_full() {
         scene.daemon.until(metric, LIMIT * 4, |n| n >= events as f64).await;
     }
 
+    let carried = |events: &[Value], path: &str| {
+        events.iter().filter(|event| !event["data"]["context"][path].is_null()).count()
+    };
+    for (path, planted) in [("userData.PhoneNumber", true), ("comment", true), ("state", false)] {
+        assert!(carried(&full.events(), path) > notifications() / 8, "{path} is carried along");
+        for preset in PRESETS {
+            let count = carried(&receivers[preset].events(), path);
+            assert_eq!(count == 0, planted, "{preset}: {path} is carried along {count} times");
+        }
+    }
     let everything: String = full.received().into_iter().map(|one| one.body.to_lowercase()).collect();
     for word in planted::KINDS.iter().chain(&[NUMBER, AGENT]) {
         assert!(everything.contains(word), "the sink with everything lacks {word:?}");

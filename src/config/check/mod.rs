@@ -5,6 +5,7 @@
 mod channels;
 mod collect;
 mod common;
+mod context;
 mod files;
 mod group;
 mod http;

@@ -73,6 +73,7 @@ impl Check<'_> {
         let park = self.park(&at.key("park"), common.park);
         let start = self.start(&at.key("start"), common.start);
         let privacy = self.policy(at, common.privacy, common.rules, common.userdata);
+        let context = self.context(&at.key("context"), common.context);
         let Common { raw, transcripts, .. } = *common;
         self.takes_transcripts(at, transcripts, &matching, &except);
         let (target, privacy, start) = (target?, privacy?, start?);
@@ -83,6 +84,7 @@ impl Check<'_> {
             except,
             privacy,
             raw,
+            context,
             transcripts,
             start,
             max_lag,

@@ -20,6 +20,7 @@ pub(in crate::config) struct Webhook {
     pub matching: Match,
     pub except: Match,
     pub raw: bool,
+    pub context: Vec<String>,
     pub transcripts: bool,
     pub start: String,
     pub max_lag: MaxLag,

@@ -30,6 +30,11 @@ impl<V> Cache<V> {
         self.young.get_mut(key)
     }
 
+    pub fn remove(&mut self, key: &Digest) {
+        self.young.remove(key);
+        self.old.remove(key);
+    }
+
     pub fn insert(&mut self, key: Digest, value: V) {
         self.add_weight(1);
         self.young.insert(key, value);
@@ -73,5 +78,7 @@ mod tests {
             assert!(cache.young.len() + cache.old.len() <= 21);
         }
         assert!(cache.get(&key(5)).is_none());
+        cache.remove(&key(0));
+        assert!(cache.get(&key(0)).is_none());
     }
 }

@@ -8,15 +8,14 @@ use crate::base::metrics::Metrics;
 use crate::base::time::{Clock, rfc3339};
 use crate::inbound::checkpoint::{session_name, with_holes};
 use crate::inbound::dedup::cache::Cache;
+use crate::inbound::dedup::contexts::Contexts;
 use crate::inbound::dedup::logs::Logs;
 use crate::inbound::dedup::references::References;
 use crate::inbound::dedup::resources::Resources;
 use crate::inbound::dedup::since::{self, Coverage};
 use crate::inbound::dedup::{Batch, Hole, Taken};
-use crate::inbound::normalise::{Candidate, Key, Says, Sight, base_id, event_id, keys};
-use crate::journal::{self, Append, Checkpoint, Known, StateWrite};
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use crate::inbound::normalise::{Candidate, Key, Says, Sight, base_id, event_id, keys, message_type};
+use crate::journal::{self, Append, Checkpoint, ContextValue, Known, StateWrite};
 use std::collections::HashMap;
 
 /// What was seen of one log item.
@@ -35,6 +34,8 @@ pub trait Memory {
     fn state(&self, resource: &Digest) -> Result<Option<Digest>, journal::Error>;
     /// What is known of a resource as one session sees it.
     fn known(&self, session: &str, kind: &str, id: &str) -> Result<Option<Known>, journal::Error>;
+    /// The values last known of a conversation.
+    fn context(&self, conversation: &Digest) -> Result<Vec<ContextValue>, journal::Error>;
 }
 
 impl Memory for journal::Lookup {
@@ -54,6 +55,10 @@ impl Memory for journal::Lookup {
     fn known(&self, session: &str, kind: &str, id: &str) -> Result<Option<Known>, journal::Error> {
         journal::Lookup::known(self, session, kind, id)
     }
+
+    fn context(&self, conversation: &Digest) -> Result<Vec<ContextValue>, journal::Error> {
+        journal::Lookup::context(self, conversation)
+    }
 }
 
 /// States kept in memory (two generations of this); about 64 bytes each.
@@ -68,6 +73,7 @@ pub struct Dedup<M> {
     references: References,
     resources: Resources,
     coverage: Coverage,
+    contexts: Contexts,
 }
 
 /// What was decided of a batch, beside what is to be written.
@@ -101,7 +107,7 @@ struct Step {
 }
 
 impl<M: Memory> Dedup<M> {
-    pub fn new(memory: M, clock: Clock, metrics: Metrics) -> Dedup<M> {
+    pub fn new(memory: M, clock: Clock, metrics: Metrics, contexts: Contexts) -> Dedup<M> {
         Dedup {
             memory,
             clock,
@@ -111,7 +117,18 @@ impl<M: Memory> Dedup<M> {
             references: References::default(),
             resources: Resources::new(),
             coverage: Coverage::default(),
+            contexts,
         }
+    }
+
+    /// Whether values are kept for the context of events.
+    pub fn keeps_contexts(&self) -> bool {
+        self.contexts.any()
+    }
+
+    /// Forgets the values of conversations that were erased.
+    pub fn forget(&mut self, conversations: Vec<Digest>) {
+        self.contexts.forget(conversations);
     }
 
     /// Decides every candidate of a batch in order; what is new or changed is in the answer. `now` is the moment
@@ -143,7 +160,7 @@ impl<M: Memory> Dedup<M> {
                         self.metrics.revisions_total.with_label_values(&[&*step.site]).inc();
                     }
                     self.date(&step, &mut candidate)?;
-                    self.keep(&step, candidate, revision, &mut append);
+                    self.keep(&step, candidate, revision, &mut append)?;
                 }
             }
         }
@@ -325,14 +342,23 @@ impl<M: Memory> Dedup<M> {
     }
 
     /// Gives the event its identity and its place in the batch.
-    fn keep(&self, step: &Step, candidate: Candidate, revision: u32, append: &mut Append) {
+    fn keep(
+        &mut self,
+        step: &Step,
+        candidate: Candidate,
+        revision: u32,
+        append: &mut Append,
+    ) -> Result<(), journal::Error> {
         let Candidate { mut event, identity, .. } = candidate;
         event.id = event_id(&identity, revision);
         event.baseid = base_id(&identity, revision);
         event.revision = event.baseid.is_some().then_some(revision);
-        event.recordedtime = rfc3339(self.clock.now());
+        let now = self.clock.now();
+        event.recordedtime = rfc3339(now);
         // Fixed here: whoever reads the event later, and however often, takes it for the same group's.
         event.group = event.agent.as_ref().and(step.group.clone());
+        let whose = (&*step.site, step.agent.as_str());
+        append.contexts.extend(self.contexts.stamp(&self.memory, whose, &mut event, now)?);
         self.metrics
             .events_total
             .with_label_values(&[&*step.site, event.medium.as_ref(), event.event.as_ref()])
@@ -341,17 +367,8 @@ impl<M: Memory> Dedup<M> {
             self.metrics.unknown_event(&step.site, message_type(&event.data).as_deref());
         }
         append.events.push(event);
+        Ok(())
     }
-}
-
-/// Of an event of unknown meaning, as it is kept: what a site does not collect is not counted by its word either.
-fn message_type(data: &RawValue) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Unknown {
-        #[serde(rename = "messageType")]
-        message_type: Option<String>,
-    }
-    serde_json::from_str::<Unknown>(data.get()).ok()?.message_type
 }
 
 /// An item with a mark is new or changed, one without a repeat.

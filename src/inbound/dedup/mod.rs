@@ -5,10 +5,12 @@
 //! journal or ends the process; no mark is ever taken back.
 //!
 //! The first row of the design's table that fits decides: log item, reference, resource state, none. What REST
-//! shows is compared with what is known of the resource, on the fields that both forms share (`resources`).
+//! shows is compared with what is known of the resource, on the fields that both forms share (`resources`). What goes on
+//! gets what was last known of its interaction (`contexts`).
 //! Deliberately absent: waiting for the disk (the caller does), and how marks are stored.
 
 mod cache;
+mod contexts;
 mod decide;
 mod logs;
 mod references;
@@ -17,6 +19,7 @@ mod since;
 #[cfg(test)]
 mod tests;
 
+pub use contexts::Contexts;
 pub use decide::{Dedup, Memory, Outcome, Seen};
 
 use crate::base::health::Health;
@@ -148,12 +151,13 @@ pub fn start(
     metrics: Metrics,
     health: Health,
     paused: watch::Receiver<bool>,
+    contexts: Contexts,
 ) -> Result<(Intake, Ended), journal::Error> {
     let (queue, batches) = mpsc::channel(QUEUE);
     let decided = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&decided);
     let (end, ended) = oneshot::channel();
-    let mut dedup = Dedup::new(journal.lookup()?, clock, metrics);
+    let mut dedup = Dedup::new(journal.lookup()?, clock, metrics, contexts);
     let journal = journal.clone();
     std::thread::Builder::new().name("dedup".to_owned()).spawn(move || {
         health.beat("dedup", BEAT * 2);
@@ -176,9 +180,15 @@ fn run(
         health.beat("dedup", BEAT * 2);
         // Counted before it is decided: a reading that left before this moment is older than what it decides.
         let now = Taken(counter.fetch_add(1, Ordering::SeqCst) + 1);
+        let mut held = dedup.keeps_contexts().then(|| journal.hold_contexts());
+        if let Some(erased) = &mut held {
+            dedup.forget(std::mem::take(&mut **erased));
+        }
         let (append, outcome) = dedup.decide(now, batch)?;
+        let pending = journal.append(append);
+        drop(held);
         // A session that has gone meanwhile does not want to know; its batch is stored all the same.
-        let _ = answer.send(Decided { pending: journal.append(append), outcome });
+        let _ = answer.send(Decided { pending, outcome });
         // Idle is alive: only a batch in hand that does not end counts as stuck.
         health.quiet("dedup");
     }

@@ -176,6 +176,7 @@ impl Resources {
 mod tests {
     use super::*;
     use crate::inbound::dedup::Seen;
+    use crate::journal::ContextValue;
 
     /// Remembers nothing.
     struct Nothing;
@@ -189,6 +190,9 @@ mod tests {
         }
         fn known(&self, _: &str, _: &str, _: &str) -> Result<Option<Known>, journal::Error> {
             Ok(None)
+        }
+        fn context(&self, _: &Digest) -> Result<Vec<ContextValue>, journal::Error> {
+            Ok(Vec::new())
         }
     }
 
@@ -205,6 +209,9 @@ mod tests {
         }
         fn known(&self, session: &str, _: &str, id: &str) -> Result<Option<Known>, journal::Error> {
             Ok(self.0.get(&(session.to_owned(), id.to_owned())).cloned())
+        }
+        fn context(&self, _: &Digest) -> Result<Vec<ContextValue>, journal::Error> {
+            Ok(Vec::new())
         }
     }
 

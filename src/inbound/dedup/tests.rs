@@ -4,7 +4,7 @@ use super::*;
 use crate::base::digest::Digest;
 use crate::base::envelope::Event;
 use crate::inbound::normalise::{Identity, Key};
-use crate::journal::{Append, MarkWrite, StateWrite};
+use crate::journal::{Append, ContextValue, MarkWrite, StateWrite};
 use proptest::prelude::*;
 use serde_json::value::RawValue;
 use std::cell::RefCell;
@@ -20,6 +20,7 @@ struct Known {
     items: HashMap<Digest, HashMap<i64, Seen>>,
     states: HashMap<Digest, Digest>,
     known: HashMap<(String, String, String), journal::Known>,
+    contexts: HashMap<(Digest, String), ContextValue>,
 }
 
 impl Memory for Marks {
@@ -32,6 +33,10 @@ impl Memory for Marks {
     fn known(&self, session: &str, kind: &str, id: &str) -> Result<Option<journal::Known>, journal::Error> {
         let key = (session.to_owned(), kind.to_owned(), id.to_owned());
         Ok(self.0.borrow().known.get(&key).cloned())
+    }
+    fn context(&self, conversation: &Digest) -> Result<Vec<ContextValue>, journal::Error> {
+        let marks = self.0.borrow();
+        Ok(marks.contexts.values().filter(|value| value.conversation == *conversation).cloned().collect())
     }
 }
 
@@ -50,9 +55,17 @@ impl Marks {
             let key = (known.session.clone(), known.kind.to_string(), known.id.clone());
             marks.known.insert(key, known.clone());
         }
+        for value in &append.contexts {
+            let key = (value.conversation, value.path.clone());
+            match value.value {
+                Some(_) => marks.contexts.insert(key, value.clone()),
+                None => marks.contexts.remove(&key),
+            };
+        }
     }
 }
 
+mod contexts;
 mod readings;
 mod since;
 
@@ -65,13 +78,17 @@ struct Bench {
 impl Bench {
     fn new() -> Bench {
         let (marks, clock) = (Marks::default(), Clock::manual(0));
-        let dedup = Dedup::new(marks.clone(), clock.clone(), Metrics::new().unwrap());
+        let dedup = Dedup::new(marks.clone(), clock.clone(), Metrics::new().unwrap(), Contexts::none());
         Bench { marks, clock, dedup }
     }
 
     /// A new process over the same journal.
     fn restart(&mut self) {
-        self.dedup = Dedup::new(self.marks.clone(), self.clock.clone(), Metrics::new().unwrap());
+        self.restart_with(Contexts::none());
+    }
+
+    fn restart_with(&mut self, contexts: Contexts) {
+        self.dedup = Dedup::new(self.marks.clone(), self.clock.clone(), Metrics::new().unwrap(), contexts);
     }
 
     fn put(&mut self, agent: &str, candidates: Vec<Candidate>) -> Vec<Event> {

@@ -41,7 +41,9 @@ async fn held(folder: &Path) -> Held {
     let (clock, metrics, health) = (Clock::manual(1_000_000), Metrics::new().unwrap(), Health::default());
     let journal = Journal::open(config, clock.clone(), metrics.clone(), health.clone()).unwrap().0;
     let (_, paused) = watch::channel(false);
-    let (intake, _) = dedup::start(&journal, clock.clone(), metrics.clone(), health, paused).unwrap();
+    let (intake, _) =
+        dedup::start(&journal, clock.clone(), metrics.clone(), health, paused, dedup::Contexts::none())
+            .unwrap();
     let agent = Agent {
         key: "1001".into(),
         username: "ann".into(),

@@ -33,6 +33,7 @@ use crate::base::envelope::Event;
 use crate::base::time::Millis;
 use crate::inbound::settings::SiteConfig;
 use crate::inbound::users::Users;
+pub use notice::message_type;
 use notice::{Notice, Place};
 use serde_json::value::RawValue;
 use std::borrow::Cow;

@@ -11,6 +11,7 @@ use crate::base::envelope::{
     Event, TimeSource, event, gws_type, id_segment, medium, partition_key, schema_urn,
 };
 use crate::base::time::rfc3339;
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// The rest of a notification stands in every event made from its items; all copies together are at most so many
@@ -179,7 +180,7 @@ impl<'a> Notice<'a> {
     }
 
     /// Makes one or more events from each item of the lists called `name`, with the rest of the notification in
-    /// their `context`. No list, or nothing in it, is a notification that is not understood: never nothing.
+    /// their `rest`. No list, or nothing in it, is a notification that is not understood: never nothing.
     pub(super) fn each(&self, name: &str, make: impl Fn(&'a RawValue, Place) -> Candidate) -> Vec<Candidate> {
         let length: usize = self.fields.all(name).map(fields::length).sum();
         if length > MAX_ITEMS {
@@ -206,7 +207,7 @@ impl<'a> Notice<'a> {
         for (position, item) in found.into_iter().enumerate() {
             let mut candidate = make(item, Place::Element(position));
             if kept && repeats && rest.get() != "{}" {
-                candidate.event.context = Some(rest.clone());
+                candidate.event.rest = Some(rest.clone());
             }
             out.push(candidate);
         }
@@ -233,4 +234,14 @@ fn server_time(fields: &Fields<'_>) -> Option<(i64, String)> {
     let processing = Fields::of(metrics.get("eventProcessing")?)?;
     let millis = integer(processing.get("serverGenerationTimestamp")?)?;
     stamps::server(millis).map(|text| (millis, text))
+}
+
+/// Of an event of unknown meaning, as it is kept: what a site does not collect is not counted by its word either.
+pub fn message_type(data: &RawValue) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Unknown {
+        #[serde(rename = "messageType")]
+        message_type: Option<String>,
+    }
+    serde_json::from_str::<Unknown>(data.get()).ok()?.message_type
 }

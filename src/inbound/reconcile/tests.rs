@@ -6,7 +6,7 @@ use crate::base::health::Health;
 use crate::base::metrics::Metrics;
 use crate::base::time::Clock;
 use crate::inbound::accounts::Accounts;
-use crate::inbound::dedup::{self, Batch, Intake};
+use crate::inbound::dedup::{self, Batch, Contexts, Intake};
 use crate::inbound::normalise::{Context, normalise};
 use crate::inbound::presence::Presence;
 use crate::inbound::session::transport::{Pin, Transport};
@@ -112,7 +112,8 @@ impl Bench {
         let (clock, metrics, health) = (Clock::manual(1_000_000), Metrics::new().unwrap(), Health::default());
         let journal = Journal::open(config, clock.clone(), metrics.clone(), health.clone()).unwrap().0;
         let (paused, is_paused) = watch::channel(false);
-        let (intake, _) = dedup::start(&journal, clock.clone(), metrics.clone(), health, is_paused).unwrap();
+        let (of, none) = (metrics.clone(), Contexts::none());
+        let (intake, _) = dedup::start(&journal, clock.clone(), of, health, is_paused, none).unwrap();
         let site = Arc::new(site);
         let transport = Transport::new(site.clone(), Pin::default());
         let bench = Bench {

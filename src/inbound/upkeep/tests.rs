@@ -6,6 +6,7 @@ use crate::base::metrics::Metrics;
 use crate::base::time::Clock;
 use crate::inbound::accounts::Accounts;
 use crate::inbound::checkpoint::{MAX_UNREAD, Past};
+use crate::inbound::dedup;
 use crate::inbound::fleet::View;
 use crate::inbound::quarantine::Quarantine;
 use crate::inbound::roster::Agent;
@@ -155,9 +156,15 @@ impl Bench {
         let (clock, metrics, health) = (Clock::manual(1_000_000), Metrics::new().unwrap(), Health::default());
         let journal = Journal::open(on_disk, clock.clone(), metrics.clone(), health.clone()).unwrap().0;
         let (paused, is_paused) = watch::channel(false);
-        let (intake, _) =
-            crate::inbound::dedup::start(&journal, clock.clone(), metrics.clone(), health, is_paused)
-                .unwrap();
+        let (intake, _) = dedup::start(
+            &journal,
+            clock.clone(),
+            metrics.clone(),
+            health,
+            is_paused,
+            dedup::Contexts::none(),
+        )
+        .unwrap();
         let site = Arc::new(Site::new(config.clone()).await.unwrap());
         let (key, username) = ("1".to_owned(), "ann".to_owned());
         let session = Session {

@@ -35,6 +35,9 @@ pub struct Erasable {
     /// Interactions kept for their transcripts.
     #[serde(default)]
     pub transcripts: u64,
+    /// Interactions of which values are kept for the context of their events.
+    #[serde(default)]
+    pub contexts: u64,
     /// By sink: those it has not settled yet, parked ones included, whether it would be given them or not.
     pub undelivered: BTreeMap<String, u64>,
 }
@@ -66,6 +69,7 @@ impl Journal {
             }
         }
         sum.transcripts = self.count_drafts(selector).await?;
+        sum.contexts = self.count_contexts(selector).await?;
         let selector = selector.clone();
         sum.known = self.ask(move |reader| reader.count_known(&selector)).await?;
         Ok(sum)
@@ -91,6 +95,7 @@ impl Journal {
             }
         }
         gone = gone.saturating_add(self.erase_drafts(selector).await?);
+        gone = gone.saturating_add(self.erase_contexts(selector).await?);
         let known = vec![Write::EraseKnown(selector.clone())];
         gone = gone.saturating_add(self.call(|answer| Op::Touch { writes: known, answer }).await?);
         let rebuilt = self.call(|answer| Op::Rebuild { answer }).await?;

@@ -4,8 +4,9 @@
 //! nobody is given it any more, and it must not be what keeps the text.
 
 use crate::base::envelope::{event, medium};
+use crate::journal::contexts::ContextValue;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What is to be erased. It may hold personal data: nothing of it belongs in a log.
 #[derive(Clone, PartialEq, Eq)]
@@ -86,6 +87,22 @@ impl Selector {
         }
     }
 
+    /// Whether a value that is kept of an interaction is meant.
+    pub(in crate::journal) fn fits_context(&self, of: &ContextValue) -> bool {
+        match self {
+            Selector::Interaction(id) => *id == of.interaction,
+            Selector::Agent(agent) => *agent == of.agent,
+            Selector::Field { path, value } => {
+                let json: Option<Value> =
+                    of.value.as_deref().and_then(|json| serde_json::from_str(json).ok());
+                let known = json!({ &of.path: { "value": json, "id": of.id } });
+                let event = json!({ "interaction": of.interaction, "known": known });
+                let path: Vec<&str> = path.iter().map(String::as_str).collect();
+                found(&event, &stored(&path), value) || copied(&event, &path, value)
+            }
+        }
+    }
+
     /// Whether an event with this body is meant.
     pub(in crate::journal) fn fits(&self, body: &[u8]) -> bool {
         self.read(body).unwrap_or_else(|| self.traces().iter().any(|trace| holds(body, trace.as_bytes())))
@@ -94,12 +111,8 @@ impl Selector {
     fn read(&self, body: &[u8]) -> Option<bool> {
         if let Selector::Field { path, value } = self {
             let event: Value = serde_json::from_slice(body).ok()?;
-            let mut path: Vec<&str> = path.iter().map(String::as_str).collect();
-            // A sink gets them within `data`; here they stand beside it.
-            if let ["data", "raw" | "context", ..] = path.as_slice() {
-                path.remove(0);
-            }
-            return Some(found(&event, &path, value));
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            return Some(found(&event, &stored(&path), value) || copied(&event, &path, value));
         }
         let whose: Whose = serde_json::from_slice(body).ok()?;
         Some(match self {
@@ -116,6 +129,33 @@ impl Selector {
             Selector::Field { .. } => false,
         })
     }
+}
+
+/// A sink gets the sender's JSON and the context within `data`; in a stored event they stand beside it, the last two under
+/// names of their own.
+fn stored<'p>(path: &[&'p str]) -> Vec<&'p str> {
+    let mut path = path.to_vec();
+    if let ["data", "raw" | "notification" | "context", ..] = path.as_slice() {
+        path.remove(0);
+    }
+    if let Some(first) = path.first_mut() {
+        *first = match *first {
+            "notification" => "context",
+            "context" => "known",
+            other => other,
+        };
+    }
+    path
+}
+
+/// Whether the event has in its context what another one had under this path of `data`.
+fn copied(event: &Value, path: &[&str], wanted: &str) -> bool {
+    let (Some(known), ["data", below @ ..]) = (event.get("known"), path) else { return false };
+    (1..=below.len()).any(|end| {
+        let (name, rest) = below.split_at(end);
+        let member = known.get(name.join(".")).and_then(|member| member.get("value"));
+        member.is_some_and(|value| found(value, rest, wanted))
+    })
 }
 
 /// The elements of a list are looked at each, without a name of their own.
@@ -175,7 +215,8 @@ mod tests {
     use super::*;
 
     const BODY: &str = r#"{"id":"x","medium":"chat","interaction":"i.1","observedby":"1001","data":{"userData":{"a.b":"7"}},
-        "raw":{"n":12,"flag":true,"list":[{"name":"Ann"},{"name":"Bo"}]},"context":{"userData":{"ContactId":"c=1"}}}"#;
+        "raw":{"n":12,"flag":true,"list":[{"name":"Ann"},{"name":"Bo"}]},"context":{"userData":{"ContactId":"c=1"}},
+        "known":{"userData.Contact/Id":{"value":"c7","id":"x1"},"userData.Deep":{"value":{"a":[5]},"id":"x2"}}}"#;
 
     fn fits(field: &str) -> bool {
         Selector::field(field).unwrap().fits(BODY.as_bytes())
@@ -190,12 +231,24 @@ mod tests {
             "raw.n=12",
             "data.raw.flag=true",
             "data.raw.list.name=Bo",
-            "data.context.userData.ContactId=c=1",
+            "data.notification.userData.ContactId=c=1",
+            "data.context.\"userData.Contact/Id\".value=c7",
+            "data.context.\"userData.Deep\".id=x2",
+            "data.userData.Contact/Id=c7",
+            "data.userData.Deep.a=5",
         ] {
             assert!(fits(field), "{field}");
         }
-        for field in ["interaction=i", "data.userData.a.b=7", "data.n=12", "data.raw.list=Bo", "data.raw.n=1"]
-        {
+        for field in [
+            "interaction=i",
+            "data.userData.a.b=7",
+            "data.n=12",
+            "data.raw.list=Bo",
+            "data.raw.n=1",
+            "data.userData.ContactId=c=1",
+            "data.userData.Contact/Id=x1",
+            "data.context.userData.ContactId=c=1",
+        ] {
             assert!(!fits(field), "{field}");
         }
     }
@@ -220,6 +273,26 @@ mod tests {
         let broken = r#"{"medium":"chat","interaction":"i.1","observedby":"1001"#;
         assert!(fits(interaction("i.1"), broken) && !fits(agent("100"), broken));
         assert!(!fits(interaction("i.2"), "") && !fits(agent("x"), ""));
+    }
+
+    #[test]
+    fn a_value_that_is_kept_is_meant_by_whom_it_is_of_and_by_what_it_is() {
+        let kept = ContextValue {
+            conversation: crate::base::digest::Digest::of(b"c"),
+            path: "userData.Contact.Id".to_owned(),
+            interaction: "i.1".to_owned(),
+            agent: "1001".to_owned(),
+            id: "x1".to_owned(),
+            value: Some(r#"{"n":[7]}"#.to_owned()),
+            at: 0,
+        };
+        let interaction = |id: &str| Selector::Interaction(id.to_owned()).fits_context(&kept);
+        let agent = |key: &str| Selector::Agent(key.to_owned()).fits_context(&kept);
+        let field = |text: &str| Selector::field(text).unwrap().fits_context(&kept);
+        assert!(interaction("i.1") && !interaction("i") && agent("1001") && !agent("100"));
+        assert!(field("interaction=i.1") && field("data.context.\"userData.Contact.Id\".id=x1"));
+        assert!(field("data.userData.Contact.Id.n=7") && !field("data.userData.Contact.Id.n=8"));
+        assert!(!field("data.userData.Contact=7") && !field("data.raw.userData.Contact.Id.n=7"));
     }
 
     #[test]

@@ -70,7 +70,7 @@ pub(in crate::journal) fn notes(conn: &Connection, prefix: &str) -> Result<Vec<(
 }
 
 /// Every row that can be read; another one is named by its table and its `num`.
-fn readable<T>(
+pub(in crate::journal) fn readable<T>(
     conn: &Connection,
     sql: &str,
     params: impl Params,

@@ -93,6 +93,7 @@ async fn what_is_erased_stands_in_no_byte_of_the_files_and_all_that_was_counted_
         damaged: 0,
         known: 1,
         transcripts: 0,
+        contexts: 0,
         undelivered,
     };
     assert_eq!(found, expected);

@@ -1,5 +1,6 @@
 //! Tests of the whole journal, through its handle: helpers here, one file a subject.
 
+mod contexts;
 mod crash;
 mod damage;
 mod dead;
@@ -94,6 +95,7 @@ pub(super) fn event(id: &str, text: &str) -> Event {
         origin: Origin::Notification,
         data,
         raw: None,
+        rest: None,
         context: None,
         late: false,
     }

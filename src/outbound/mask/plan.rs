@@ -5,6 +5,7 @@
 
 use super::hide::{Hider, quoted};
 use crate::base::classes::{Class, Family, Shape, TABLE, fits, under};
+use crate::base::context;
 use crate::base::encode::Members;
 use crate::outbound::settings::{Action, Of, Policy};
 use std::collections::BTreeMap;
@@ -30,13 +31,39 @@ impl Plan {
 
     /// What may leave of the data of an event of this type: an object, empty where the type is not known.
     pub fn left_of(&self, kind: &str, data: &str, hider: &Hider) -> String {
-        let family = self.0.iter().find(|(pattern, _)| fits(pattern, kind));
         let mut out = String::new();
-        match family.and_then(|(_, nth)| self.1.get(*nth)) {
+        match self.of(kind) {
             Some(Step::Table(fields)) if table(fields, data, hider, &mut out) => out,
             _ => "{}".to_owned(),
         }
     }
+
+    fn of(&self, kind: &str) -> Option<&Step> {
+        let family = self.0.iter().find(|(pattern, _)| fits(pattern, kind));
+        family.and_then(|(_, nth)| self.1.get(*nth))
+    }
+
+    /// What becomes of the value under a path of `context` in an event of this type, and whether it may be a table; none
+    /// where it does not leave.
+    pub fn action_at(&self, kind: &str, path: &str) -> Option<(Action, bool)> {
+        let Step::Table(fields) = self.of(kind)? else { return None };
+        match context::split(path) {
+            (name, None) => match fields.get(name)? {
+                Step::Value(action) => Some((*action, false)),
+                _ => None,
+            },
+            (map, Some(key)) => match fields.get(map)? {
+                Step::Map { any, named } => Some((of_key(*any, named, key)?, true)),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// What becomes of the value of a key; a key that nobody named is kept or hashed, or does not leave.
+fn of_key(any: Action, named: &BTreeMap<String, Action>, key: &str) -> Option<Action> {
+    let unnamed = matches!(any, Action::Keep | Action::Hash).then_some(any);
+    named.get(key).copied().or(unnamed)
 }
 
 /// The rule whose path is the nearest decides, then the class.
@@ -136,12 +163,9 @@ fn list(fields: &BTreeMap<&'static str, Step>, json: &str, hider: &Hider, out: &
 fn map(any: Action, named: &BTreeMap<String, Action>, json: &str, hider: &Hider, out: &mut String) -> bool {
     let Ok(Members(members)) = serde_json::from_str::<Members<'_>>(json) else { return false };
     let entries = members.into_iter().filter_map(|(key, value)| {
-        let (shown, action) = match (named.get(&key), any) {
-            (Some(action), _) => (key, *action),
-            (None, Action::Keep) => (key, any),
-            (None, Action::Hash) => (hider.hash(&key), any),
-            (None, _) => return None,
-        };
+        let action = of_key(any, named, &key)?;
+        let hashed = action == Action::Hash && !named.contains_key(&key);
+        let shown = if hashed { hider.hash(&key) } else { key };
         Some(format!("{}:{}", quoted(&shown)?, hider.value(value.get(), action, true)?))
     });
     let entries: Vec<String> = entries.collect();

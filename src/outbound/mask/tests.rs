@@ -6,6 +6,7 @@ use crate::outbound::settings::{Of, Rule};
 use crate::outbound::testing::{event as sample, raw};
 use serde_json::{Value, json};
 
+mod context;
 mod media;
 
 /// A sample of the given type; every text that must not leave without content holds the word "secret".
@@ -16,7 +17,7 @@ fn with(medium: &'static str, word: &'static str, data: &Value) -> Arc<Event> {
     event.kind = gws_type(medium, word).into();
     event.data = raw(&data.to_string());
     event.raw = Some(raw(r#"{"text":"secret raw"}"#));
-    event.context = Some(raw(r#"{"user":"secret context"}"#));
+    event.rest = Some(raw(r#"{"user":"secret rest"}"#));
     Arc::new(event)
 }
 
@@ -30,7 +31,7 @@ fn hash(text: &str) -> String {
 
 fn left(event: &Arc<Event>, policy: &Policy) -> Value {
     let masked = mask(policy).apply(event);
-    assert!(masked.raw.is_none() && masked.context.is_none());
+    assert!(masked.raw.is_none() && masked.rest.is_none());
     serde_json::from_str(masked.data.get()).unwrap()
 }
 
@@ -138,10 +139,10 @@ fn events_of_the_bridge_leave_whole_but_for_the_agent() {
 #[test]
 fn full_with_raw_is_the_very_same_event() {
     let event = message();
-    let full = |raw| Mask { hidden: None, raw };
+    let full = |raw| Mask { hidden: None, raw, context: Vec::new() };
     assert!(Arc::ptr_eq(&event, &full(true).apply(&event)));
     let bare = full(false).apply(&event);
-    assert!(bare.raw.is_none() && bare.context.is_none());
+    assert!(bare.raw.is_none() && bare.rest.is_none());
     assert_eq!(bare.data.get(), event.data.get());
 }
 

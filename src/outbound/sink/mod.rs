@@ -11,7 +11,7 @@ mod contract;
 
 use crate::base::envelope::Event;
 use crate::journal::Sequence;
-use crate::outbound::mask::Mask;
+use crate::outbound::mask::{self, Mask};
 use crate::outbound::route;
 use crate::outbound::settings::{SinkConfig, Target};
 use std::time::Duration;
@@ -306,6 +306,7 @@ pub async fn probe_live(config: &SinkConfig, sites: &[&str]) -> Result<String, V
 /// What is allowed, and may surprise (`check`).
 pub fn notes(config: &SinkConfig) -> Vec<String> {
     let mut notes = route::notes(config);
+    notes.extend(mask::notes(config));
     if let Target::Kafka(target) = &config.target {
         notes.extend(kafka::properties::notes(target));
     }

@@ -146,7 +146,7 @@ impl Maker {
             return None;
         }
         let base = event.baseid.clone().unwrap_or_else(|| event.id.clone());
-        let event = Event { raw: None, context: None, ..Event::clone(event) };
+        let event = Event { raw: None, rest: None, context: None, ..Event::clone(event) };
         Some(DraftItem { key, base, sequence: *sequence, event })
     }
 

@@ -47,7 +47,9 @@ async fn what_is_not_collected_stands_in_no_file_and_leaves_through_no_sink() {
     let server = Cometd::start(Kind::Java, &[]);
     let home = Home::new();
     home.write_roster(&users);
-    home.write_config(&server.url, &stdout("console", "raw = true\nmode = \"lines\"\n"));
+    let context =
+        "context = [\"userData.Account\", \"userData.FirstName\", \"userData.Secret\", \"comment\"]\n";
+    home.write_config(&server.url, &stdout("console", &format!("raw = true\nmode = \"lines\"\n{context}")));
     let drop = r#"site.main.collect.drop=["identity","contact","content","data.userData.Secret"]"#;
     let mut daemon = home.start_with(&["--set", drop, "--set", "log.level=trace"]);
     daemon.connected(1).await;
@@ -76,6 +78,8 @@ async fn what_is_not_collected_stands_in_no_file_and_leaves_through_no_sink() {
     );
     let data = &of("status_change")[0]["data"];
     assert_eq!(data["userData"], json!({"Account": "kept-4711", "Deep": {"Order": "kept-order"}}));
+    let known: Vec<&String> = data["context"].as_object().unwrap().keys().collect();
+    assert_eq!(known, ["userData.Account"], "what is not collected is not carried along");
     for (place, text) in [("stdout", lines.join("\n")), ("the log", home.log()), ("metrics", metrics)] {
         assert!(!text.contains(PLANTED), "{place}: {text}");
     }

@@ -156,7 +156,7 @@ impl Seen {
         );
         let shown = |event: &Value| {
             let mut data = event["data"].clone();
-            for beside in ["raw", "context"] {
+            for beside in ["raw", "notification"] {
                 data.as_object_mut().unwrap().remove(beside);
             }
             data

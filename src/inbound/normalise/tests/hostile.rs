@@ -222,7 +222,7 @@ fn ten_thousand_items_are_ten_thousand_events_and_a_large_rest_is_not_repeated_w
     assert_eq!(small.len(), 10_000);
     let large = run(&Options::default(), "/v2/me/chats", &log_of(10_000, &"x".repeat(100_000)));
     assert_eq!(large.len(), 10_001);
-    assert!(large[..10_000].iter().all(|candidate| candidate.event.context.is_none()));
+    assert!(large[..10_000].iter().all(|candidate| candidate.event.rest.is_none()));
     let rest = &large[10_000].event;
     assert_eq!(rest.event, "unknown");
     assert!(rest.raw.as_ref().unwrap().get().contains("xxxx"));

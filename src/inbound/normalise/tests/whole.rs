@@ -1,4 +1,4 @@
-//! That nothing of a notification is missing: `raw` with `context`, over all its events, is what came.
+//! That nothing of a notification is missing: `raw` with `notification`, over all its events, is what came.
 //!
 //! Deliberately absent: where the JSON came from (`hostile` makes it, the corpus holds it).
 
@@ -28,7 +28,7 @@ fn value(json: &Option<Box<RawValue>>) -> Option<Value> {
 }
 
 fn is_of_one(kept: &Value, candidates: &[Candidate]) -> bool {
-    candidates.iter().all(|one| one.event.context.is_none()) && raws(candidates) == [kept.clone()]
+    candidates.iter().all(|one| one.event.rest.is_none()) && raws(candidates) == [kept.clone()]
 }
 
 /// The items of `list` one by one, and the rest beside each of them, or once after them.
@@ -46,12 +46,12 @@ fn is_of_items(kept: &Value, list: &str, candidates: &[Candidate]) -> bool {
     }
     let rest = Value::Object(rest.into_iter().collect());
     let beside = (rest != serde_json::json!({})).then_some(&rest);
-    let repeated = |one: &Candidate| value(&one.event.context).as_ref() == beside;
+    let repeated = |one: &Candidate| value(&one.event.rest).as_ref() == beside;
     if items.len() == candidates.len() {
         return raws(candidates) == items && candidates.iter().all(repeated);
     }
     items.push(rest);
-    raws(candidates) == items && candidates.iter().all(|one| one.event.context.is_none())
+    raws(candidates) == items && candidates.iter().all(|one| one.event.rest.is_none())
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn a_missing_member_and_a_missing_item_are_seen() {
     };
     assert!(fails(whole[..2].to_vec()) && fails(whole[1..].to_vec()), "an item");
     let mut without = whole.clone();
-    without[2].event.context = None;
+    without[2].event.rest = None;
     assert!(fails(without), "the rest");
     let mut other = whole;
     other[0].event.raw = Some(json(r#"{"index":2}"#));

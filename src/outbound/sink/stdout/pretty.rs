@@ -1,7 +1,8 @@
 //! One event as a line that a person reads: when, about what, what happened.
 //!
 //! Nothing of the other side's may steer the terminal: control characters and marks that turn the direction of
-//! writing are shown as codes. Deliberately absent: `raw` and `context`, ids, and a promise that the form stays.
+//! writing are shown as codes. Deliberately absent: what stands beside the typed data (`raw`, `notification`,
+//! `context`), ids, and a promise that the form stays.
 
 use crate::base::envelope::{Event, event, medium};
 use serde_json::Value;

@@ -1,0 +1,53 @@
+//! What a sink gets of an event's context: the values of its own list, in that order, each as its policy lets it where it
+//! came from.
+//!
+//! Paths leave as the operator wrote them. Deliberately absent: what is known of an interaction (the intake stamps it).
+
+use super::plan::Plan;
+use crate::base::context::{self, Member};
+use crate::base::encode::Members;
+use crate::base::envelope::{Event, event, gws_type, medium};
+use crate::outbound::settings::{Action, SinkConfig};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// `value` gets path and JSON and says what of it leaves, `id` what an id leaves as.
+pub(super) fn view<'e>(
+    event: &'e Event,
+    wanted: &'e [String],
+    value: impl Fn(&str, &'e str) -> Option<Cow<'e, str>>,
+    id: impl Fn(Cow<'e, str>) -> Cow<'e, str>,
+) -> Option<Box<RawValue>> {
+    let known: Members<'e> = serde_json::from_str(event.context.as_ref()?.get()).ok()?;
+    let members = wanted.iter().filter_map(|path| {
+        let (_, json) = known.0.iter().find(|(name, _)| name == path)?;
+        let member: Member<'e> = serde_json::from_str(json.get()).ok()?;
+        Some((path.as_str(), value(path, member.value.get())?, id(member.id)))
+    });
+    context::object(members)
+}
+
+/// The type that has the fields of an interaction's state in this medium.
+pub(super) fn state_of(medium: &str) -> String {
+    gws_type(medium, event::STATUS_CHANGE)
+}
+
+/// Paths of which no value ever leaves.
+pub fn notes(config: &SinkConfig) -> Vec<String> {
+    let policy = &config.privacy;
+    if policy.is_whole() {
+        return Vec::new();
+    }
+    let plan = Plan::new(policy);
+    let kinds = [medium::CALL, medium::CHAT].map(state_of);
+    let leaves = |path: &String| {
+        kinds.iter().any(|kind| plan.action_at(kind, path).is_some_and(|(action, _)| action != Action::Drop))
+    };
+    let never = config.context.iter().filter(|path| !leaves(path));
+    let note = |path: &String| {
+        format!(
+            "context: {path:?} never leaves with this privacy; a rule for data.{path}, or userdata for a key of attached data, lets it"
+        )
+    };
+    never.map(note).collect()
+}
