@@ -11,6 +11,7 @@ mod campaign;
 mod cli;
 mod config_errors;
 mod conformance;
+mod consumers;
 mod corpus;
 mod crash;
 mod data_path;
