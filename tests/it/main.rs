@@ -20,6 +20,7 @@ mod fleet;
 mod harness;
 mod kafka_access;
 mod keep_alive;
+mod kept_schemas;
 mod live;
 mod operations;
 mod pilot;
