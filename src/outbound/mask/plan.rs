@@ -78,7 +78,7 @@ fn table(fields: &BTreeMap<&'static str, Step>, json: &str, hider: &Hider, out: 
     let Ok(Members(members)) = serde_json::from_str::<Members<'_>>(json) else { return false };
     out.push('{');
     for (name, value) in members {
-        if let Some((name, step)) = fields.get_key_value(name.as_str()) {
+        if let Some((name, step)) = fields.get_key_value(&*name) {
             let place = out.len();
             if !out.ends_with('{') {
                 out.push(',');
@@ -136,10 +136,10 @@ fn list(fields: &BTreeMap<&'static str, Step>, json: &str, hider: &Hider, out: &
 fn map(any: Action, named: &BTreeMap<String, Action>, json: &str, hider: &Hider, out: &mut String) -> bool {
     let Ok(Members(members)) = serde_json::from_str::<Members<'_>>(json) else { return false };
     let entries = members.into_iter().filter_map(|(key, value)| {
-        let (shown, action) = match (named.get(&key), any) {
+        let (shown, action) = match (named.get(&*key), any) {
             (Some(action), _) => (key, *action),
             (None, Action::Keep) => (key, any),
-            (None, Action::Hash) => (hider.hash(&key), any),
+            (None, Action::Hash) => (hider.hash(&key).into(), any),
             (None, _) => return None,
         };
         Some(format!("{}:{}", quoted(&shown)?, hider.value(value.get(), action, true)?))
