@@ -105,6 +105,8 @@ unit: ## Cargo's tests alone (the peers must be there)
 	$(CARGO) test --locked $(FEATURES) --bench fleet -- --quick
 	$(call step,bench: sinks (quick))
 	$(CARGO) test --locked $(FEATURES) --bench sinks -- --quick
+	$(call step,bench: normalise (quick))
+	$(CARGO) test --locked $(FEATURES) --bench normalise -- --quick
 
 .PHONY: deploy-check
 deploy-check: build ## What is under deploy/, and the Dockerfile, against the tools that will read it

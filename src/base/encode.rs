@@ -7,6 +7,7 @@ use crate::base::envelope::Event;
 use serde::ser::Error as _;
 use serde_json::Error;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// CloudEvents version of the envelope.
 pub const SPEC_VERSION: &str = "1.0";
@@ -148,7 +149,11 @@ fn origin(event: &Event) -> &'static str {
 }
 
 /// The members of a JSON object in their own order, values untouched.
-pub struct Members<'a>(pub Vec<(String, &'a RawValue)>);
+pub struct Members<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
+
+/// A member's name, borrowed where it holds no escape.
+#[derive(serde::Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl<'de> serde::Deserialize<'de> for Members<'de> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -160,8 +165,8 @@ impl<'de> serde::Deserialize<'de> for Members<'de> {
             }
             fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members = Vec::with_capacity(map.size_hint().unwrap_or(8));
-                while let Some(member) = map.next_entry::<String, &'de RawValue>()? {
-                    members.push(member);
+                while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
+                    members.push((name, value));
                 }
                 Ok(Members(members))
             }

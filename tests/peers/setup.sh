@@ -107,24 +107,24 @@ node_part() {
     install_part "$1" "$want"
 }
 
-python_tools() {
-    step=python
+# python_part NAME REQUIREMENTS: a virtual environment with those packages.
+python_part() {
+    step=$1
     need python3 "apt-get install -y --no-install-recommends python3 python3-venv"
     local want
-    want=$(digest requirements.txt)-$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-    if current python "$want" && [[ -x $cache/python/bin/python ]]; then
-        say "python: up to date"
+    want=$(digest "$2")-$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    if current "$1" "$want" && [[ -x $cache/$1/bin/python ]]; then
+        say "$1: up to date"
         return
     fi
-    say "python: creating a virtual environment and installing requirements.txt with pip"
+    say "$1: creating a virtual environment and installing $2 with pip"
     # A virtual environment holds its own path, so it is made in its place and marked when complete.
-    rm -rf "$cache/python"
-    quiet "$cache/python.log" python3 -m venv "$cache/python" ||
+    rm -rf "${cache:?}/$1"
+    quiet "$cache/$1.log" python3 -m venv "$cache/$1" ||
         fail "Python's venv module" "apt-get install -y --no-install-recommends python3-venv"
-    quiet "$cache/python.log" "$cache/python/bin/pip" install --disable-pip-version-check \
-        -r "$here/requirements.txt" ||
-        fail "the packages of requirements.txt (see above; it needs PyPI)" "$here/setup.sh"
-    printf '%s\n' "$want" >"$cache/python/.digest"
+    quiet "$cache/$1.log" "$cache/$1/bin/pip" install --disable-pip-version-check -r "$here/$2" ||
+        fail "the packages of $2 (see above; it needs PyPI)" "$here/setup.sh"
+    printf '%s\n' "$want" >"$cache/$1/.digest"
 }
 
 # A preloaded library, not a server: an fsync that fails on demand.
@@ -177,7 +177,9 @@ cometd_java
 kafka
 node_part cometd-node "the Node CometD server"
 node_part receivers-node "the Standard Webhooks library and the CloudEvents SDK"
-python_tools
+node_part consumer-node "the CloudEvents SDK, Ajv and KafkaJS"
+python_part python requirements.txt
+python_part consumer-python consumer-python/requirements.txt
 fsync_shim
 prometheus
 say "ready in $cache"

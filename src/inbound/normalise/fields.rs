@@ -8,6 +8,7 @@ use crate::base::encode::Members;
 use serde::Serialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::fmt;
 
 /// Longest word a sender may put into an attribute, an id or a key, in bytes.
@@ -18,7 +19,7 @@ const MAX_FREE_DEPTH: usize = 64;
 pub(in crate::inbound) const MAX_ITEMS: usize = 10_000;
 
 /// The members of one object, in the sender's order.
-pub(in crate::inbound) struct Fields<'a>(Vec<(String, &'a RawValue)>);
+pub(in crate::inbound) struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Fields<'a> {
     /// The members of `json`, where it is an object whose names can be read.
@@ -79,6 +80,13 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// Whether a member's name begins so, in any case.
+    pub(in crate::inbound) fn any_begins(&self, prefix: &str) -> bool {
+        let begins =
+            |name: &str| name.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
+        self.0.iter().any(|(name, _)| begins(name))
+    }
+
     /// A member that is a list of strings; items of other shapes are passed over.
     pub(in crate::inbound) fn texts(&self, name: &str) -> Option<Vec<String>> {
         let list = self.get(name).filter(|list| list.get().starts_with('[')).and_then(items)?;
@@ -91,7 +99,7 @@ impl<'a> Fields<'a> {
             self.0
                 .iter()
                 .filter(|(key, _)| !key.eq_ignore_ascii_case(name))
-                .map(|(key, value)| (key, *value)),
+                .map(|(key, value)| (&**key, *value)),
         )
     }
 }
@@ -100,10 +108,15 @@ impl<'a> Fields<'a> {
 /// [`MAX_ITEMS`].
 pub(in crate::inbound) fn items(json: &RawValue) -> Option<Vec<&RawValue>> {
     match json.get().as_bytes().first() {
-        Some(b'[') if length(json) <= MAX_ITEMS => serde_json::from_str(json.get()).ok(),
+        Some(b'[') if !is_long(json) => serde_json::from_str(json.get()).ok(),
         Some(b'{') => Some(vec![json]),
         _ => None,
     }
+}
+
+/// Whether a list has more than [`MAX_ITEMS`]; what is short in bytes is not counted.
+fn is_long(json: &RawValue) -> bool {
+    json.get().len() > 2 * MAX_ITEMS && length(json) > MAX_ITEMS
 }
 
 /// How many items a list has; zero for what is none. Takes no memory, however many there are.
@@ -140,6 +153,7 @@ pub(in crate::inbound) fn string(json: &RawValue) -> Option<String> {
 /// A string or an integer as trimmed text; absent where it is blank.
 pub(in crate::inbound) fn word(json: &RawValue) -> Option<String> {
     let text = match string(json) {
+        Some(text) if text.trim().len() == text.len() => text,
         Some(text) => text.trim().to_owned(),
         None if json.get().bytes().all(|byte| byte == b'-' || byte.is_ascii_digit()) => json.get().to_owned(),
         None => return None,
@@ -154,7 +168,7 @@ pub(in crate::inbound) fn fit(text: Option<String>) -> Option<String> {
 
 /// Writes an object from members whose values are taken over byte for byte.
 pub(in crate::inbound) fn object<'m>(
-    members: impl Iterator<Item = (&'m String, &'m RawValue)>,
+    members: impl Iterator<Item = (&'m str, &'m RawValue)>,
 ) -> Box<RawValue> {
     let mut out = String::from("{");
     for (name, value) in members {

@@ -6,6 +6,7 @@ use crate::base::digest::{Digest, Keep, canonical};
 use crate::base::envelope::{id_segment, medium};
 use crate::inbound::settings::{Scope, SiteConfig};
 use serde_json::value::RawValue;
+use std::fmt::Write as _;
 
 /// The medium of an interaction that a word names in any known spelling (`FacebookSession`, `chats`, `twitters`,
 /// `im-sessions`, …).
@@ -94,11 +95,10 @@ fn counts(name: &str, depth: usize) -> Keep {
 
 /// The digest of several texts, each with its length, so that no two lists give the same bytes.
 pub fn joined(parts: &[&str]) -> Digest {
-    let mut all = String::new();
+    let mut all = String::with_capacity(parts.iter().map(|part| part.len() + 4).sum());
     for part in parts {
-        all.push_str(&part.len().to_string());
-        all.push(':');
-        all.push_str(part);
+        // A text takes everything.
+        let _ = write!(all, "{}:{part}", part.len());
     }
     Digest::of(all.as_bytes())
 }

@@ -52,6 +52,9 @@ fn conversation_of(notice: &Notice<'_>) -> Result<Conversation, &'static str> {
 
 /// `<medium>Id`, else the last segment of `<medium>Path` (hosts differ, paths do not), else of `<medium>Uri`.
 pub(super) fn named_id(fields: &Fields<'_>, medium: &str) -> Option<String> {
+    if !fields.any_begins(medium) {
+        return None;
+    }
     let by = |suffix: &str, read: &dyn Fn(&str) -> Option<String>| {
         [format!("{medium}{suffix}"), format!("{medium}s{suffix}")].iter().find_map(|name| fit(read(name)))
     };

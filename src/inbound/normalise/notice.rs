@@ -182,7 +182,9 @@ impl<'a> Notice<'a> {
     /// Makes one or more events from each item of the lists called `name`, with the rest of the notification in
     /// their `rest`. No list, or nothing in it, is a notification that is not understood: never nothing.
     pub(super) fn each(&self, name: &str, make: impl Fn(&'a RawValue, Place) -> Candidate) -> Vec<Candidate> {
-        let length: usize = self.fields.all(name).map(fields::length).sum();
+        // What is short in bytes holds no long list.
+        let long = self.data.get().len() > 2 * MAX_ITEMS;
+        let length: usize = if long { self.fields.all(name).map(fields::length).sum() } else { 0 };
         if length > MAX_ITEMS {
             let reason = format!("{length} items in `{name}`, and {MAX_ITEMS} at most are looked at");
             return vec![self.unknown(self.data, Place::Whole, &reason)];

@@ -7,6 +7,7 @@
 use super::fields::{object, string};
 use crate::base::encode::Members;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// Items stand at depth 2; deeper than this nothing is looked at, so that nesting costs bounded work.
 const MAX_DEPTH: usize = 16;
@@ -29,7 +30,7 @@ fn without(json: &RawValue, depth: usize) -> Option<Box<RawValue>> {
     }
 }
 
-fn without_in_object(mut members: Vec<(String, &RawValue)>, depth: usize) -> Option<Box<RawValue>> {
+fn without_in_object(mut members: Vec<(Cow<'_, str>, &RawValue)>, depth: usize) -> Option<Box<RawValue>> {
     let typing = members.iter().any(|(name, value)| {
         name.eq_ignore_ascii_case("type")
             && string(value).is_some_and(|kind| kind.trim().eq_ignore_ascii_case(KIND))
@@ -40,7 +41,8 @@ fn without_in_object(mut members: Vec<(String, &RawValue)>, depth: usize) -> Opt
     if members.len() == before && below.iter().all(Option::is_none) {
         return None;
     }
-    let kept = members.iter().zip(&below).map(|((name, value), new)| (name, new.as_deref().unwrap_or(value)));
+    let kept =
+        members.iter().zip(&below).map(|((name, value), new)| (&**name, new.as_deref().unwrap_or(value)));
     Some(object(kept))
 }
 
@@ -56,8 +58,14 @@ fn without_in_list(items: &[&RawValue], depth: usize) -> Option<Box<RawValue>> {
 
 /// Cheap and sure in one direction: without the word, and without an escape that could hide it, there is no item.
 fn may_hold(text: &str) -> bool {
+    let word = |at: usize| text.as_bytes().get(at..).and_then(|rest| rest.get(..KIND.len()));
+    // Its second letter is seldom, its first is not.
+    let mut second = text.bytes().enumerate().filter(|(_, byte)| matches!(byte, b'y' | b'Y'));
     text.contains("\\u")
-        || text.as_bytes().windows(KIND.len()).any(|at| at.eq_ignore_ascii_case(KIND.as_bytes()))
+        || second.any(|(at, _)| {
+            let begins = at.checked_sub(1);
+            begins.and_then(word).is_some_and(|word| word.eq_ignore_ascii_case(KIND.as_bytes()))
+        })
 }
 
 #[cfg(test)]

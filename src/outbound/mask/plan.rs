@@ -105,7 +105,7 @@ fn table(fields: &BTreeMap<&'static str, Step>, json: &str, hider: &Hider, out: 
     let Ok(Members(members)) = serde_json::from_str::<Members<'_>>(json) else { return false };
     out.push('{');
     for (name, value) in members {
-        if let Some((name, step)) = fields.get_key_value(name.as_str()) {
+        if let Some((name, step)) = fields.get_key_value(&*name) {
             let place = out.len();
             if !out.ends_with('{') {
                 out.push(',');
@@ -164,8 +164,8 @@ fn map(any: Action, named: &BTreeMap<String, Action>, json: &str, hider: &Hider,
     let Ok(Members(members)) = serde_json::from_str::<Members<'_>>(json) else { return false };
     let entries = members.into_iter().filter_map(|(key, value)| {
         let action = of_key(any, named, &key)?;
-        let hashed = action == Action::Hash && !named.contains_key(&key);
-        let shown = if hashed { hider.hash(&key) } else { key };
+        let hashed = action == Action::Hash && !named.contains_key(&*key);
+        let shown = if hashed { hider.hash(&key).into() } else { key };
         Some(format!("{}:{}", quoted(&shown)?, hider.value(value.get(), action, true)?))
     });
     let entries: Vec<String> = entries.collect();
