@@ -27,6 +27,13 @@ impl Gap {
         format!("false gap of {user}, cause {cause}, {certainty}, {from} to {to}: nothing was lost")
     }
 
+    fn widely(&self, user: &str, early: i64, late: i64) -> String {
+        let Gap { cause, certainty, from, to, .. } = self;
+        format!(
+            "wide gap of {user}, cause {cause}, {certainty}, {from} to {to}: begins {early} ms early, ends {late} ms late"
+        )
+    }
+
     pub fn holds(&self, from: i64, to: i64) -> bool {
         self.from <= from && to <= self.to
     }
@@ -135,6 +142,8 @@ pub struct Measured {
     /// it, and that it ends after the last such moment.
     pub early: Vec<i64>,
     pub late: Vec<i64>,
+    /// Those that are further from it than one poll, to look at.
+    pub wide: Vec<String>,
     pub causes: BTreeMap<String, usize>,
 }
 
@@ -179,8 +188,12 @@ pub fn measure(truth: &Truth, gaps: &BTreeMap<String, Vec<Gap>>) -> Measured {
                     .iter()
                     .filter(|(at, of, _)| (of == user || of.is_empty()) && (gap.from..=from).contains(at));
                 let begun = trouble.map(|(at, _, _)| *at).min().unwrap_or(from);
-                out.early.push(begun.saturating_sub(gap.from));
-                out.late.push(gap.to.saturating_sub(to));
+                let (early, late) = (begun.saturating_sub(gap.from), gap.to.saturating_sub(to));
+                if early.max(late) > POLL {
+                    out.wide.push(gap.widely(user, early, late));
+                }
+                out.early.push(early);
+                out.late.push(late);
             }
         }
     }

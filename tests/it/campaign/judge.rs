@@ -108,6 +108,11 @@ impl<'a> Judge<'a> {
         self.recovered.careful.iter().chain(&self.measured.false_possible).cloned().collect()
     }
 
+    /// Gaps whose boundaries are further from the truth than one poll.
+    pub fn wide(&self) -> &[String] {
+        &self.measured.wide
+    }
+
     pub fn summary(&self) -> String {
         let kinds: HashSet<&String> = self.truth.faults.iter().map(|(_, _, fault)| fault).collect();
         let acked = self.truth.rows.iter().filter(|row| row.acked > 0).count();

@@ -79,6 +79,7 @@ async fn day(ack: bool) {
     let mut found = judge.verdict();
     found.extend(unsettled);
     println!("{}", judge.summary());
+    judge.wide().iter().take(10).for_each(|wide| println!("  {wide}"));
     if truth.struck < size.faults {
         found.push(format!("only {} faults struck: want {}", truth.struck, size.faults));
     }
