@@ -13,7 +13,7 @@ use super::engine::{Compact, Durability, Engine, Held, Outcome, Plan, Tally, Tri
 use super::erase;
 use super::facts;
 use super::fault::{self, Fault};
-use super::row::{Figures, digest, int, uint};
+use super::row::{Figures, checksum, int, uint};
 use super::schema::{self, set_meta};
 use super::trim::Sweep;
 use crate::base::time::Clock;
@@ -259,7 +259,7 @@ fn event(conn: &Connection, body: &[u8], recorded: i64, tally: &mut Tally) -> Re
         int(next.count),
         int(bytes),
         int(next.bytes),
-        digest(figures, body),
+        checksum(figures, body),
         body
     ])?;
     *tally = next;

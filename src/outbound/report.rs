@@ -8,6 +8,7 @@ use crate::base::health::{Health, Status};
 use crate::base::metrics::Metrics;
 use crate::journal::{Failure, Lag};
 use crate::outbound::sink::Cause;
+use prometheus::{Histogram, IntCounter, IntGauge};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -19,9 +20,14 @@ const LOG_EVERY: Duration = Duration::from_secs(60);
 
 pub struct Report {
     sink: String,
-    kind: &'static str,
     metrics: Metrics,
+    /// What moves with each call, looked up once.
+    up: IntGauge,
+    seconds: Histogram,
+    delivered: IntCounter,
     health: Health,
+    /// What `health` was told last.
+    told: Option<Status>,
     failing: Option<Failing>,
     last_good: Option<Instant>,
     failures: Voice,
@@ -65,11 +71,14 @@ impl Voice {
 
 impl Report {
     pub fn new(sink: &str, kind: &'static str, metrics: Metrics, health: Health) -> Report {
-        let report = Report {
+        let mut report = Report {
             sink: sink.to_owned(),
-            kind,
+            up: metrics.sink_up.with_label_values(&[sink]),
+            seconds: metrics.sink_delivery_seconds.with_label_values(&[sink]),
+            delivered: metrics.sink_delivered_total.with_label_values(&[sink, kind]),
             metrics,
             health,
+            told: None,
             failing: None,
             last_good: None,
             failures: Voice::new(1),
@@ -77,21 +86,21 @@ impl Report {
             full: false,
         };
         report.status(Status::Starting);
-        report.metrics.sink_up.with_label_values(&[sink]).set(0);
+        report.up.set(0);
         report
     }
 
     /// The sink is built; whether it delivers is not known yet.
     pub fn built(&mut self) {
         if self.failing.is_none() {
-            self.metrics.sink_up.with_label_values(&[&self.sink]).set(1);
+            self.up.set(1);
             self.status(Status::Ok);
         }
     }
 
     /// Something got through; `waiting` events that failed before are still to be tried again.
     pub fn got_through(&mut self, waiting: usize) {
-        self.metrics.sink_up.with_label_values(&[&self.sink]).set(1);
+        self.up.set(1);
         self.last_good = Some(Instant::now());
         if waiting > 0 {
             self.status(Status::Degraded(format!("{waiting} events failed and will be tried again")));
@@ -106,10 +115,9 @@ impl Report {
         self.status(Status::Ok);
     }
 
-    pub fn delivered(&mut self, events: u64, took: Duration) {
-        let labels = [self.sink.as_str()];
-        self.metrics.sink_delivery_seconds.with_label_values(&labels).observe(took.as_secs_f64());
-        self.metrics.sink_delivered_total.with_label_values(&[&self.sink, self.kind]).inc_by(events);
+    pub fn delivered(&self, events: u64, took: Duration) {
+        self.seconds.observe(took.as_secs_f64());
+        self.delivered.inc_by(events);
     }
 
     pub fn filtered(&self, events: u64) {
@@ -137,7 +145,7 @@ impl Report {
 
     /// The sink as a whole does not work.
     pub fn failing(&mut self, cause: &Cause) {
-        self.metrics.sink_up.with_label_values(&[&self.sink]).set(0);
+        self.up.set(0);
         self.status(Status::Degraded(cause.to_string()));
         self.log_failure(cause);
     }
@@ -175,7 +183,7 @@ impl Report {
 
     /// The lane delivers no more; the daemon goes on.
     pub fn ended(&mut self, why: &str) {
-        self.metrics.sink_up.with_label_values(&[&self.sink]).set(0);
+        self.up.set(0);
         self.metrics.sink_ended.with_label_values(&[&self.sink]).set(1);
         self.status(Status::Degraded(format!("ended: {why}")));
         tracing::error!(
@@ -185,7 +193,7 @@ impl Report {
     }
 
     pub fn stopped(&self, unsettled: u64) {
-        self.metrics.sink_up.with_label_values(&[&self.sink]).set(0);
+        self.up.set(0);
         tracing::info!(
             sink = self.sink,
             unsettled,
@@ -259,8 +267,11 @@ impl Report {
         }
     }
 
-    fn status(&self, status: Status) {
-        self.health.set(&format!("sink {}", self.sink), status);
+    fn status(&mut self, status: Status) {
+        if self.told.as_ref() != Some(&status) {
+            self.health.set(&format!("sink {}", self.sink), status.clone());
+            self.told = Some(status);
+        }
     }
 }
 

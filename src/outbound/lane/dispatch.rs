@@ -20,7 +20,7 @@ impl<S: Source> Lane<S> {
                 return;
             }
             let items = self.window.take(take, now);
-            let upto = self.window.position_after(&items);
+            let upto = if shape.exact { self.window.position_after(&items) } else { 0 };
             if items.is_empty() {
                 if !shape.exact {
                     continue;

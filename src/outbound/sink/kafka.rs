@@ -191,10 +191,14 @@ impl KafkaSink {
             .key(key.as_ref())
             .payload(value.as_slice())
             .headers(headers);
+        // Room is waited for only where the queue was full: what is freed after `enable` is not missed.
+        let mut full = false;
         loop {
             let space = self.flight.space();
             tokio::pin!(space);
-            space.as_mut().enable();
+            if full {
+                space.as_mut().enable();
+            }
             let sent = match self.producer().as_ref() {
                 Some(producer) => producer.send(record),
                 None => return Err(Outcome::Held),
@@ -207,7 +211,9 @@ impl KafkaSink {
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), same)) => record = same,
                 Err((error, _)) => return Err(self.local(&error, &name)),
             }
-            space.await;
+            if std::mem::replace(&mut full, true) {
+                space.await;
+            }
         }
     }
 

@@ -220,7 +220,7 @@ impl Sink {
 
     /// Delivers; one outcome per item, in their order. Of one key nothing overtakes: once an item is not done,
     /// the later ones of its key are `Held`. Safe to drop while it runs; what is on its way may still arrive.
-    /// Once all of the batch is over, everything up to `upto` is: what a sink with a position of its own keeps.
+    /// Once all of the batch is over, everything up to `upto` is: what a sink with a position of its own keeps (0 for others).
     pub async fn deliver(&self, batch: &[Delivery], upto: Sequence) -> Vec<Outcome> {
         match self {
             Sink::Kafka(sink) => sink.deliver(batch, upto).await,

@@ -106,6 +106,9 @@ impl WebhookSink {
 
     /// Distinct keys go at the same time, each key's events one after the other.
     async fn deliver_singly(&self, batch: &[Delivery]) -> Vec<Outcome> {
+        if let [only] = batch {
+            return vec![self.deliver_one(only).await];
+        }
         let mut by_key: HashMap<&str, Vec<(usize, &Delivery)>> = HashMap::new();
         for (nth, delivery) in batch.iter().enumerate() {
             by_key.entry(delivery.event.partitionkey.as_str()).or_default().push((nth, delivery));
@@ -127,10 +130,7 @@ impl WebhookSink {
     async fn deliver_key(&self, of_key: Vec<(usize, &Delivery)>) -> Vec<(usize, Outcome)> {
         let mut outcomes = Vec::with_capacity(of_key.len());
         for (nth, delivery) in of_key {
-            let outcome = match body::single(delivery) {
-                Ok(parcel) => self.post(parcel).await,
-                Err(outcome) => outcome,
-            };
+            let outcome = self.deliver_one(delivery).await;
             let over = matches!(outcome, Outcome::Done | Outcome::Reject { .. });
             outcomes.push((nth, outcome));
             if !over {
@@ -138,6 +138,13 @@ impl WebhookSink {
             }
         }
         outcomes
+    }
+
+    async fn deliver_one(&self, delivery: &Delivery) -> Outcome {
+        match body::single(delivery) {
+            Ok(parcel) => self.post(parcel).await,
+            Err(outcome) => outcome,
+        }
     }
 
     /// The first events that fit, in one request and with one outcome; the same events make the same request.
