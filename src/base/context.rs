@@ -18,6 +18,8 @@ pub const MAX_VALUE: usize = 1024;
 const STATES: [&str; 2] = ["genesys.gws.call.status_change.v1", "genesys.gws.*.status_change.v1"];
 /// Says which interaction it is; the envelope's attribute does so too.
 const INTERACTION: &str = "interactionId";
+/// What became of keys in one notification; no value that lasts.
+const CHANGES: &str = "userDataChanges.*";
 /// An interaction has all of it in each notification that has any: what is not in it is gone.
 const WHOLE: &str = "userData";
 
@@ -26,7 +28,11 @@ pub fn fields() -> &'static BTreeSet<&'static str> {
     static FIELDS: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
         let states = TABLE.iter().filter(|family| family.types.iter().any(|kind| STATES.contains(kind)));
         let fields = states.flat_map(|family| family.fields).map(|(path, _)| *path);
-        fields.filter(|path| *path != INTERACTION && (!path.contains('.') || path.ends_with(".*"))).collect()
+        fields
+            .filter(|path| {
+                ![INTERACTION, CHANGES].contains(path) && (!path.contains('.') || path.ends_with(".*"))
+            })
+            .collect()
     });
     &FIELDS
 }

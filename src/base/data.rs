@@ -18,6 +18,7 @@ pub use transcript::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// `genesys.gws.<medium>.message.v1`: one item of a conversation's log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -96,6 +97,20 @@ pub struct InteractionData {
     /// Attached data: business keys and values.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_data: Option<Map<String, Value>>,
+    /// Keys of `userData` that came, changed or went since this agent's session was told of it before. Absent where none
+    /// did, and where nobody knows: nothing was heard of it since the bridge began, or for long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_data_changes: Option<BTreeMap<String, KeyChange>>,
+}
+
+/// What became of a key of attached data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyChange {
+    Added,
+    /// It has another value.
+    Changed,
+    Removed,
 }
 
 /// Where an interaction stands for one agent, by its `state`: absent where that means none of them, or is not documented.

@@ -86,9 +86,9 @@ impl LeftOut {
         RawValue::from_string(text).unwrap_or_else(|_| RawValue::NULL.to_owned())
     }
 
-    /// Whether a plain value of this name would stay.
-    pub fn keeps(&self, kind: &str, name: &str) -> bool {
-        let one = RawValue::from_string(format!(r#"{{"{name}":""}}"#));
+    /// Whether this value would stay under this name.
+    pub fn keeps(&self, kind: &str, name: &str, json: &str) -> bool {
+        let one = RawValue::from_string(format!(r#"{{"{name}":{json}}}"#));
         one.is_ok_and(|one| self.apply(kind, &one).get() == one.get())
     }
 
@@ -262,8 +262,9 @@ mod tests {
     fn a_single_field_can_be_asked_for() {
         let kind = "genesys.gws.agent.state_change.v1";
         let of = |path: &str| LeftOut::new(vec![Class::Content], vec![path.to_owned()]).unwrap();
-        assert!(of("deviceId").keeps(kind, "since") && !of("since").keeps(kind, "since"));
-        assert!(!of("deviceId").keeps(kind, "unheard"));
+        let keeps = |path: &str, name: &str| of(path).keeps(kind, name, "\"\"");
+        assert!(keeps("deviceId", "since") && !keeps("since", "since"));
+        assert!(!keeps("deviceId", "unheard"));
     }
 
     #[test]

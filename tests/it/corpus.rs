@@ -68,6 +68,10 @@ fn comparable(event: &Value) -> String {
     if attributes["type"] == "genesys.gws.agent.state_change.v1" {
         attributes["data"].as_object_mut().unwrap().remove("since");
     }
+    // And so does which keys of attached data changed.
+    if let Some(data) = attributes["data"].as_object_mut() {
+        data.remove("userDataChanges");
+    }
     // Kafka's headers are texts.
     for value in attributes.values_mut().filter(|value| value.is_number()) {
         *value = json!(value.to_string());

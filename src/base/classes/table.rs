@@ -97,6 +97,7 @@ pub const TABLE: &[Family] = &[
             ("monitoring", Plain),
             ("recordingState", Plain),
             ("userData.*", Business),
+            ("userDataChanges.*", Business),
             // Numbers stand in it (`OriginationDN`).
             ("extensions.*", Contact),
         ],
@@ -131,6 +132,7 @@ pub const TABLE: &[Family] = &[
             ("comment", Content),
             ("receivedDate", Plain),
             ("userData.*", Business),
+            ("userDataChanges.*", Business),
             ("errorCode", Plain),
             ("errorMessage", Content),
         ],

@@ -3,10 +3,11 @@
 //! Names as in `data`: GWS's own. Deliberately absent: emails, posts, tweets, workitems, open media and instant
 //! messages, which have the shape of a conversation's state ([`super::InteractionData`]).
 
-use super::Lifecycle;
+use super::{KeyChange, Lifecycle};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// `genesys.gws.call.{status_change,participants_updated,attached_data_changed,recording_state_change}.v1`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -56,6 +57,10 @@ pub struct CallData {
     /// Attached data: business keys and values.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_data: Option<Map<String, Value>>,
+    /// Keys of `userData` that came, changed or went since this agent's session was told of it before. Absent where none
+    /// did, and where nobody knows: nothing was heard of it since the bridge began, or for long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_data_changes: Option<BTreeMap<String, KeyChange>>,
     /// What the switch adds; it stands beside the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extensions: Option<Map<String, Value>>,

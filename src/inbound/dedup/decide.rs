@@ -7,6 +7,7 @@ use crate::base::envelope::{Origin, medium};
 use crate::base::metrics::Metrics;
 use crate::base::time::{Clock, rfc3339};
 use crate::inbound::checkpoint::{session_name, with_holes};
+use crate::inbound::dedup::attached::Attached;
 use crate::inbound::dedup::cache::Cache;
 use crate::inbound::dedup::contexts::Contexts;
 use crate::inbound::dedup::logs::Logs;
@@ -74,6 +75,7 @@ pub struct Dedup<M> {
     resources: Resources,
     coverage: Coverage,
     contexts: Contexts,
+    attached: Attached,
 }
 
 /// What was decided of a batch, beside what is to be written.
@@ -118,6 +120,7 @@ impl<M: Memory> Dedup<M> {
             resources: Resources::new(),
             coverage: Coverage::default(),
             contexts,
+            attached: Attached::default(),
         }
     }
 
@@ -349,7 +352,10 @@ impl<M: Memory> Dedup<M> {
         revision: u32,
         append: &mut Append,
     ) -> Result<(), journal::Error> {
-        let Candidate { mut event, identity, .. } = candidate;
+        let Candidate { mut event, identity, resource, compared, .. } = candidate;
+        let told =
+            resource.filter(|_| compared).and_then(|resource| self.attached.changed(&resource, &event.data));
+        event.data = told.unwrap_or(event.data);
         event.id = event_id(&identity, revision);
         event.baseid = base_id(&identity, revision);
         event.revision = event.baseid.is_some().then_some(revision);

@@ -9,6 +9,7 @@
 //! gets what was last known of its interaction (`contexts`).
 //! Deliberately absent: waiting for the disk (the caller does), and how marks are stored.
 
+mod attached;
 mod cache;
 mod contexts;
 mod decide;

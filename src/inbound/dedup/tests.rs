@@ -65,6 +65,7 @@ impl Marks {
     }
 }
 
+mod attached;
 mod contexts;
 mod readings;
 mod since;
@@ -116,6 +117,7 @@ fn item(index: i64, content: &str) -> Candidate {
         content: Digest::of(content.as_bytes()),
         sight: None,
         dated: false,
+        compared: false,
     }
 }
 

@@ -81,7 +81,7 @@ fn state(
     };
     let mut event = notice.event(about, raw(data), json);
     event.agent = Some(agent.to_owned());
-    let dated = site.left_out.as_ref().is_none_or(|left_out| left_out.keeps(&event.kind, "since"));
+    let dated = site.left_out.as_ref().is_none_or(|left_out| left_out.keeps(&event.kind, "since", "\"\""));
     let message_type = notice.message_type.as_deref().unwrap_or_default().to_ascii_lowercase();
     let content = keys::joined(&[&message_type, &keys::content(json).hex()]);
     let resource = keys::resource(&site.realm, agent, kind, id);
@@ -94,5 +94,6 @@ fn state(
         content,
         sight: Some(sight::agent(kind, id, data)),
         dated,
+        compared: false,
     }
 }

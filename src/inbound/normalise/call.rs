@@ -36,6 +36,7 @@ pub(super) fn data_of(notice: &Notice<'_>, id: &str, call: &Fields<'_>) -> Box<R
         monitoring: call.flag("monitoring"),
         recording_state: call.word("recordingState"),
         user_data: None,
+        user_data_changes: None,
         extensions: None,
     };
     raw(&WithFree {

@@ -81,6 +81,8 @@ fn made(
     event.interaction = Some(id.to_owned());
     event.agent = Some(notice.cx.agent.to_owned());
     let content = keys::content(notice.data);
+    let left_out = notice.cx.site.left_out.as_ref();
+    let compared = left_out.is_none_or(|out| out.keeps(&event.kind, "userDataChanges", "{\"k\":\"\"}"));
     let otherwise = if name == event::ERROR { Key::None } else { Key::State { resource: state } };
     Candidate {
         event,
@@ -90,6 +92,7 @@ fn made(
         content,
         sight: sight_of(medium, id, resource),
         dated: false,
+        compared,
     }
 }
 
@@ -164,6 +167,7 @@ fn data_of(notice: &Notice<'_>, medium: &str, id: &str, resource: &Fields<'_>) -
         error_code: notice.fields.word("errorCode").or_else(|| resource.word("errorCode")),
         error_message: notice.fields.text("errorMessage").or_else(|| resource.text("errorMessage")),
         user_data: None,
+        user_data_changes: None,
     };
     raw(&WithFree { data, user_data: resource.free("userData"), ..WithFree::default() })
 }

@@ -78,7 +78,7 @@ pub fn content(json: &RawValue) -> Digest {
 }
 
 /// The digest of attached data: all of it is content.
-pub(super) fn content_of_free(json: &RawValue) -> Digest {
+pub fn content_of_free(json: &RawValue) -> Digest {
     canonical(json, |_, _| Keep::Whole)
 }
 

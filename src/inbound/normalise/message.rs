@@ -101,7 +101,7 @@ pub(super) fn item(notice: &Notice<'_>, of: &Conversation, json: &RawValue, plac
             (notice.identity(&stem, content, place), notice.key(&subject, place, Key::None))
         }
     };
-    Candidate { event, identity, dedup, resource: None, content, sight, dated: false }
+    Candidate { event, identity, dedup, resource: None, content, sight, dated: false, compared: false }
 }
 
 /// `timestamp`, else `timestampSeconds` (which says milliseconds in some releases).

@@ -64,6 +64,8 @@ pub struct Candidate {
     pub sight: Option<Sight>,
     /// Its data may say since when the state that it shows stands: `dedup` knows.
     pub dated: bool,
+    /// Its data may say which keys of attached data changed: `dedup` knows that, too.
+    pub compared: bool,
 }
 
 /// The row of the dedup table (design section 4) that decides.

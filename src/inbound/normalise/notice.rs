@@ -176,6 +176,7 @@ impl<'a> Notice<'a> {
             content,
             sight: None,
             dated: false,
+            compared: false,
         }
     }
 

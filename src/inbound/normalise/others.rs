@@ -172,5 +172,5 @@ fn one(
     };
     event.interaction = interaction;
     let identity = notice.identity(&stem, content, Place::Whole);
-    Candidate { event, identity, dedup, resource: None, content, sight: None, dated: false }
+    Candidate { event, identity, dedup, resource: None, content, sight: None, dated: false, compared: false }
 }

@@ -220,5 +220,6 @@ fn of_interaction(
         content,
         sight: None,
         dated: false,
+        compared: false,
     }
 }

@@ -139,6 +139,7 @@ mod tests {
             content: Digest::of(b""),
             sight: Some(Sight { kind, id: id.into(), says }),
             dated: false,
+            compared: false,
         }
     }
 

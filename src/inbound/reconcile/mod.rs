@@ -87,5 +87,6 @@ pub fn of_bridge(
         content,
         sight: None,
         dated: false,
+        compared: false,
     }
 }

@@ -21,7 +21,9 @@ pub(super) fn view<'e>(
     let known: Members<'e> = serde_json::from_str(event.context.as_ref()?.get()).ok()?;
     let members = wanted.iter().filter_map(|path| {
         let (_, json) = known.0.iter().find(|(name, _)| name == path)?;
-        let member: Member<'e> = serde_json::from_str(json.get()).ok()?;
+        // A list would be read as the members in their order.
+        let json = Some(json.get()).filter(|json| json.starts_with('{'))?;
+        let member: Member<'e> = serde_json::from_str(json).ok()?;
         Some((path.as_str(), value(path, member.value.get())?, id(member.id)))
     });
     context::object(members)
