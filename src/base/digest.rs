@@ -7,7 +7,6 @@
 use crate::base::encode::Members;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::io::Write as _;
 
 /// 128 bits of SHA-256.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -111,9 +110,17 @@ fn plain(text: &str) -> Option<&str> {
 
 /// Length-prefixed, so that no text can look like structure.
 fn write_string(text: &str, out: &mut Vec<u8>) {
-    // A list of bytes takes everything.
-    let _ = write!(out, "{}\"", text.len());
+    put_decimal(text.len(), out);
+    out.push(b'"');
     out.extend_from_slice(text.as_bytes());
+}
+
+/// A number in decimal: dozens of them go into the digests of a notification, and formatting would cost more than hashing.
+pub fn put_decimal(number: usize, out: &mut Vec<u8>) {
+    if number >= 10 {
+        put_decimal(number / 10, out);
+    }
+    out.push(b'0' + (number % 10) as u8);
 }
 
 #[cfg(test)]
@@ -153,6 +160,15 @@ mod tests {
         let a = canonical(&raw("12345678901234567890123"), skip);
         let b = canonical(&raw("12345678901234567890124"), skip);
         assert_ne!(a, b);
+    }
+
+    #[test]
+    fn a_number_is_written_as_everywhere() {
+        for number in [0, 9, 10, 109, 65_536, usize::MAX] {
+            let mut out = Vec::new();
+            put_decimal(number, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), number.to_string());
+        }
     }
 
     #[test]

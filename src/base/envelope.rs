@@ -329,17 +329,17 @@ pub fn gws_type(medium: &str, event: &str) -> String {
     if medium == medium::UNKNOWN {
         return "genesys.gws.unknown.v1".to_owned();
     }
-    format!("genesys.gws.{medium}.{event}.v1")
+    ["genesys.gws.", medium, ".", event, ".v1"].concat()
 }
 
 /// The `dataschema` of a type, e.g. `urn:cometbridge:schema:chat.message:1`.
 pub fn schema_urn(name: &str) -> String {
-    format!("urn:cometbridge:schema:{name}:1")
+    ["urn:cometbridge:schema:", name, ":1"].concat()
 }
 
 /// `realm/…` as one partition key.
 pub fn partition_key(realm: &str, of: &str) -> String {
-    format!("{realm}/{of}")
+    [realm, "/", of].concat()
 }
 
 /// Percent-encodes one path segment of an id: everything but letters, digits, `-`, `_` and `~`.

@@ -96,14 +96,15 @@ fn chat(user: &str, id: &str, state: &str) -> Publish {
     told(user, "/v2/me/chats", data)
 }
 
-const PAT: (&str, &str) = ("Pat", "Customer");
-const ANN: (&str, &str) = ("Ann", "Agent");
+/// Name and kind.
+type Who = (&'static str, &'static str);
+const PAT: Who = ("Pat", "Customer");
+const ANN: Who = ("Ann", "Agent");
+/// An item of a log: who, its kind, its text.
+type Said = (Who, &'static str, Option<&'static str>);
 
-/// Who (name and kind), the item's kind, and its text.
-type Said<'a> = ((&'a str, &'a str), &'a str, Option<&'a str>);
-
-fn log(user: &str, id: &str, said: &[Said<'_>]) -> Publish {
-    let item = |(at, ((name, kind), what, text)): (usize, &Said<'_>)| {
+fn log(user: &str, id: &str, said: &[Said]) -> Publish {
+    let item = |(at, ((name, kind), what, text)): (usize, &Said)| {
         let mut item = json!({"index": at + 1, "type": what, "visibility": "All",
             "from": {"nickname": name, "type": kind, "participantId": format!("p-{name}")},
             "timestamp": format!("2026-11-22T07:00:{at:02}.000+0000")});

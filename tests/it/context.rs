@@ -109,6 +109,28 @@ fn id_of_last(receiver: &Receiver) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn keys_that_changed_are_named_to_the_sinks_that_may_have_them_until_nobody_knows() {
+    let stage = Stage::set().await;
+    let daemon = stage.start().await;
+    let said = |receiver: &Receiver| told(receiver).last().unwrap()["data"]["userDataChanges"].clone();
+    let data = [json!({"ContactId": CONTACT, "Name": NAME}), json!({"ContactId": "another", "Extra": 1})];
+    stage.tell(0, state(ONE, "Chatting", Some(data[0].clone()))).await;
+    stage.have(1).await;
+    assert_eq!(said(&stage.crm), Value::Null, "nobody knows what was before");
+    stage.tell(0, state(ONE, "Chatting", Some(data[1].clone()))).await;
+    stage.have(2).await;
+    let all = json!({"ContactId": "changed", "Extra": "added", "Name": "removed"});
+    assert_eq!((said(&stage.crm), said(&stage.masked)), (all, json!({"ContactId": "changed"})));
+    assert!(daemon.stop().await.success());
+
+    let daemon = stage.start().await;
+    stage.tell(0, state(ONE, "Chatting", Some(data[0].clone()))).await;
+    stage.have(3).await;
+    assert_eq!(said(&stage.crm), Value::Null, "it is not known over a start");
+    assert!(daemon.stop().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn values_go_along_over_a_kill_to_the_sinks_that_want_and_may_have_them() {
     let stage = Stage::set().await;
     let daemon = stage.start().await;

@@ -146,10 +146,12 @@ fn super_set(before: &[Value], now: &Value) -> bool {
     words(now).is_some_and(|now| now.iter().all(|word| before.contains(word)))
 }
 
+type Change<'a> = &'a dyn Fn(&mut Value);
+
 #[test]
 fn a_break_is_found_and_what_is_added_is_none() {
     let before = today("chat.transcript");
-    let changed = |change: &dyn Fn(&mut Value)| {
+    let changed = |change: Change<'_>| {
         let mut now = before.clone();
         change(&mut now);
         breaks(&before, &now, "")
@@ -164,8 +166,7 @@ fn a_break_is_found_and_what_is_added_is_none() {
         at(now, "/complete", json!({"enum": ["true", "false"], "type": "string"}));
     });
     assert_eq!(added, Vec::<String>::new());
-    type Wrong<'a> = (&'a str, &'a dyn Fn(&mut Value));
-    let wrong: [Wrong<'_>; 6] = [
+    let wrong: [(&str, Change<'_>); 6] = [
         ("/data/complete: other words", &|now| {
             at(now, "/complete/enum", json!(["true", "false", "perhaps"]))
         }),

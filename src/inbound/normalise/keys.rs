@@ -2,11 +2,10 @@
 //!
 //! Deliberately absent: what has been seen before (that is `dedup`).
 
-use crate::base::digest::{Digest, Keep, canonical};
+use crate::base::digest::{Digest, Keep, canonical, put_decimal};
 use crate::base::envelope::{id_segment, medium};
 use crate::inbound::settings::{Scope, SiteConfig};
 use serde_json::value::RawValue;
-use std::fmt::Write as _;
 
 /// The medium of an interaction that a word names in any known spelling (`FacebookSession`, `chats`, `twitters`,
 /// `im-sessions`, …).
@@ -95,12 +94,13 @@ fn counts(name: &str, depth: usize) -> Keep {
 
 /// The digest of several texts, each with its length, so that no two lists give the same bytes.
 pub fn joined(parts: &[&str]) -> Digest {
-    let mut all = String::with_capacity(parts.iter().map(|part| part.len() + 4).sum());
+    let mut all = Vec::with_capacity(parts.iter().map(|part| part.len() + 4).sum());
     for part in parts {
-        // A text takes everything.
-        let _ = write!(all, "{}:{part}", part.len());
+        put_decimal(part.len(), &mut all);
+        all.push(b':');
+        all.extend_from_slice(part.as_bytes());
     }
-    Digest::of(all.as_bytes())
+    Digest::of(&all)
 }
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ pub(super) fn item(notice: &Notice<'_>, of: &Conversation, json: &RawValue, plac
     let visibility = message.visibility.clone();
 
     let sight = index.map(|index| sight::item(of.medium, &of.id, index, &message, stamp.as_ref()));
-    let subject = format!("{}/{}", of.medium, of.id);
+    let subject = [of.medium, "/", &of.id].concat();
     let about = About { medium: of.medium, event: event::MESSAGE, subject: subject.clone(), order: &of.id };
     let data = MessageData { interaction_id: of.id.clone(), message };
     let mut event = notice.event(about, raw(&data), json);

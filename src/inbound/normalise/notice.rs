@@ -89,7 +89,7 @@ impl<'a> Notice<'a> {
         };
         let schema = match about.medium {
             medium::UNKNOWN => schema_urn(medium::UNKNOWN),
-            known => schema_urn(&format!("{known}.{}", about.event)),
+            known => schema_urn(&[known, ".", about.event].concat()),
         };
         let kind = gws_type(about.medium, about.event);
         // What is not to be kept would stand in the sender's own JSON once more.
@@ -98,7 +98,7 @@ impl<'a> Notice<'a> {
             None => (data, Some(raw)),
         };
         Event {
-            source: format!("/gws/{}", self.cx.site.realm),
+            source: ["/gws/", &self.cx.site.realm].concat(),
             kind: kind.into(),
             subject: about.subject,
             time,

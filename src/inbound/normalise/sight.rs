@@ -180,7 +180,7 @@ pub(super) fn item(
         &from.kind,
     ]
     // Absent and empty are told apart.
-    .map(|part| part.as_ref().map_or_else(String::new, |text| format!("={text}")));
+    .map(|part| part.as_ref().map_or_else(String::new, |text| ["=", text.as_str()].concat()));
     let (index_text, at) = (index.to_string(), stamp.map(|stamp| stamp.utc.as_str()).unwrap_or_default());
     let mut all = vec!["shared", index_text.as_str(), at];
     all.extend(parts.iter().map(String::as_str));

@@ -58,14 +58,13 @@ fn without_in_list(items: &[&RawValue], depth: usize) -> Option<Box<RawValue>> {
 
 /// Cheap and sure in one direction: without the word, and without an escape that could hide it, there is no item.
 fn may_hold(text: &str) -> bool {
-    let word = |at: usize| text.as_bytes().get(at..).and_then(|rest| rest.get(..KIND.len()));
+    let word = |at: usize| text.as_bytes().get(at..at.checked_add(KIND.len())?);
     // Its second letter is seldom, its first is not.
-    let mut second = text.bytes().enumerate().filter(|(_, byte)| matches!(byte, b'y' | b'Y'));
-    text.contains("\\u")
-        || second.any(|(at, _)| {
-            let begins = at.checked_sub(1);
-            begins.and_then(word).is_some_and(|word| word.eq_ignore_ascii_case(KIND.as_bytes()))
-        })
+    let holds = |second: char| {
+        let mut found = text.match_indices(second).filter_map(|(at, _)| word(at.checked_sub(1)?));
+        found.any(|word| word.eq_ignore_ascii_case(KIND.as_bytes()))
+    };
+    text.contains("\\u") || holds('y') || holds('Y')
 }
 
 #[cfg(test)]
