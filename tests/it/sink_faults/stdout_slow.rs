@@ -37,7 +37,6 @@ async fn a_reader_that_does_not_read_holds_up_the_stdout_lane_alone_and_loses_no
         "{before} of {wanted} events came through a pipe that nobody reads"
     );
     scene.until("cometbridge_sink_lag_events{sink=\"console\"}", |lag| lag >= wanted as f64 - before).await;
-    assert_eq!(scene.daemon.metric("cometbridge_sink_up{sink=\"console\"}").await, 1.0);
     let retries = scene.daemon.metrics().await;
     let retried =
         |line: &&str| line.starts_with("cometbridge_sink_retries_total{") && line.contains("\"console\"");
