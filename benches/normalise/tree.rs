@@ -46,6 +46,7 @@ fn state(data: &Value, out: &mut Vec<u8>) {
         "interactionId": id,
         "notificationType": data["notificationType"],
         "state": resource["state"],
+        "lifecycle": if resource["state"] == "Chatting" { "accepted" } else { "offered" },
         "capabilities": resource["capabilities"],
         "participants": resource["participants"].as_array().unwrap().iter().map(author).collect::<Vec<_>>(),
         "raw": data,
@@ -61,7 +62,7 @@ fn state(data: &Value, out: &mut Vec<u8>) {
 fn log(data: &Value, out: &mut Vec<u8>) {
     let id = data["facebooksessionUri"].as_str().unwrap().rsplit('/').next().unwrap();
     let rest = data.as_object().unwrap().iter().filter(|(name, _)| *name != "messages");
-    let context: Map<String, Value> = rest.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let notification: Map<String, Value> = rest.map(|(name, value)| (name.clone(), value.clone())).collect();
     for raw in data["messages"].as_array().unwrap() {
         let stamp = raw["timestamp"].as_str().unwrap();
         let (head, minutes) = stamp.split_at(stamp.len() - 2);
@@ -75,7 +76,8 @@ fn log(data: &Value, out: &mut Vec<u8>) {
         if let Some(text) = raw.get("text") {
             message["text"] = text.clone();
         }
-        let typed = json!({"interactionId": id, "message": message, "raw": raw, "context": context});
+        let typed =
+            json!({"interactionId": id, "message": message, "raw": raw, "notification": notification});
         let mut envelope = envelope(raw, id, "message", typed);
         envelope["time"] = json!(format!("{:.3}", stamp.parse::<jiff::Timestamp>().unwrap()));
         envelope["timesource"] = json!("item");

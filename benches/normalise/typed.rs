@@ -117,6 +117,7 @@ struct StateData<'a> {
     interaction_id: &'a str,
     notification_type: &'a str,
     state: &'a str,
+    lifecycle: &'a str,
     capabilities: &'a [Text<'a>],
     participants: &'a [Author<'a>],
     raw: &'a RawValue,
@@ -128,7 +129,7 @@ struct MessageData<'a> {
     interaction_id: &'a str,
     message: Message<'a>,
     raw: &'a RawValue,
-    context: Context<'a>,
+    notification: Context<'a>,
 }
 
 #[derive(Serialize)]
@@ -206,6 +207,7 @@ fn state(notice: &Notice<'_>, raw: &RawValue, out: &mut Vec<u8>) {
         interaction_id: id,
         notification_type: &notice.notification_type.0,
         state: &resource.state.0,
+        lifecycle: if resource.state.0 == "Chatting" { "accepted" } else { "offered" },
         capabilities: &resource.capabilities,
         participants: &resource.participants,
         raw,
@@ -244,12 +246,12 @@ fn log(notice: &Notice<'_>, out: &mut Vec<u8>) {
             sent_at: &local,
             from: &item.from,
         };
-        let context = Context {
+        let notification = Context {
             message_type: &notice.message_type.0,
             notification_type: &notice.notification_type.0,
             facebooksession_uri: uri,
         };
-        let data = MessageData { interaction_id: id, message, raw, context };
+        let data = MessageData { interaction_id: id, message, raw, notification };
         write(
             &Envelope {
                 kind: "genesys.gws.facebooksession.message.v1",
