@@ -68,6 +68,22 @@ pub struct Candidate {
     pub compared: bool,
 }
 
+impl Candidate {
+    /// An event of the bridge's own making: there is no other like it.
+    pub fn of_bridge(event: Event, content: Digest) -> Candidate {
+        Candidate {
+            event,
+            identity: Identity::Assigned,
+            dedup: Key::None,
+            resource: None,
+            content,
+            sight: None,
+            dated: false,
+            compared: false,
+        }
+    }
+}
+
 /// The row of the dedup table (design section 4) that decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Key {

@@ -212,14 +212,5 @@ fn of_interaction(
         origin: Origin::Bridge,
         ..Event::bare(data)
     };
-    Candidate {
-        event,
-        identity: Identity::Assigned,
-        dedup: Key::None,
-        resource: None,
-        content,
-        sight: None,
-        dated: false,
-        compared: false,
-    }
+    Candidate::of_bridge(event, content)
 }

@@ -23,7 +23,7 @@ use crate::base::data::{Certainty, GapData};
 use crate::base::digest::Digest;
 use crate::base::envelope::{Event, Origin, event, medium, partition_key, schema_urn};
 use crate::base::time::{Millis, rfc3339};
-use crate::inbound::normalise::{Candidate, Identity, Key};
+use crate::inbound::normalise::Candidate;
 use crate::inbound::settings::SiteConfig;
 use crate::journal::{Gap, Journal};
 use serde::Serialize;
@@ -79,14 +79,5 @@ pub fn of_bridge(
         origin: Origin::Bridge,
         ..Event::bare(data)
     };
-    Candidate {
-        event,
-        identity: Identity::Assigned,
-        dedup: Key::None,
-        resource: None,
-        content,
-        sight: None,
-        dated: false,
-        compared: false,
-    }
+    Candidate::of_bridge(event, content)
 }
