@@ -45,7 +45,7 @@ pub use aside::{
     DeadLetter, Failure, LetterCount, LetterFilter, NewDeadLetter, NewParked, Parked, ParkedKey, Settle,
     Tried,
 };
-pub use contexts::ContextValue;
+pub use contexts::{ContextValue, Erased};
 pub use drafts::{Draft, DraftItem};
 pub use erase::{Erasable, Selector};
 
@@ -81,8 +81,8 @@ struct Inner {
     writer: Mutex<Option<JoinHandle<()>>>,
     /// See [`Journal::hold_drafts`].
     drafts: tokio::sync::Mutex<()>,
-    /// See [`Journal::hold_contexts`].
-    contexts: tokio::sync::Mutex<Vec<Digest>>,
+    /// See [`Journal::hold_erased`].
+    erased: tokio::sync::Mutex<Erased>,
 }
 
 impl std::fmt::Debug for Journal {

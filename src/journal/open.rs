@@ -79,8 +79,8 @@ pub(super) fn open(
     let writer = std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run())?;
     let writer = Mutex::new(Some(writer));
     let drafts = tokio::sync::Mutex::new(());
-    let contexts = tokio::sync::Mutex::default();
-    let inner = Inner { ops, shared, readers, opener, clock, birth, key, writer, drafts, contexts };
+    let erased = tokio::sync::Mutex::default();
+    let inner = Inner { ops, shared, readers, opener, clock, birth, key, writer, drafts, erased };
     let recovery = Recovery { last: tally.last, shortened, birth, uuid };
     Ok((Journal(Arc::new(inner)), recovery))
 }

@@ -13,8 +13,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
-/// Keys remembered (two generations of this), each with what its entry takes: 100 bytes, about.
-const CACHED: usize = 100_000;
+/// Bytes of keys kept in memory (two generations of this).
+const CACHED: usize = 8 << 20;
+/// What an entry and each of its keys take besides the key, about.
+const OVERHEAD: usize = 96;
 /// Attached data with more keys than this is not followed.
 const MAX_KEYS: usize = 512;
 /// The member of the payloads, as their types have it.
@@ -52,7 +54,7 @@ impl Attached {
             .collect();
         let said = self.0.get(resource).map(|before| changes(before, &now)).filter(|said| !said.is_empty());
         let with = said.and_then(|said| with(data, &said));
-        self.0.add_weight(now.len());
+        self.0.add_weight(OVERHEAD + now.keys().map(|key| OVERHEAD + key.len()).sum::<usize>());
         self.0.insert(*resource, now);
         with
     }

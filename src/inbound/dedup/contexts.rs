@@ -77,11 +77,6 @@ impl Contexts {
         paths.into_iter().cloned().collect()
     }
 
-    /// Whether anything is kept at all.
-    pub fn any(&self) -> bool {
-        self.sites.values().any(|site| !site.paths.is_empty())
-    }
-
     /// Forgets what was erased.
     pub(super) fn forget(&mut self, conversations: Vec<Digest>) {
         for conversation in conversations {

@@ -16,7 +16,7 @@ use crate::inbound::dedup::resources::Resources;
 use crate::inbound::dedup::since::{self, Coverage};
 use crate::inbound::dedup::{Batch, Hole, Taken};
 use crate::inbound::normalise::{Candidate, Key, Says, Sight, base_id, event_id, keys, message_type};
-use crate::journal::{self, Append, Checkpoint, ContextValue, Known, StateWrite};
+use crate::journal::{self, Append, Checkpoint, ContextValue, Erased, Known, StateWrite};
 use std::collections::HashMap;
 
 /// What was seen of one log item.
@@ -124,14 +124,12 @@ impl<M: Memory> Dedup<M> {
         }
     }
 
-    /// Whether values are kept for the context of events.
-    pub fn keeps_contexts(&self) -> bool {
-        self.contexts.any()
-    }
-
-    /// Forgets the values of conversations that were erased.
-    pub fn forget(&mut self, conversations: Vec<Digest>) {
-        self.contexts.forget(conversations);
+    /// Forgets what was erased.
+    pub fn forget(&mut self, erased: Erased) {
+        self.contexts.forget(erased.conversations);
+        if erased.any {
+            self.attached = Attached::default();
+        }
     }
 
     /// Decides every candidate of a batch in order; what is new or changed is in the answer. `now` is the moment

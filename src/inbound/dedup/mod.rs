@@ -181,10 +181,8 @@ fn run(
         health.beat("dedup", BEAT * 2);
         // Counted before it is decided: a reading that left before this moment is older than what it decides.
         let now = Taken(counter.fetch_add(1, Ordering::SeqCst) + 1);
-        let mut held = dedup.keeps_contexts().then(|| journal.hold_contexts());
-        if let Some(erased) = &mut held {
-            dedup.forget(std::mem::take(&mut **erased));
-        }
+        let mut held = journal.hold_erased();
+        dedup.forget(std::mem::take(&mut *held));
         let (append, outcome) = dedup.decide(now, batch)?;
         let pending = journal.append(append);
         drop(held);

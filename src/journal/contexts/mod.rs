@@ -33,12 +33,20 @@ pub struct ContextValue {
     pub at: Millis,
 }
 
+/// What must be forgotten by whoever has it in memory.
+#[derive(Debug, Default)]
+pub struct Erased {
+    /// Their values.
+    pub conversations: Vec<Digest>,
+    /// Somebody erased something: all that is kept of attached data besides.
+    pub any: bool,
+}
+
 impl Journal {
-    /// Held by the one who keeps values in memory, from using them until what follows is handed in: what is erased
-    /// meanwhile would come back. In it stand the conversations erased since it was held last; their values must be
-    /// forgotten. Blocks.
-    pub fn hold_contexts(&self) -> MutexGuard<'_, Vec<Digest>> {
-        self.0.contexts.blocking_lock()
+    /// Held by the one who keeps attached data in memory, from using it until what follows is handed in: what is
+    /// erased meanwhile would come back. In it stands what was erased since it was held last. Blocks.
+    pub fn hold_erased(&self) -> MutexGuard<'_, Erased> {
+        self.0.erased.blocking_lock()
     }
 
     /// Removes what stands under other paths than these, in small transactions.
@@ -64,12 +72,12 @@ impl Journal {
     pub(super) async fn erase_contexts(&self, selector: &Selector) -> Result<u64, Arc<Error>> {
         let (mut after, mut gone) = (0, 0u64);
         loop {
-            let mut erased = self.0.contexts.lock().await;
+            let mut erased = self.0.erased.lock().await;
             let (page, next) = self.contexts_meant(after, selector).await.map_err(Arc::new)?;
             if !page.is_empty() {
                 let writes = page.iter().copied().map(Write::EraseContext).collect();
                 gone = gone.saturating_add(self.call(|answer| Op::Touch { writes, answer }).await?);
-                erased.extend(page);
+                erased.conversations.extend(page);
             }
             drop(erased);
             let Some(next) = next else { return Ok(gone) };

@@ -78,6 +78,7 @@ impl Journal {
     /// Removes all that is meant, up to what is committed when it is called; says how many rows there were. When
     /// it resolves, nothing of them is left in the journal's files.
     pub async fn erase(&self, selector: &Selector, sinks: &[String]) -> Result<u64, Arc<Error>> {
+        self.0.erased.lock().await.any = true;
         let settled = {
             let positions = self.0.shared.positions();
             sinks.iter().map(|sink| positions.get(sink).copied().unwrap_or(0)).min().unwrap_or(0)

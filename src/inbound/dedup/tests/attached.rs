@@ -6,6 +6,7 @@ use crate::base::left_out::LeftOut;
 use crate::inbound::normalise::{Context, normalise};
 use crate::inbound::settings::{SiteConfig, testing};
 use crate::inbound::users::Users;
+use crate::journal::Erased;
 use proptest::prelude::{prop_assert_eq, proptest};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -68,6 +69,25 @@ fn what_a_site_does_not_collect_is_not_named_either() {
     assert_eq!(desk.told("1001", "k", Some(&of("2"))), Some(json!({"Queue": "changed"})));
     desk.site.left_out = Some(LeftOut::new(Vec::new(), vec!["userDataChanges".to_owned()]).unwrap().into());
     assert_eq!(desk.told("1001", "k", Some(&of("3"))), Some(Value::Null));
+}
+
+#[test]
+fn what_was_erased_is_named_no_more() {
+    let mut desk = Desk::new();
+    desk.told("1001", "k", Some(&json!({"Secret": "1"})));
+    desk.bench.dedup.forget(Erased { any: true, ..Erased::default() });
+    assert_eq!(desk.told("1001", "k", Some(&json!({}))), Some(Value::Null));
+}
+
+#[test]
+fn long_keys_are_not_remembered_for_ever() {
+    let mut desk = Desk::new();
+    let long = |n: u8| json!({(n.to_string() + &"k".repeat(1 << 20)): 1});
+    desk.told("1001", "k", Some(&long(0)));
+    for n in 1..20 {
+        desk.told("1001", &n.to_string(), Some(&long(n)));
+    }
+    assert_eq!(desk.told("1001", "k", Some(&json!({}))), Some(Value::Null), "two generations of 8 MiB");
 }
 
 #[test]
