@@ -29,6 +29,14 @@ def partitions(consumer, topic, max_idle):
     return []
 
 
+def offsets(consumer, topic, number):
+    """What the broker says a partition holds: its first offset, and the one after its last."""
+    try:
+        return consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=5)
+    except KafkaException as error:
+        return error
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--brokers", required=True)
@@ -79,12 +87,14 @@ def main():
                 "value": text(message.value()),
                 "timestamp": message.timestamp()[1],
             }))
+        if count < args.expect:
+            # Whether the broker has it and it was not read, or the topic never held it.
+            held = ", ".join(f"{n}: {offsets(consumer, args.topic, n)}" for n in numbers)
+            print(f"only {count} of {args.expect} records; offsets by partition {held}", file=sys.stderr)
+            return 2
     finally:
         sys.stdout.flush()
         consumer.close()
-    if count < args.expect:
-        print(f"only {count} of {args.expect} records", file=sys.stderr)
-        return 2
     return 0
 
 
