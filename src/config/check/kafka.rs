@@ -12,6 +12,9 @@ use crate::outbound::sink::kafka::template::{Fault, PLACEHOLDERS as OF_EVENTS, T
 use std::collections::BTreeMap;
 use url::Url;
 
+const ONE_IN_FLIGHT: &str =
+    "it is always 1: brokers may lose the first of several requests to a new partition";
+
 /// Properties that the sink sets itself, and what to do instead.
 const OWNED: &[(&str, &str)] = &[
     ("bootstrap.servers", "use the sink's key brokers"),
@@ -20,8 +23,8 @@ const OWNED: &[(&str, &str)] = &[
     ("request.required.acks", "it is always all: an event counts as delivered only then"),
     ("enable.idempotence", "it is always true: retries would reorder or repeat events otherwise"),
     ("enable.gapless.guarantee", "the lane keeps the order: there is nothing to use instead"),
-    ("max.in.flight", "idempotence fixes it"),
-    ("max.in.flight.requests.per.connection", "idempotence fixes it"),
+    ("max.in.flight", ONE_IN_FLIGHT),
+    ("max.in.flight.requests.per.connection", ONE_IN_FLIGHT),
     ("message.timeout.ms", "it is always infinite; use the sink's keys retry and max_lag"),
     ("delivery.timeout.ms", "it is always infinite; use the sink's keys retry and max_lag"),
     ("retries", "use the sink's key retry"),

@@ -51,6 +51,9 @@ const DEFAULTS: &[(&str, &str)] = &[
 const FIXED: &[(&str, &str)] = &[
     ("enable.idempotence", "true"),
     ("acks", "all"),
+    // A broker takes any first batch of a producer it does not know (KAFKA-15591): with a second one in flight, a first one
+    // that it refuses for a moment (not yet the leader) would be passed over, and reported as delivered.
+    ("max.in.flight.requests.per.connection", "1"),
     ("message.timeout.ms", "0"),
     ("partitioner", "murmur2_random"),
     ("queue.buffering.max.messages", "20000"),

@@ -96,6 +96,15 @@ async fn read_back(cluster: &Cluster) -> Vec<Record> {
     tokio::task::spawn_blocking(move || read(&bootstrap)).await.unwrap()
 }
 
+/// The ids in the topic, in its order.
+async fn ids(cluster: &Cluster) -> Vec<String> {
+    read_back(cluster).await.into_iter().map(|record| record.headers["ce_id"].clone()).collect()
+}
+
+fn id_of(number: u64) -> String {
+    format!("main/chat/k/messages/{number}")
+}
+
 #[tokio::test]
 async fn kafka_holds_the_contract() {
     let cluster = cluster();
@@ -103,10 +112,7 @@ async fn kafka_holds_the_contract() {
         Sink::Kafka(KafkaSink::build(&config(&cluster, KafkaMode::Binary), "journal", "sink").await.unwrap());
     let received = Box::new(move || {
         let cluster = Rc::clone(&cluster);
-        Box::pin(async move {
-            let records = read_back(&cluster).await;
-            records.into_iter().map(|record| record.headers["ce_id"].clone()).collect()
-        }) as Ids
+        Box::pin(async move { ids(&cluster).await }) as Ids
     });
     holds(Bench { sink, received }).await;
 }
@@ -190,10 +196,23 @@ async fn an_outage_is_seen_while_records_wait_and_their_order_holds_after_it() {
         assert_eq!(call.await, vec![Outcome::Done; batch.len()]);
     }
     assert!(sink.trouble().is_none());
-    let ids: Vec<_> =
-        read_back(&cluster).await.into_iter().map(|record| record.headers["ce_id"].clone()).collect();
-    let wanted: Vec<_> = (1..50).map(|number| format!("main/chat/k/messages/{number}")).collect();
-    assert_eq!(ids, wanted);
+    assert_eq!(ids(&cluster).await, (1..50).map(id_of).collect::<Vec<_>>());
+}
+
+/// KAFKA-15591: a broker takes any first batch of a producer that it does not know, also the second one in flight
+/// after it refused the first; librdkafka then reports the first as delivered, and it is nowhere.
+#[tokio::test]
+async fn a_first_batch_that_a_broker_not_yet_leading_refuses_is_not_lost_to_the_second() {
+    let cluster = cluster();
+    let mut config = config(&cluster, KafkaMode::Binary);
+    config.librdkafka.push(("batch.num.messages".to_owned(), "1".to_owned()));
+    let sink = KafkaSink::build(&config, "journal", "sink").await.unwrap();
+    cluster.broker_round_trip_time(1, Duration::from_millis(100)).unwrap();
+    let refuse = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION;
+    cluster.request_errors(RDKafkaApiKey::Produce, &[refuse]);
+    let batch: Vec<_> = (1..5).map(|number| delivery(number, "k")).collect();
+    assert_eq!(sink.deliver(&batch, 0).await, vec![Outcome::Done; batch.len()]);
+    assert_eq!(ids(&cluster).await, (1..5).map(id_of).collect::<Vec<_>>());
 }
 
 #[tokio::test]
