@@ -21,8 +21,6 @@ COPY --from=build /usr/share/zoneinfo /usr/share/zoneinfo
 COPY --from=build /out/cometbridge /usr/bin/cometbridge
 # The journal's place; a named volume mounted here takes over owner and mode, which must be just these.
 RUN install -d -m 0700 -o 10001 -g 10001 /var/lib/cometbridge
-# Fewer malloc arenas: less memory at no cost, as few threads allocate.
-ENV MALLOC_ARENA_MAX=2
 USER 10001:10001
 # [admin]: /livez, /readyz, /metrics. In a container it must listen beyond loopback, and then needs a token.
 EXPOSE 9464
