@@ -20,6 +20,26 @@ struct KeyQueue {
     out: bool,
 }
 
+impl KeyQueue {
+    fn close(&mut self, sequence: Sequence) {
+        // Mostly it is the first, as they leave in their order.
+        if self.waiting.front() == Some(&sequence) {
+            self.waiting.pop_front();
+        } else {
+            self.waiting.retain(|&waiting| waiting != sequence);
+        }
+    }
+}
+
+/// What came back of one key; a call holds the events of a key side by side.
+struct Run {
+    key: Arc<str>,
+    closed: Vec<Sequence>,
+    again: Vec<Sequence>,
+    /// The latest time that one of them is to wait for.
+    due: Option<Instant>,
+}
+
 /// The window itself.
 #[derive(Debug)]
 pub struct Window {
@@ -101,7 +121,8 @@ impl Window {
 
     pub fn push(&mut self, item: Item) {
         let (sequence, key) = (item.stored.sequence, Arc::clone(&item.key));
-        if self.item(sequence).is_some() {
+        // What lies beyond all that was read is new for certain.
+        if (item.parked || sequence <= self.through) && self.item(sequence).is_some() {
             return;
         }
         if item.parked {
@@ -258,16 +279,22 @@ impl Window {
 
     /// A call has come back. A call that goes again as it was (`frozen`) waits for the last of its times.
     pub fn land(&mut self, verdicts: &[(Sequence, Verdict)], frozen: bool) {
-        let mut due: HashMap<Arc<str>, Option<Instant>> = HashMap::new();
-        let mut again: Vec<Sequence> = Vec::new();
+        let mut runs: Vec<Run> = Vec::new();
         for &(sequence, verdict) in verdicts {
             let Some(item) = self.item(sequence) else { continue };
-            let key = Arc::clone(&item.key);
-            let latest = due.entry(Arc::clone(&key)).or_default();
+            if runs.last().is_none_or(|run| run.key != item.key) {
+                runs.push(Run {
+                    key: Arc::clone(&item.key),
+                    closed: Vec::new(),
+                    again: Vec::new(),
+                    due: None,
+                });
+            }
+            let Some(run) = runs.last_mut() else { continue };
             match verdict {
                 Verdict::Again(at) => {
-                    *latest = (*latest).max(Some(at));
-                    again.push(sequence);
+                    run.due = run.due.max(Some(at));
+                    run.again.push(sequence);
                 }
                 Verdict::Untried => {}
                 Verdict::Alone => {
@@ -275,28 +302,42 @@ impl Window {
                         item.alone = true;
                     }
                 }
-                Verdict::Closed => self.close(sequence),
+                Verdict::Closed => {
+                    run.closed.push(sequence);
+                    self.remove(sequence);
+                }
             }
         }
-        let last = due.values().max().copied().flatten();
-        let mut stay: BTreeSet<Arc<str>> = BTreeSet::new();
-        if let (true, Some(last), Some(&first)) = (frozen && again.len() > 1, last, again.first()) {
-            stay.extend(again.iter().filter_map(|&at| self.item(at).map(|item| Arc::clone(&item.key))));
+        let again: Vec<Sequence> = runs.iter().flat_map(|run| &run.again).copied().collect();
+        let last = runs.iter().filter_map(|run| run.due).max();
+        let freezes = frozen && again.len() > 1;
+        for run in runs {
+            let stays = freezes && !run.again.is_empty();
+            self.come_back(run, stays);
+        }
+        if let (true, Some(last), Some(&first)) = (freezes, last, again.first()) {
             self.frozen.insert((last, first), again);
         }
-        for (key, due) in due {
-            if stay.contains(&key) {
-                continue;
-            }
-            let Some(queue) = self.keys.get_mut(&key) else { continue };
-            queue.out = false;
-            if queue.waiting.is_empty() {
-                self.keys.remove(&key);
-            } else if let Some(at) = due {
-                self.delayed.insert((at, key));
-            } else {
-                self.ready.push_back(key);
-            }
+    }
+
+    /// What of a key is over leaves its queue, which may be taken from again unless it `stays` out.
+    fn come_back(&mut self, run: Run, stays: bool) {
+        let Some(queue) = self.keys.get_mut(&run.key) else { return };
+        for over in run.closed {
+            queue.close(over);
+        }
+        if stays {
+            return;
+        }
+        let was_out = std::mem::replace(&mut queue.out, false);
+        if queue.waiting.is_empty() {
+            self.keys.remove(&run.key);
+        } else if !was_out {
+            // It is ready or waits already.
+        } else if let Some(at) = run.due {
+            self.delayed.insert((at, run.key));
+        } else {
+            self.ready.push_back(run.key);
         }
     }
 
@@ -319,19 +360,14 @@ impl Window {
         idle.filter(|key| seen.insert(Arc::clone(key))).cloned().collect()
     }
 
-    fn close(&mut self, sequence: Sequence) {
-        let Some(item) = self.remove(sequence) else { return };
-        if let Some(queue) = self.keys.get_mut(&item.key) {
-            queue.waiting.retain(|&waiting| waiting != sequence);
-        }
-    }
-
     fn remove(&mut self, sequence: Sequence) -> Option<Item> {
         let before = self.position();
         let gone = self.open.remove(&sequence);
         if let Some(item) = &gone {
             self.bytes = self.bytes.saturating_sub(item.stored.bytes);
-            let passed = self.position().saturating_sub(before);
+            // Only the lowest one's going moves the position.
+            let moves = before.saturating_add(1) == sequence;
+            let passed = if moves { self.position().saturating_sub(before) } else { 0 };
             self.settled_above = if self.open.is_empty() {
                 0
             } else {
@@ -342,6 +378,11 @@ impl Window {
         let gone = gone.or_else(|| self.parked.remove(&sequence))?;
         self.failing = self.failing.saturating_sub(usize::from(gone.failures > 0));
         Some(gone)
+    }
+
+    /// One that the journal keeps beside the position.
+    pub fn parked(&self, sequence: Sequence) -> Option<&Item> {
+        self.parked.get(&sequence)
     }
 
     pub fn item(&self, sequence: Sequence) -> Option<&Item> {

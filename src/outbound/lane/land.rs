@@ -212,7 +212,7 @@ impl<S: Source> Lane<S> {
 
     /// A parked event leaves the journal: it is delivered, or becomes a dead letter.
     fn over_for_good(&mut self, at: Sequence, delivered: bool, sum: &mut Sum) {
-        let Some(item) = self.window.item(at).filter(|item| item.parked) else { return };
+        let Some(item) = self.window.parked(at) else { return };
         let key = Arc::clone(&item.key);
         self.aside.settled(&key, at, item.stored.bytes);
         sum.parked.insert(key);

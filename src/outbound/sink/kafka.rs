@@ -40,14 +40,15 @@ use tokens::Tokens;
 use tokio::sync::{RwLock, mpsc};
 use topic::Topic;
 
-/// Large calls, a few at once: the next ones queue while the last ones travel.
+/// A call comes back with its last report, whichever partition that is of: many smaller ones leave fewer partitions
+/// without a record to send meanwhile than a few large ones.
 pub const SHAPE: Shape = Shape {
-    calls: 4,
-    items: 1024,
+    calls: 16,
+    items: 512,
     keys: 1024,
     per_key: 1024,
-    window_events: 8192,
-    window_bytes: 16 << 20,
+    window_events: 16_384,
+    window_bytes: 32 << 20,
     max_retry_after: Duration::ZERO,
     frozen: false,
     parks: true,
@@ -60,6 +61,8 @@ const EXACT: Shape = Shape {
     items: usize::MAX,
     keys: usize::MAX,
     per_key: usize::MAX,
+    window_events: 8192,
+    window_bytes: 16 << 20,
     parks: false,
     exact: true,
     ..SHAPE

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 pub struct Oracle {
     child: Child,
@@ -53,7 +53,7 @@ pub struct Truth {
     /// Roster key by user.
     pub agents: BTreeMap<String, String>,
     pub rows: Vec<Row>,
-    /// User, from, to.
+    /// User, from, to; one that still lasts ends when the truth was asked for.
     pub uncovered: Vec<(String, i64, i64)>,
     pub losses: Vec<Loss>,
     /// Moment and user, where there is one.
@@ -128,6 +128,8 @@ impl Oracle {
         let users = self.get("truth").await["users"].clone();
         let published = self.list("published", "rows").await;
         let ended = self.list("ended", "conversations").await;
+        // A session can be lost, and be back, while all this is read.
+        let asked = i64::try_from(UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
         let (losses, faults) = (self.get("losses").await, self.list("struck", "faults").await);
         assert_eq!(losses["forgotten"], 0);
         let (logins, stats) = (self.get("logins").await, self.get("stats").await);
@@ -136,7 +138,8 @@ impl Oracle {
             agents: agents.map(|(user, one)| (user.clone(), text(&one["agent"]))).collect(),
             rows: published.iter().map(row).collect(),
             uncovered: each(&losses["uncovered"])
-                .map(|one| (text(&one["user"]), number(&one["from"]), one["to"].as_i64().unwrap_or(i64::MAX)))
+                .map(|one| (text(&one["user"]), number(&one["from"]), one["to"].as_i64().unwrap_or(asked)))
+                .filter(|(_, from, to)| from < to)
                 .collect(),
             losses: each(&losses["queues"]).map(queue).chain(each(&losses["replies"]).map(reply)).collect(),
             struck: faults.len(),
