@@ -27,7 +27,7 @@ async fn redrive(home: &Home, which: &[&str]) -> u64 {
 
 async fn ids(broker: &Kafka, topic: &str) -> Vec<Value> {
     // Read until nothing more comes.
-    let records = broker.read(topic, usize::MAX >> 1, Duration::from_secs(3)).await;
+    let records = broker.read_all(topic, Duration::from_secs(3)).await;
     records.iter().map(event_of).collect()
 }
 

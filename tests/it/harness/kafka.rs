@@ -161,20 +161,26 @@ impl Kafka {
     ///
     /// A reader that found too little is asked once more, with more patience: what is missing then is not there.
     pub async fn read(&self, topic: &str, expect: usize, idle: Duration) -> Vec<Record> {
-        let first = self.read_once(topic, expect, idle).await;
+        let first = self.read_once(topic, Some(expect), idle).await;
         if first.len() >= expect {
             return first;
         }
-        let again = self.read_once(topic, expect, idle * 2).await;
+        let again = self.read_once(topic, Some(expect), idle * 2).await;
         println!("reading {topic}: {} of {expect} records, then {}", first.len(), again.len());
         again
     }
 
-    async fn read_once(&self, topic: &str, expect: usize, idle: Duration) -> Vec<Record> {
+    /// Everything in a topic, until nothing new comes for `idle`.
+    pub async fn read_all(&self, topic: &str, idle: Duration) -> Vec<Record> {
+        self.read_once(topic, None, idle).await
+    }
+
+    async fn read_once(&self, topic: &str, expect: Option<usize>, idle: Duration) -> Vec<Record> {
         let output = tokio::process::Command::new(python())
             .arg(root().join("tests/peers/kafka_read.py"))
             .args(["--brokers", &self.brokers(), "--topic", topic])
-            .args(["--expect", &expect.to_string(), "--max-idle", &idle.as_secs().to_string()])
+            .args(["--max-idle", &idle.as_secs().to_string()])
+            .args(expect.map(|expect| format!("--expect={expect}")))
             .output()
             .await
             .unwrap();
