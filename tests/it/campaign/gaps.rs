@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, HashMap};
 
 /// How long after its last poll a session that the bridge left is swept, and its queue with it, in milliseconds.
 const LEFT_BEHIND: i64 = 8_000;
+/// Faults so near to a wide gap are shown with it, in milliseconds.
+const AROUND: i64 = 10_000;
 
 pub struct Gap {
     pub agent: String,
@@ -27,10 +29,16 @@ impl Gap {
         format!("false gap of {user}, cause {cause}, {certainty}, {from} to {to}: nothing was lost")
     }
 
-    fn widely(&self, user: &str, early: i64, late: i64) -> String {
+    /// With what struck its agent, or the server, around it.
+    fn widely(&self, user: &str, early: i64, late: i64, truth: &Truth) -> String {
         let Gap { cause, certainty, from, to, .. } = self;
+        let around = from.saturating_sub(AROUND)..=to.saturating_add(AROUND);
+        let struck =
+            truth.faults.iter().filter(|(at, of, _)| (of == user || of.is_empty()) && around.contains(at));
+        let struck: Vec<String> = struck.map(|(at, _, fault)| format!("{fault} at {at}")).collect();
         format!(
-            "wide gap of {user}, cause {cause}, {certainty}, {from} to {to}: begins {early} ms early, ends {late} ms late"
+            "wide gap of {user}, cause {cause}, {certainty}, {from} to {to}: begins {early} ms early, ends {late} ms late; \
+             struck: {struck:?}"
         )
     }
 
@@ -190,7 +198,7 @@ pub fn measure(truth: &Truth, gaps: &BTreeMap<String, Vec<Gap>>) -> Measured {
                 let begun = trouble.map(|(at, _, _)| *at).min().unwrap_or(from);
                 let (early, late) = (begun.saturating_sub(gap.from), gap.to.saturating_sub(to));
                 if early.max(late) > POLL {
-                    out.wide.push(gap.widely(user, early, late));
+                    out.wide.push(gap.widely(user, early, late, truth));
                 }
                 out.early.push(early);
                 out.late.push(late);
