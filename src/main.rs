@@ -1,6 +1,6 @@
 //! Arguments in, exit code out.
 
-/// Half of what a delivery costs is memory that one thread takes and another gives back, which glibc is slow at.
+/// A quarter of what a delivery cost was memory that one thread takes and another gives back, which glibc is slow at.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
