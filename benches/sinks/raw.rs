@@ -26,7 +26,8 @@ fn print(count: usize, began: Instant, used: Duration) {
     println!("{a_second} {}", used.as_secs_f64() * 1e6 / count as f64);
 }
 
-/// The same records with the client settings of the sink, made beforehand in part: the loop is to cost nothing itself.
+/// The same records with the client settings of the sink, but for librdkafka's five requests in flight, made beforehand in
+/// part: the loop is to cost nothing itself.
 /// Structured records hold the whole envelope as their value and one header.
 pub fn kafka(brokers: &str, topic: &str, count: usize, structured: bool) {
     let mut config = ClientConfig::new();
