@@ -78,13 +78,13 @@ impl SinkFamilies {
             kafka_round_trip_seconds: float_gauges(
                 &r,
                 "kafka_round_trip_seconds",
-                "Mean round trip of the last 15 s to the slowest broker",
+                "Mean round trip of the last 5 s to the slowest broker",
                 &["sink"],
             )?,
             kafka_throttle_seconds: float_gauges(
                 &r,
                 "kafka_throttle_seconds",
-                "Mean time that the brokers made the client wait by quota in the last 15 s, of the worst broker",
+                "Mean time that the brokers made the client wait by quota in the last 5 s, of the worst broker",
                 &["sink"],
             )?,
             kafka_requests_total: counters(

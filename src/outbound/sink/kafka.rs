@@ -1,11 +1,12 @@
 //! The Kafka sink: an idempotent producer that keeps order per key over outages.
 //!
-//! `properties` makes the client's settings, `topic` names, `record` bytes (with `template`), `flight` what is on its
-//! way, `context` hears librdkafka, `cause` and `trouble` say what errors mean, `live` asks beforehand. Records wait in librdkafka's queue as long as brokers are away: a call comes back when all its
+//! `properties` makes the client's settings, `topic` names, `record` bytes (with `template`), `call` is one delivery,
+//! `flight` what is on its way, `context` hears librdkafka, `cause` and `trouble` say what errors mean, `live` asks beforehand. Records wait in librdkafka's queue as long as brokers are away: a call comes back when all its
 //! reports are in, and `trouble` says meanwhile what is wrong. Limits of our own stand below librdkafka's, so a full
 //! queue is the exception; then the same record waits its turn. `exact` puts events and position into one transaction
 //! where `delivery` says so, with `control` for the topic that keeps it. Deliberately absent: creating topics.
 
+mod call;
 mod cause;
 mod context;
 mod control;
@@ -27,6 +28,7 @@ pub use exact::transactional_id;
 use super::{Cause, Delivery, Outcome, Shape, closed};
 use crate::journal::Sequence;
 use crate::outbound::settings::KafkaConfig;
+use call::Call;
 use context::Context;
 use exact::Exact;
 use flight::{Flight, Report};
@@ -34,6 +36,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
 use record::{Encoded, Form};
 use std::collections::HashSet;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokens::Tokens;
@@ -134,15 +137,33 @@ impl KafkaSink {
         }
     }
 
-    /// Whatever is between a call and its reports.
+    /// Until the last report is there, or it is known that none will come any more: then what was reported counts, and
+    /// the rest is for a new client.
     async fn deliver_all(&self, batch: &[Delivery]) -> Vec<Outcome> {
         let mut call = Call::new(batch);
+        let stranded = tokio::select! {
+            biased;
+            () = self.carry(&mut call) => None,
+            why = self.flight.stranded() => Some(why),
+        };
+        if let Some(cause) = stranded {
+            while let Ok((nth, report)) = call.heard.try_recv() {
+                self.hear(&mut call, nth, report, false);
+            }
+            call.leave_to_another(&cause);
+        }
+        call.outcomes
+    }
+
+    /// Whatever is between a call and its reports.
+    async fn carry(&self, call: &mut Call<'_>) {
+        let batch = call.batch;
         let alone: HashSet<Sequence> = self.alone().clone();
         for (nth, delivery) in batch.iter().enumerate() {
             if alone.contains(&delivery.sequence) {
                 let _gate = self.gate.write().await;
-                self.send(&mut call, nth, delivery).await;
-                self.hear_all(&mut call, true).await;
+                self.send(call, nth, delivery).await;
+                self.hear_all(call, true).await;
             }
         }
         let _gate = self.gate.read().await;
@@ -151,12 +172,11 @@ impl KafkaSink {
                 continue;
             }
             while let Ok((nth, report)) = call.heard.try_recv() {
-                self.hear(&mut call, nth, report, false);
+                self.hear(call, nth, report, false);
             }
-            self.send(&mut call, nth, delivery).await;
+            self.send(call, nth, delivery).await;
         }
-        self.hear_all(&mut call, false).await;
-        call.outcomes
+        self.hear_all(call, false).await;
     }
 
     /// Hands one record to librdkafka, or notes why not.
@@ -323,6 +343,7 @@ fn producer(
         tokens: config.oauth2.as_ref().map(Tokens::new).transpose()?,
         figures: config.figures.clone(),
         sums: Mutex::default(),
+        brokerless: AtomicBool::default(),
     };
     properties.client.create_with_context(context).map_err(|error| properties::explain(&error))
 }
@@ -335,6 +356,7 @@ fn reader(access: &trouble::Access, tokens: Option<&Tokens>) -> Context {
         tokens: tokens.cloned(),
         figures: None,
         sums: Mutex::default(),
+        brokerless: AtomicBool::default(),
     }
 }
 
@@ -343,39 +365,6 @@ impl Drop for KafkaSink {
     fn drop(&mut self) {
         if let Some(producer) = self.producer().take() {
             let _ = std::thread::Builder::new().name("kafka drop".to_owned()).spawn(move || drop(producer));
-        }
-    }
-}
-
-/// One call of `deliver`.
-struct Call<'a> {
-    batch: &'a [Delivery],
-    outcomes: Vec<Outcome>,
-    /// Keys of which an event is not done: nothing more of them goes out in this call.
-    failed: HashSet<&'a str>,
-    /// Records without report.
-    out: usize,
-    /// Where values are made.
-    value: Vec<u8>,
-    tell: mpsc::UnboundedSender<(usize, Report)>,
-    heard: mpsc::UnboundedReceiver<(usize, Report)>,
-}
-
-impl<'a> Call<'a> {
-    fn new(batch: &'a [Delivery]) -> Call<'a> {
-        let (tell, heard) = mpsc::unbounded_channel();
-        let outcomes = vec![Outcome::Held; batch.len()];
-        Call { batch, outcomes, failed: HashSet::new(), out: 0, value: Vec::new(), tell, heard }
-    }
-
-    fn set(&mut self, nth: usize, outcome: Outcome) {
-        if !matches!(outcome, Outcome::Done | Outcome::Reject { .. })
-            && let Some(delivery) = self.batch.get(nth)
-        {
-            self.failed.insert(delivery.event.partitionkey.as_str());
-        }
-        if let Some(slot) = self.outcomes.get_mut(nth) {
-            *slot = outcome;
         }
     }
 }

@@ -205,6 +205,12 @@ impl Kafka {
 
 impl Drop for Kafka {
     fn drop(&mut self) {
+        // What failed may be the broker's doing, and its log goes with its directory.
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(self.data().join("broker.log")).unwrap_or_default();
+            let last: Vec<&str> = log.lines().rev().take(40).collect();
+            println!("broker log, last line first:\n{}", last.join("\n"));
+        }
         if let Some(child) = &mut self.child {
             let _ = child.kill();
             let _ = child.wait();

@@ -48,7 +48,7 @@ async fn scram_plain_and_client_certificates_are_let_in_and_the_check_writes_not
         let records = kafka.read(topic, all, Duration::from_secs(20)).await;
         scene.complete(topic, &records.iter().map(event_of).collect::<Vec<_>>());
     }
-    // librdkafka's own figures, every 15 s.
+    // librdkafka's own figures, every 5 s.
     scene.until("cometbridge_kafka_brokers_up{sink=\"scram512\"}", |up| up == 1.0).await;
     scene.until("cometbridge_kafka_requests_total{sink=\"certificate\"}", |sent| sent > 0.0).await;
     scene.end().await;

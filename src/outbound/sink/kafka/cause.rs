@@ -90,6 +90,7 @@ pub const REASONS: &[&str] = &[
     "position",
     "replicas",
     "resolve",
+    "stranded",
     "timeout",
     "tls",
     "token",

@@ -15,7 +15,12 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::ProducerContext;
 use secrecy::ExposeSecret;
 use std::error::Error;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// librdkafka issue 5301: a cluster that shuts down may answer that it has no brokers; librdkafka then forgets all it
+/// knew and, where its threads meet at the wrong moment, never goes back to the configured ones.
+const STRANDED: &str = "the client has forgotten its brokers when all were out at once (librdkafka issue 5301); a new one takes over";
 
 pub struct Context {
     pub flight: Arc<Flight>,
@@ -24,6 +29,8 @@ pub struct Context {
     pub figures: Option<Figures>,
     /// librdkafka's counters as they were the last time.
     pub sums: Mutex<Sums>,
+    /// It knew no broker the last time.
+    pub brokerless: AtomicBool,
 }
 
 impl ClientContext for Context {
@@ -44,6 +51,11 @@ impl ClientContext for Context {
     fn stats_raw(&self, statistics: &[u8]) {
         let Some(statistics) = Statistics::parse(statistics) else { return };
         self.flight.is_let_in(statistics.may_produce());
+        // Once is no proof: while it begins anew with the configured brokers it may know none for a moment.
+        let none = statistics.knows_no_broker();
+        if self.brokerless.swap(none, Ordering::Relaxed) && none {
+            self.flight.strand(Cause::new("stranded", STRANDED));
+        }
         if let Some(figures) = &self.figures {
             let mut sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
             *sums = statistics.note(figures, *sums);

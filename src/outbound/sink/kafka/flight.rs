@@ -11,7 +11,7 @@ use rdkafka::error::RDKafkaErrorCode;
 use slab::Slab;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::futures::Notified;
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 /// Limits of our own, below those that `properties` gives to librdkafka.
 pub const MAX_MESSAGES: usize = 10_000;
@@ -24,6 +24,8 @@ pub struct Flight {
     messages: Semaphore,
     bytes: Semaphore,
     space: Notify,
+    /// Why no report will come any more.
+    stranded: watch::Sender<Option<Cause>>,
     inner: Mutex<Inner>,
 }
 
@@ -50,6 +52,7 @@ impl Default for Flight {
             messages: Semaphore::new(MAX_MESSAGES),
             bytes: Semaphore::new(MAX_BYTES),
             space: Notify::new(),
+            stranded: watch::Sender::default(),
             inner: Mutex::default(),
         }
     }
@@ -136,6 +139,22 @@ impl Flight {
     /// The producer is at its end. What is known first says most.
     pub fn ended(&self, why: Cause) {
         self.inner().fatal.get_or_insert(why);
+    }
+
+    /// No report will come any more: whoever waits for one is told.
+    pub fn strand(&self, why: Cause) {
+        self.stranded.send_replace(Some(why));
+    }
+
+    /// Ends when no report will come any more.
+    pub async fn stranded(&self) -> Cause {
+        let mut told = self.stranded.subscribe();
+        let why = told.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
+        match why {
+            Some(why) => why,
+            // Its sender is ours and lives as long.
+            None => std::future::pending().await,
+        }
     }
 
     fn free(&self, waiting: Option<Waiting>, report: Option<Report>) {

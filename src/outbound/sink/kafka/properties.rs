@@ -58,7 +58,7 @@ const FIXED: &[(&str, &str)] = &[
     ("partitioner", "murmur2_random"),
     ("queue.buffering.max.messages", "20000"),
     ("queue.buffering.max.kbytes", "65536"),
-    ("statistics.interval.ms", "15000"),
+    ("statistics.interval.ms", "5000"),
 ];
 
 /// What the table `oauth2` takes care of.
@@ -112,6 +112,9 @@ pub async fn read(config: &KafkaConfig) -> Result<Properties, String> {
     }
     for (name, value) in FIXED {
         client.set(*name, *value);
+    }
+    if client.get("debug").is_some() {
+        client.set_log_level(RDKafkaLogLevel::Debug);
     }
     client.set("bootstrap.servers", config.brokers.join(","));
     if config.oauth2.is_some() {

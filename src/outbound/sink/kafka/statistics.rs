@@ -20,6 +20,7 @@ pub struct Statistics {
 #[serde(default)]
 struct Broker {
     nodeid: i64,
+    source: String,
     state: String,
     tx: u64,
     txerrs: u64,
@@ -62,6 +63,12 @@ impl Statistics {
     /// Whether the brokers gave the producer its number, which they give only to who may write.
     pub fn may_produce(&self) -> bool {
         self.eos.idemp_state == "Assigned"
+    }
+
+    /// Whether the client knows no broker that it could connect to; there is one from the start, and a logical one
+    /// (a coordinator) leads nowhere by itself.
+    pub fn knows_no_broker(&self) -> bool {
+        self.brokers.values().all(|broker| broker.source == "logical")
     }
 
     fn sums(&self) -> Sums {
@@ -117,6 +124,18 @@ mod tests {
             "rtt":{"avg":2500,"p99":9000,"cnt":12},"throttle":{"avg":150,"cnt":1}},
         "k:2/2":{"nodeid":2,"state":"CONNECT","tx":0}},
         "eos":{"idemp_state":"Assigned","producer_id":1000}}"#;
+
+    #[test]
+    fn a_client_without_a_broker_to_connect_to_is_known_by_it() {
+        let known = |brokers: &str| {
+            Statistics::parse(format!(r#"{{"brokers":{{{brokers}}}}}"#).as_bytes()).unwrap().knows_no_broker()
+        };
+        assert!(known(""));
+        assert!(known(r#""TxnCoordinator":{"nodeid":-1,"source":"logical","state":"INIT"}"#));
+        for source in ["configured", "learned"] {
+            assert!(!known(&format!(r#""k:1":{{"nodeid":1,"source":"{source}","state":"INIT"}}"#)));
+        }
+    }
 
     #[test]
     fn figures_become_metrics_and_counters_outlive_the_client() {

@@ -1,6 +1,7 @@
 //! The Kafka sink against librdkafka's own mock cluster.
 
 mod forms;
+mod stranded;
 
 use super::*;
 use crate::outbound::settings::KafkaMode;
