@@ -17,7 +17,7 @@ const BINARY: &str = env!("CARGO_BIN_EXE_cometbridge");
 /// Events of one commit while the journal is filled.
 const COMMIT: usize = 1_000;
 /// Between two looks at the daemon's metrics, which cost it time.
-const LOOK: Duration = Duration::from_millis(50);
+const LOOK: Duration = Duration::from_millis(200);
 
 pub struct Bed {
     dir: tempfile::TempDir,
