@@ -182,18 +182,9 @@ pub async fn settled<T>(pending: Pending<T>) -> Result<T, Arc<Error>> {
     pending.await.unwrap_or_else(|_| Err(Arc::new(Error::Closed)))
 }
 
-/// Of the sequence in the `sequence` attribute, at least.
-const DIGITS: usize = 19;
-
 /// The `sequence` attribute: the journal's birth in Unix seconds, a dash, the zero-padded sequence.
 pub fn sequence_text(birth: i64, sequence: Sequence) -> String {
-    // Put together by hand, as each delivery of each lane has one.
-    let (mut text, digits) = (birth.to_string(), sequence.to_string());
-    text.reserve_exact(1 + DIGITS.max(digits.len()));
-    text.push('-');
-    text.extend(std::iter::repeat_n('0', DIGITS.saturating_sub(digits.len())));
-    text.push_str(&digits);
-    text
+    format!("{birth}-{sequence:019}")
 }
 
 /// Where a sink that the journal does not know yet begins.

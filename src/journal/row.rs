@@ -79,11 +79,7 @@ pub(super) fn parse(row: &Row<'_>) -> Result<Parsed, rusqlite::Error> {
         return Ok(Parsed::Damaged(sequence, "its checksum does not match".to_owned()));
     }
     let body = row.get_ref(6)?.as_blob().unwrap_or_default();
-    // Looked at once as a whole, no text in it needs to be looked at again.
-    let Ok(text) = std::str::from_utf8(body) else {
-        return Ok(Parsed::Damaged(sequence, "its body is not UTF-8".to_owned()));
-    };
-    match serde_json::from_str::<Event>(text) {
+    match serde_json::from_slice::<Event>(body) {
         Ok(event) => {
             let event = Arc::new(event);
             Ok(Parsed::Whole(Stored { sequence, event, bytes, recorded: figures.recorded }, figures))

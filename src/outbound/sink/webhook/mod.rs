@@ -23,20 +23,17 @@ use answer::Judge;
 use body::Parcel;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use http::StatusCode;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use http::{Method, StatusCode};
 use keys::Keys;
 use oauth::{Bearer, Missing, Tokens};
 use pace::Pace;
-use reqwest::{Client, Request};
+use reqwest::Client;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
-
-/// Headers of a request, about.
-const HEADERS: usize = 12;
 
 pub struct WebhookSink {
     config: WebhookConfig,
@@ -88,8 +85,7 @@ impl WebhookSink {
             items,
             keys: items,
             per_key: items,
-            // What is out, and as much again to be read meanwhile.
-            window_events: calls.saturating_mul(items).saturating_mul(2).min(16_384).max(items).max(2_048),
+            window_events: calls.saturating_mul(items).min(8_192).max(items).max(2_048),
             window_bytes: if items > 1 { all_at_once.clamp(8 << 20, 64 << 20) } else { 8 << 20 },
             max_retry_after: self.config.max_retry_after,
             frozen: self.config.mode == WebhookMode::Batch,
@@ -176,12 +172,9 @@ impl WebhookSink {
             let cause = Cause::new("not-encodable", "its id does not fit into a header");
             return Outcome::Reject { cause };
         };
-        // Made whole: a builder would copy the headers one by one.
-        let mut request = Request::new(Method::POST, self.config.url.clone());
-        *request.headers_mut() = headers;
-        *request.body_mut() = Some(parcel.bytes.into());
+        let request = self.client.post(self.config.url.clone()).headers(headers).body(parcel.bytes);
         let (url, way) = (&self.config.url, self.config.way());
-        let response = match self.client.execute(request).await {
+        let response = match request.send().await {
             Ok(response) => response,
             Err(error) => {
                 return Outcome::Retry { cause: answer::unsent(&error, url, &way), after: None };
@@ -224,8 +217,7 @@ impl WebhookSink {
     ) -> Result<HeaderMap, http::header::InvalidHeaderValue> {
         let keys = self.keys.current().await;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let mut headers = HeaderMap::with_capacity(HEADERS);
-        headers.extend(keys.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
+        let mut headers = keys.headers.clone();
         if !keys.signing.is_empty() {
             let signature = sign::header(&keys.signing, &parcel.id, now, &parcel.bytes);
             headers.insert("webhook-signature", HeaderValue::from_str(&signature)?);
@@ -250,7 +242,7 @@ impl WebhookSink {
             };
         }
         let url = &self.config.url;
-        match self.client.request(Method::OPTIONS, url.clone()).headers(headers).send().await {
+        match self.client.request(http::Method::OPTIONS, url.clone()).headers(headers).send().await {
             Ok(_) => Ok(()),
             Err(error) => Err(answer::unsent(&error, url, &self.config.way())),
         }
