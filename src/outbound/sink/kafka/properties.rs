@@ -113,9 +113,6 @@ pub async fn read(config: &KafkaConfig) -> Result<Properties, String> {
     for (name, value) in FIXED {
         client.set(*name, *value);
     }
-    if client.get("debug").is_some() {
-        client.set_log_level(RDKafkaLogLevel::Debug);
-    }
     client.set("bootstrap.servers", config.brokers.join(","));
     if config.oauth2.is_some() {
         oauth(&mut client)?;
