@@ -67,7 +67,7 @@ impl Broker {
         match api {
             API_VERSIONS => {
                 put16(reply, if version == 0 { 0 } else { UNSUPPORTED_VERSION });
-                put32(reply, 5);
+                put32(reply, i32::try_from(SPOKEN.len()).unwrap());
                 for (api, version) in SPOKEN {
                     [api, version, version].into_iter().for_each(|number| put16(reply, number));
                 }
@@ -179,10 +179,13 @@ async fn over_an_outage(broker: &Broker, config: &KafkaConfig) -> Vec<Outcome> {
     let batch = [delivery(2, "k"), delivery(3, "k")];
     let call = sink.deliver(&batch, 0);
     tokio::pin!(call);
-    while !broker.told.load(Ordering::SeqCst) {
-        assert!(futures_util::poll!(&mut call).is_pending());
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    soon(async {
+        while !broker.told.load(Ordering::SeqCst) {
+            assert!(futures_util::poll!(&mut call).is_pending());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
     broker.leaving.store(false, Ordering::SeqCst);
     soon(call).await
 }
