@@ -5,7 +5,10 @@ use crate::harness::kafka::Kafka;
 use crate::harness::receiver::Receiver;
 use crate::harness::scene::Scene;
 
-/// Webhook and stdout go on while the broker is down; in the end its topic has each event once, in order.
+const REBUILDS: &str = "cometbridge_sink_rebuilds_total{sink=\"events\"}";
+
+/// Webhook and stdout go on while the broker is down; in the end its topic has each event once, in order, unless a new
+/// client had to take over.
 #[tokio::test(flavor = "multi_thread")]
 async fn kafka_stops_and_starts_and_has_everything_once() {
     let mut kafka = Kafka::start().await;
@@ -38,8 +41,8 @@ async fn kafka_stops_and_starts_and_has_everything_once() {
         scene.delivered(kind, sink, wanted).await;
     }
     scene.until("cometbridge_sink_up{sink=\"events\"}", |up| up == 1.0).await;
-    let retries = scene.daemon.metric(RETRIES).await;
-    check_the_receivers(&kafka, &receiver, &scene.home, &scene.expected, retries).await;
+    let counted = [scene.daemon.metric(RETRIES).await, scene.daemon.metric(REBUILDS).await];
+    check_the_receivers(&kafka, &receiver, &scene.home, &scene.expected, counted).await;
     assert_eq!(scene.daemon.metric("cometbridge_sink_dead_letters_total").await, 0.0);
     scene.end().await;
 }
