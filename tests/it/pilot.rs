@@ -184,7 +184,24 @@ async fn a_login_that_fails_in_passing_is_tried_again_and_is_no_refusal() {
     assert!(text.contains("GET /api/v2/me answered HTTP 503"), "{text}");
     assert!(!text.contains("there was no login"), "{text}");
     let stats = stage.get("stats").await;
-    assert_eq!((&stats["logins"], &stats["refusedLogins"]), (&json!(2), &json!(0)));
+    assert_eq!((&stats["logins"], &stats["refusedLogins"]), (&json!(2), &json!(0)), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_there_is_no_login_nothing_else_is_asked_for() {
+    let stage = Stage::start("", BUSY);
+    let trouble = async {
+        stage.heard().await;
+        let all = json!({"fault": "status", "user": "agent-1", "status": 503, "on": "rest", "count": 1000});
+        stage.post("faults", &all).await;
+        stage.post("faults", &json!({"fault": "expire", "user": "agent-1"})).await;
+    };
+    // There would be four looks.
+    let ((code, sheet, text), ()) = tokio::join!(stage.pilot("16s"), trouble);
+    assert_eq!((code, &sheet["verdict"], &sheet["relogins"]), (0, &json!("undecided"), &json!(0)), "{text}");
+    assert!(text.contains("GET /api/v2/me answered HTTP 503"), "{text}");
+    assert_eq!(&sheet["after"]["error"], "there was no login any more", "{text}");
+    assert_eq!(stage.get("stats").await["refusedLogins"], 0, "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

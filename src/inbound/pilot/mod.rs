@@ -70,8 +70,9 @@ pub async fn run(trial: Trial, clock: &Clock, mut say: impl FnMut(&str)) -> Shee
     say("logged in; opening a session and listening");
     let shared = Mutex::new(Watch::new(sheet, before.ok(), heard));
     let mut machine = Machine::new(rules(&site.config), Before::default());
-    let polls = watch::polls(&site, &agent, &transport, clock, &shared, &mut machine);
-    let looks = looks(&looker, &shared, length);
+    let (door, mut inside) = tokio::sync::watch::channel(true);
+    let polls = watch::polls(&site, &agent, &transport, clock, (&shared, &door), &mut machine);
+    let looks = looks(&looker, &shared, &mut inside, length);
     // The looks end with the trial; polls end by themselves only where the login is refused.
     tokio::select! {
         () = polls => {}
@@ -84,6 +85,11 @@ pub async fn run(trial: Trial, clock: &Clock, mut say: impl FnMut(&str)) -> Shee
     if watch.sheet.login.is_err() {
         // A look would try the refused secret once more.
         return watch.end(Err("the login was refused".to_owned()), clock.now());
+    }
+    if !*inside.borrow() {
+        let reason = "there was no login any more".to_owned();
+        watch.sheet.unread = Some(reason.clone());
+        return watch.end(Err(reason), clock.now());
     }
     tokio::time::sleep(aftermath.unwrap_or(AFTERMATH)).await;
     let after = looker.look().await.map(|look| look.facts);
@@ -112,14 +118,16 @@ fn reason(failure: LoginFailure) -> String {
     }
 }
 
+/// Whether the trial is logged in: false while it logs in anew.
+type Inside = tokio::sync::watch::Receiver<bool>;
+
 /// Looks at the state over REST until the trial is over.
-async fn looks(looker: &Looker<'_>, watch: &Mutex<Watch>, length: Duration) {
+async fn looks(looker: &Looker<'_>, watch: &Mutex<Watch>, inside: &mut Inside, length: Duration) {
     let end = tokio::time::Instant::now() + length;
     loop {
         let next = tokio::time::Instant::now() + LOOK.min(length / 4).max(Duration::from_millis(100));
         tokio::time::sleep_until(next.min(end)).await;
-        let look = looker.look().await;
-        lock(watch).looked(look);
+        look(looker, watch, inside).await;
         if tokio::time::Instant::now() >= end {
             break;
         }
@@ -127,9 +135,20 @@ async fn looks(looker: &Looker<'_>, watch: &Mutex<Watch>, length: Duration) {
     if lock(watch).doubts() {
         // While the session still listens: what is on its way may come yet.
         tokio::time::sleep(SECOND_LOOK.min(length / 4)).await;
-        let look = looker.look().await;
-        lock(watch).looked(look);
+        look(looker, watch, inside).await;
     }
+}
+
+/// Without a login the server would refuse every list, which says nothing of the site: no look is made then, and one
+/// that a new login overtakes is dropped.
+async fn look(looker: &Looker<'_>, watch: &Mutex<Watch>, inside: &mut Inside) {
+    let look = tokio::select! {
+        biased;
+        // An end of the polls ends the looks, too.
+        _ = inside.wait_for(|inside| !inside) => return,
+        look = looker.look() => look,
+    };
+    lock(watch).looked(look);
 }
 
 async fn farewell(machine: Machine, clock: &Clock, transport: &Transport) {

@@ -12,6 +12,7 @@ type Event = fn(&mut Sheet);
 fn sheet() -> Sheet {
     let mut sheet = Sheet::new(&testing::site(), "1001", 1_000);
     sheet.ack = Some(true);
+    sheet.looks = 1;
     sheet.before = Ok(vec!["device: Ready".to_owned()]);
     sheet.count("chat.message");
     sheet
@@ -57,6 +58,7 @@ fn what_was_not_seen_leaves_it_undecided_and_an_agent_that_was_out_before_proves
     assert_eq!(verdict(|sheet| sheet.notifications.clear()).0, Verdict::Undecided);
     assert_eq!(verdict(|sheet| sheet.polls_failed = 1).0, Verdict::Undecided);
     assert_eq!(verdict(|sheet| sheet.unread = Some("HTTP 500".to_owned())).0, Verdict::Undecided);
+    assert_eq!(verdict(|sheet| sheet.looks = 0).0, Verdict::Undecided);
     let out = |sheet: &mut Sheet| {
         sheet.before = Ok(vec!["device: LoggedOut".to_owned()]);
         sheet.logged_out_during = true;
@@ -85,12 +87,12 @@ fn a_difference_counts_when_two_looks_in_a_row_show_it_and_only_once() {
 fn what_stood_when_nobody_could_look_is_no_change_and_a_failed_look_is_none() {
     let mut watch = Watch::new(sheet(), None, None);
     watch.looked(Err("the list of chat: HTTP 500".to_owned()));
-    assert_eq!((watch.sheet.looks, watch.sheet.unread.is_some()), (0, true));
+    assert_eq!((watch.sheet.looks, watch.sheet.unread.is_some()), (1, true));
     for _ in 0..3 {
         watch.looked(Ok(look(&[("a", "chat", "Chatting")])));
     }
     assert!(watch.sheet.untold.is_empty() && !watch.doubts());
-    assert_eq!(watch.sheet.looks, 3);
+    assert_eq!(watch.sheet.looks, 4);
 }
 
 #[test]

@@ -78,13 +78,13 @@ impl Watch {
     }
 }
 
-/// Polls until the login is refused; else for ever.
+/// Polls until the login is refused; else for ever. `door` says whether the trial is logged in.
 pub async fn polls(
     site: &Arc<Site>,
     agent: &Agent,
     transport: &Transport,
     clock: &Clock,
-    watch: &Mutex<Watch>,
+    (watch, door): (&Mutex<Watch>, &tokio::sync::watch::Sender<bool>),
     machine: &mut Machine,
 ) {
     // The trial has logged in already.
@@ -106,10 +106,13 @@ pub async fn polls(
                     following = Some(Input::LoggedIn);
                 }
                 Action::Login { fresh } => {
+                    door.send_replace(false);
                     if fresh {
                         transport.forget();
                     }
-                    following = Some(logged_in(enter(site, agent, transport).await, watch));
+                    let entered = enter(site, agent, transport).await;
+                    door.send_replace(entered.is_ok());
+                    following = Some(logged_in(entered, watch));
                 }
                 Action::Wait(how_long) => {
                     tokio::time::sleep(how_long).await;
