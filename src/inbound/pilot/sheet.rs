@@ -189,7 +189,9 @@ impl Sheet {
         if let Some(reason) = &self.unread {
             open.push(format!("the agent's state could not always be read over REST: {reason}"));
         } else if self.looks == 0 {
-            open.push("the agent's state was not read over REST, so a deaf session would not show".to_owned());
+            open.push(
+                "the agent's state was not read over REST, so a deaf session would not show".to_owned(),
+            );
         }
         if self.notifications.is_empty() {
             open.push(
