@@ -104,6 +104,7 @@ pub(super) struct Site {
     #[serde(default)]
     pub headers: BTreeMap<String, TextOrSecret>,
     pub password_charset: Charset,
+    pub basic_on_polls: bool,
     pub time_zone: String,
     pub network_delay: Duration,
     pub connect_timeout: Duration,

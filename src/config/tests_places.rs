@@ -61,7 +61,7 @@ COMETBRIDGE__LOG__LEVEL (environment): log.level: "loud" is not one of the words
 COMETBRIDGE__SITE__MAIN__ALLOW_PLAINTEXT (environment): site.main.allow_plaintext: expected true or false
 
 COMETBRIDGE__SITE__MAIN__BASE_ULR (environment): site.main.base_ulr: unknown key
-      allowed: allow_plaintext, append_message_type, ask_window, base_url, ca, client_certificate, collect, compression, connect_timeout, dedup_scope, group, headers, keep_alive, logins_per_second, max_backoff, max_disturbed, max_handshakes, max_message, max_reply, network_delay, notifications_path, password_charset, proxy, proxy_password, realm, reconcile_every, requests_per_second, roster, server_window, settle_after_outage, stall_hold, subscribe, time_zone
+      allowed: allow_plaintext, append_message_type, ask_window, base_url, basic_on_polls, ca, client_certificate, collect, compression, connect_timeout, dedup_scope, group, headers, keep_alive, logins_per_second, max_backoff, max_disturbed, max_handshakes, max_message, max_reply, network_delay, notifications_path, password_charset, proxy, proxy_password, realm, reconcile_every, requests_per_second, roster, server_window, settle_after_outage, stall_hold, subscribe, time_zone
       did you mean base_url?
 
 COMETBRIDGE__STOP_GRACE (environment): stop_grace: expected a duration such as "30s": a whole number and ms, s, m, h or d, found "25"

@@ -237,7 +237,6 @@ impl Held {
         let sources = checkpoint::Sources {
             name: &self.session.name(),
             group: self.session.agent.group.as_deref(),
-            config: &self.session.site.config,
             pending: &self.pending,
             transport: &self.transport,
             sealer: self.session.sealer.as_deref(),

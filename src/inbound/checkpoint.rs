@@ -4,7 +4,6 @@
 //! private state directory. Deliberately absent: when a checkpoint is written, and what is done with it.
 
 use crate::base::data::Certainty;
-use crate::base::digest::Digest;
 use crate::base::envelope::medium;
 use crate::base::seal::Sealer;
 use crate::base::time::Millis;
@@ -14,7 +13,6 @@ use crate::inbound::session::machine::Machine;
 use crate::inbound::session::pending::Pending;
 use crate::inbound::session::protocol::{Before, OpenGap, Saved, cause_word};
 use crate::inbound::session::transport::{SavedJar, Transport};
-use crate::inbound::settings::SiteConfig;
 use crate::journal::{Checkpoint, Gap, Known};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -123,9 +121,9 @@ struct Body {
     granted: bool,
     #[serde(default)]
     ids: u64,
-    /// Digest of the channels it subscribed to.
+    /// What it has subscribed to.
     #[serde(default)]
-    channels: String,
+    subscribed: Vec<String>,
     #[serde(default)]
     pending: Vec<String>,
     #[serde(default)]
@@ -163,7 +161,6 @@ struct Keys {
 pub struct Sources<'a> {
     pub name: &'a str,
     pub group: Option<&'a str>,
-    pub config: &'a SiteConfig,
     pub pending: &'a Pending,
     pub transport: &'a Transport,
     pub sealer: Option<&'a Sealer>,
@@ -182,7 +179,6 @@ pub fn write(machine: &Machine, sources: &Sources<'_>) -> Checkpoint {
     let Sources {
         name,
         group,
-        config,
         pending,
         transport,
         sealer,
@@ -211,11 +207,7 @@ pub fn write(machine: &Machine, sources: &Sources<'_>) -> Checkpoint {
         timeout: saved.as_ref().map_or(0, |saved| u64::try_from(saved.timeout.as_millis()).unwrap_or(0)),
         granted: saved.as_ref().is_some_and(|saved| saved.granted),
         ids: saved.as_ref().map_or(0, |saved| saved.ids),
-        channels: if saved.as_ref().is_some_and(|saved| saved.same_channels) {
-            channels(config)
-        } else {
-            String::new()
-        },
+        subscribed: saved.map(|saved| saved.channels).unwrap_or_default(),
         pending: pending.hex(),
         access,
         unread: in_order(unread.clone()),
@@ -244,7 +236,7 @@ fn in_order(mut unread: Vec<(&Gap, &[Known])>) -> Vec<Unread> {
 }
 
 /// What a checkpoint tells; one that can not be read (an older release's, another key's) tells of coverage at most.
-pub fn read(checkpoint: &Checkpoint, config: &SiteConfig, sealer: Option<&Sealer>) -> Past {
+pub fn read(checkpoint: &Checkpoint, sealer: Option<&Sealer>) -> Past {
     let Ok(body) = serde_json::from_str::<Body>(&checkpoint.body) else { return Past::default() };
     let mut past = Past::default();
     past.before.covered = body.at;
@@ -263,7 +255,9 @@ pub fn read(checkpoint: &Checkpoint, config: &SiteConfig, sealer: Option<&Sealer
         None => None,
     };
     past.locked = sealed && keys.is_none();
-    if let (Some(Keys { client_id, jar, user }), Some(answered)) = (keys, body.answered) {
+    if let (Some(Keys { client_id, jar, user }), Some(answered), false) =
+        (keys, body.answered, body.subscribed.is_empty())
+    {
         past.before.saved = Some(Saved {
             client_id,
             ack: body.ack,
@@ -271,7 +265,7 @@ pub fn read(checkpoint: &Checkpoint, config: &SiteConfig, sealer: Option<&Sealer
             granted: body.granted,
             answered,
             ids: body.ids,
-            same_channels: body.channels == channels(config),
+            channels: body.subscribed,
         });
         (past.jar, past.user) = (jar, user);
         past.pending = Pending::from_hex(&body.pending);
@@ -283,10 +277,6 @@ pub fn read(checkpoint: &Checkpoint, config: &SiteConfig, sealer: Option<&Sealer
 pub fn open_gap(gap: &Gap) -> OpenGap {
     let certainty = if gap.certainty == "possible" { Certainty::Possible } else { Certainty::Certain };
     OpenGap { from: gap.from, cause: cause_word(&gap.cause), certainty }
-}
-
-fn channels(config: &SiteConfig) -> String {
-    Digest::of(config.channels.join("\n").as_bytes()).hex()
 }
 
 #[cfg(test)]
@@ -321,19 +311,18 @@ mod tests {
 
     #[test]
     fn holes_are_added_to_what_stands_in_a_checkpoint_and_none_is_dropped_in_silence() {
-        let config = crate::inbound::settings::testing::site();
         let hole = |from| Hole { medium: "chat".into(), interaction: "c1".into(), from, to: from };
         let body = r#"{"at":5,"ack":3,"access":{"sealed":"x"},"unseen":true,"silent":["chat","of a later release"]}"#;
         let mut point = Checkpoint { session: "main/1001".into(), body: body.into() };
         for from in 1..=70 {
             point = with_holes(point, &[hole(from)]);
         }
-        let past = read(&point, &config, None);
+        let past = read(&point, None);
         assert_eq!((past.before.covered, past.unseen, past.locked), (Some(5), true, true));
         assert_eq!(past.holes, (1..=70).map(hole).collect::<Vec<_>>());
         assert_eq!(past.silent.words(), ["chat"]);
         let older = Checkpoint { session: "main/1001".into(), body: r#"{"at":5}"#.into() };
-        assert!(read(&older, &config, None).silent.is_empty());
+        assert!(read(&older, None).silent.is_empty());
         let torn = Checkpoint { session: "main/1001".into(), body: "{".into() };
         assert_eq!(with_holes(torn.clone(), &[hole(1)]), torn);
     }

@@ -41,12 +41,14 @@ impl Held {
                 self.session.view.node(self.node());
                 self.mark(machine);
             }
+            // From here on a later process can go on with it.
+            Note::Subscribed => self.mark(machine),
             Note::ConnectOk => self.connected(machine),
             // Written at once: lives shorter than the time between two checkpoints must not let it grow old.
             Note::Resumed { .. } => {
                 self.session.view.node(self.node());
                 self.mark(machine);
-                if machine.saved(false).is_some_and(|saved| !saved.same_channels) {
+                if !machine.subscribed_to_all() {
                     return Some(Box::pin(self.lapse()));
                 }
             }

@@ -36,6 +36,8 @@ pub struct SiteConfig {
     pub proxy_password: Option<SecretRef>,
     pub headers: Vec<(String, HeaderValue)>,
     pub password_charset: Charset,
+    /// Whether requests to CometD carry the Basic header too.
+    pub basic_on_polls: bool,
     /// IANA name, for stamps without an offset.
     pub time_zone: jiff::tz::TimeZone,
     pub scope: Scope,
@@ -160,6 +162,7 @@ pub mod testing {
             proxy_password: None,
             headers: Vec::new(),
             password_charset: Charset::Utf8,
+            basic_on_polls: true,
             time_zone: jiff::tz::TimeZone::UTC,
             scope: Scope::Interaction,
             typing_text: false,

@@ -29,6 +29,9 @@ impl Held {
         let agent = self.session.agent.key.clone();
         let logged_out = self.upkeep.presence.left_all(received.states);
         let password_changed = received.password_changed;
+        if password_changed {
+            self.transport.withhold();
+        }
         self.storing = Some(Box::pin(async move {
             if password_changed {
                 // Noted first: once the batch is stored it does not come again.

@@ -349,6 +349,7 @@ fn keep_alive(session: &Session, transport: &Arc<Transport>) -> impl Future<Outp
             Ok(Err(LoginFailure::Passing(_))) | Err(_) => Kept::Unanswered,
             Ok(Err(LoginFailure::Stale(reason))) => {
                 // Marked without a try: the login that follows is not made.
+                transport.withhold();
                 accounts.stale(&agent, &reason).await;
                 Kept::LoggedOut
             }

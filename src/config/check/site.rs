@@ -72,6 +72,7 @@ impl Check<'_> {
             proxy_password,
             headers: site_headers(headers),
             password_charset: charset(raw.password_charset),
+            basic_on_polls: raw.basic_on_polls,
             time_zone: zone?,
             scope: scope(raw.dedup_scope),
             typing_text: raw.collect.typing_text,

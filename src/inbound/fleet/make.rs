@@ -150,7 +150,7 @@ impl Maker {
         // Where nothing is stored of an earlier session, what was seen of it says how far it came.
         let seen = earlier.and_then(|member| member.view.seen().good);
         Some(Session {
-            past: Box::new(self.past(&name, found.as_ref(), &door.site.config, seen)),
+            past: Box::new(self.past(&name, found.as_ref(), seen)),
             sealer: self.sealer.clone(),
             quarantine: Arc::clone(&self.quarantine),
             site: door.site.clone(),
@@ -166,8 +166,8 @@ impl Maker {
     }
 
     /// What is known of a session before it begins.
-    fn past(&self, name: &str, found: Option<&Checkpoint>, site: &SiteConfig, seen: Option<Millis>) -> Past {
-        let read = |found| checkpoint::read(found, site, self.sealer.as_deref());
+    fn past(&self, name: &str, found: Option<&Checkpoint>, seen: Option<Millis>) -> Past {
+        let read = |found| checkpoint::read(found, self.sealer.as_deref());
         let mut past = found.map(read).unwrap_or_default();
         self.locked.fetch_add(usize::from(past.locked), Ordering::Relaxed);
         past.before.covered = past.before.covered.or(seen);
@@ -205,7 +205,7 @@ impl Maker {
         for door in self.fleet.doors() {
             let of = |session: &str| session.strip_prefix(&*door.name)?.strip_prefix('/').map(str::to_owned);
             let unread = |point: &&Checkpoint| {
-                let past = checkpoint::read(point, &door.site.config, None);
+                let past = checkpoint::read(point, None);
                 !past.unread.is_empty() || !past.holes.is_empty()
             };
             let unread = checkpoints.values().filter(unread).map(|point| &point.session);

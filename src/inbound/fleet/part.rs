@@ -37,7 +37,7 @@ impl Maker {
         gaps.reverse();
         let known = self.journal.known(&name).await?;
         let found = self.journal.checkpoint(&name).await?;
-        let past = found.map(|found| checkpoint::read(&found, config, None)).unwrap_or_default();
+        let past = found.map(|found| checkpoint::read(&found, None)).unwrap_or_default();
         let (mut candidates, mut touched) = (Vec::new(), Vec::new());
         for gap in &mut gaps {
             gap.to = Some(now);

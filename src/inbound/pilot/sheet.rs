@@ -11,6 +11,9 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+/// Cookies named; a session keeps no more at once.
+const MAX_NAMES: usize = 50;
+
 /// Everything a trial writes down.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -24,7 +27,7 @@ pub struct Sheet {
     #[serde(serialize_with = "stamp")]
     pub ended: Millis,
     pub version: Option<String>,
-    /// How the login went: the cookies' names, or why there is none.
+    /// How the login went: the names of the cookies given then and later, or why there is none.
     #[serde(serialize_with = "told")]
     pub login: Result<Vec<String>, String>,
     pub csrf: bool,
@@ -129,9 +132,15 @@ impl Sheet {
         }
     }
 
-    pub fn logged_in(&mut self, cookies: &[(String, String)], csrf: bool) {
-        self.login = Ok(cookies.iter().map(|(name, _)| name.clone()).collect());
-        self.csrf = csrf;
+    /// The cookies that are there, those of a load balancer among them, and whether there is a CSRF token.
+    pub fn given(&mut self, cookies: &[(String, String)], csrf: bool) {
+        let Ok(known) = &mut self.login else { return };
+        for (name, _) in cookies {
+            if !known.contains(name) && known.len() < MAX_NAMES {
+                known.push(name.clone());
+            }
+        }
+        self.csrf |= csrf;
     }
 
     pub fn polled(&mut self, request: &Request, failure: Option<&Failure>, took: Duration) {
@@ -192,6 +201,11 @@ impl Sheet {
             open.push(
                 "the agent's state was not read over REST, so a deaf session would not show".to_owned(),
             );
+        }
+        for (when, states) in [("before", &self.before), ("after", &self.after)] {
+            if let Err(reason) = states {
+                open.push(format!("how the agent stood {when} our session is not known: {reason}"));
+            }
         }
         if self.notifications.is_empty() {
             open.push(

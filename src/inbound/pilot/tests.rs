@@ -59,6 +59,12 @@ fn what_was_not_seen_leaves_it_undecided_and_an_agent_that_was_out_before_proves
     assert_eq!(verdict(|sheet| sheet.polls_failed = 1).0, Verdict::Undecided);
     assert_eq!(verdict(|sheet| sheet.unread = Some("HTTP 500".to_owned())).0, Verdict::Undecided);
     assert_eq!(verdict(|sheet| sheet.looks = 0).0, Verdict::Undecided);
+    let unknown = |sheet: &mut Sheet| {
+        sheet.before = Err("HTTP 500".to_owned());
+        sheet.logged_out_after = true;
+    };
+    assert_eq!(verdict(unknown).0, Verdict::Undecided);
+    assert_eq!(verdict(|sheet| sheet.after = Err("HTTP 500".to_owned())).0, Verdict::Undecided);
     let out = |sheet: &mut Sheet| {
         sheet.before = Ok(vec!["device: LoggedOut".to_owned()]);
         sheet.logged_out_during = true;

@@ -137,6 +137,7 @@ pub async fn polls(
                     let mut watch = lock(watch);
                     watch.sheet.polled(&request, answer.as_ref().err(), began.elapsed());
                     watch.sheet.nodes.extend(node(transport));
+                    watch.sheet.given(&transport.cookies(), transport.has_csrf());
                     following = Some(received(answer, &mut messages, &mut watch.sheet));
                 }
             }

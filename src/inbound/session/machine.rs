@@ -13,55 +13,10 @@ use crate::inbound::session::bayeux::{Ack, Advice, Hold, Meta, Request};
 use crate::inbound::session::protocol::{
     Action, Before, Failure, FailureKind, Input, Moment, Note, OpenGap, Phase, Rules, Saved,
 };
-use crate::inbound::session::replies::{is_reply, session_unknown, tells_to_stay_away};
+use crate::inbound::session::replies::{failure, is_reply, session_unknown, tells_to_stay_away};
 use crate::inbound::session::stall::Storing;
+use crate::inbound::session::steps::{Next, Step};
 use std::time::Duration;
-
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Step {
-    New,
-    /// Cookies and secret of a saved session are being put in place.
-    Restoring,
-    Login {
-        then_resume: bool,
-    },
-    Refused,
-    Leaving,
-    Handshake {
-        id: String,
-    },
-    Subscribe {
-        ids: Vec<(String, String)>,
-    },
-    Connect {
-        id: String,
-    },
-    /// A batch is on its way to disk.
-    Storing(Storing),
-    Waiting {
-        next: Next,
-    },
-    Ended,
-}
-
-/// What follows a wait or a commit.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Next {
-    Login {
-        fresh: bool,
-        then_resume: bool,
-    },
-    /// From the login, and not at once.
-    LoginAfter(Duration),
-    Handshake,
-    Subscribe,
-    /// `after` the given wait.
-    Connect {
-        after: Duration,
-        hold: Hold,
-    },
-    Fail(FailureKind),
-}
 
 /// The machine. Made anew by each step.
 #[derive(Clone, Debug)]
@@ -95,8 +50,10 @@ pub struct Machine {
     pub(super) saved: Option<Saved>,
     /// The session is an earlier process's, and has not answered yet.
     pub(super) resuming: bool,
-    /// Whether it subscribed to what is configured now.
-    pub(super) same_channels: bool,
+    /// What the session has subscribed to, or was refused for good.
+    pub(super) channels: Vec<String>,
+    /// Subscriptions that may only have failed in passing were asked for once more.
+    pub(super) asked_twice: bool,
     /// The server granted the window that was asked for.
     pub(super) granted: bool,
     /// When the server answered a connect of this session well, or its handshake.
@@ -130,7 +87,8 @@ impl Machine {
             gap: before.gap,
             saved: before.saved,
             resuming: false,
-            same_channels: true,
+            channels: Vec::new(),
+            asked_twice: false,
             granted: false,
             answered: None,
             subscribed: None,
@@ -142,7 +100,7 @@ impl Machine {
         self.client_id.as_deref()
     }
 
-    /// The session as a checkpoint keeps it. One that is written together with the batch in hand may count it as
+    /// The session as a checkpoint keeps it: one without subscriptions hears nothing, and is not gone on with. One that is written together with the batch in hand may count it as
     /// stored; no other may: what a later process acknowledges by it would be lost.
     pub fn saved(&self, with_batch: bool) -> Option<Saved> {
         let ack = match self.step {
@@ -156,7 +114,7 @@ impl Machine {
             granted: self.granted,
             answered: self.answered?,
             ids: self.ids,
-            same_channels: self.same_channels,
+            channels: Some(self.channels.clone()).filter(|channels| !channels.is_empty())?,
         })
     }
 
@@ -184,6 +142,7 @@ impl Machine {
                 }
                 self.end(&mut out);
             }
+            (Step::Leaving, Input::Replied { data, .. }) if data > 0 => self.last_words(at, &mut out),
             (Step::Leaving, _) => self.gone(&mut out),
             (_, Input::Leave) => self.leave(&mut out),
             (Step::New, Input::Start) => self.start(at, &mut out),
@@ -196,8 +155,8 @@ impl Machine {
             (Step::Handshake { id }, Input::Replied { metas, data }) => {
                 self.handshake_replied(at, &id, &metas, data, &mut out);
             }
-            (Step::Subscribe { ids }, Input::Replied { metas, data }) => {
-                self.subscribe_replied(at, &ids, &metas, data, &mut out);
+            (Step::Subscribe { ids, gone }, Input::Replied { metas, data }) => {
+                self.subscribe_replied(at, (&ids, &gone), &metas, data, &mut out);
             }
             (Step::Connect { id }, Input::Replied { metas, data }) => {
                 self.connect_replied(at, &id, &metas, data, &mut out);
@@ -238,6 +197,11 @@ impl Machine {
             }
             Next::Handshake => self.handshake(out),
             Next::Subscribe => self.subscribe(out),
+            Next::SubscribeAgain => {
+                let failure = failure(FailureKind::Http, "the server refused every subscription");
+                self.back_off(at, "subscribe", &failure, Next::Subscribe, out);
+            }
+            Next::Gone => self.gone(out),
             Next::Connect { after, hold } if after.is_zero() => self.connect(hold, out),
             Next::Connect { after, hold } => {
                 self.wait(after, Next::Connect { after: Duration::ZERO, hold }, out);
@@ -325,7 +289,7 @@ impl Machine {
             (Some(_), Ack::Batch(batch)) => Some(batch),
             _ => None,
         };
-        let next = match self.same_channels {
+        let next = match self.subscribed_to_all() {
             true => Next::Connect { after: self.interval, hold: Hold::Server },
             false => Next::Subscribe,
         };
@@ -343,6 +307,10 @@ impl Machine {
         self.answered = Some(at.now);
         if std::mem::take(&mut self.resuming) {
             out.push(Action::Say(Note::Resumed { ack: self.ack.is_some() }));
+        }
+        if !self.subscribed_to_all() {
+            // It hears not yet all it has to, or nothing at all: a gap goes on until it does.
+            return;
         }
         out.push(Action::Report(Phase::Connected));
         let to = self.subscribed.take().unwrap_or(at.now);

@@ -10,6 +10,7 @@ mod recovery;
 mod replies;
 mod resume;
 mod stall;
+mod steps;
 #[cfg(test)]
 mod tests;
 pub mod transport;

@@ -4,9 +4,10 @@
 
 use crate::base::data::Certainty;
 use crate::inbound::session::bayeux::{Ack, Hold, Meta, Request};
-use crate::inbound::session::machine::{DEFAULT_TIMEOUT, Machine, Next, Step};
+use crate::inbound::session::machine::{DEFAULT_TIMEOUT, Machine};
 use crate::inbound::session::protocol::{Action, FailureKind, LoginFailure, Moment, Note, Phase};
 use crate::inbound::session::replies::{failure, is_reply, session_unknown, told_to_handshake};
+use crate::inbound::session::steps::{Next, Step};
 use std::time::Duration;
 
 impl Machine {
@@ -60,8 +61,7 @@ impl Machine {
         self.client_id = None;
         self.ack = None;
         self.granted = false;
-        // Until the subscriptions are taken: a later process that goes on with this session has to ask for them.
-        self.same_channels = false;
+        (self.channels, self.asked_twice) = (Vec::new(), false);
         self.interval = Duration::ZERO;
         self.timeout = DEFAULT_TIMEOUT;
         let id = self.next_id();
@@ -115,15 +115,33 @@ impl Machine {
         self.store_then(at, data, first, Next::Subscribe, out);
     }
 
+    /// Channels of the configuration that the session has not subscribed to.
+    pub(super) fn missing(&self) -> impl Iterator<Item = &String> {
+        self.rules.channels.iter().filter(|channel| !self.channels.contains(channel))
+    }
+
+    /// Channels that an earlier process subscribed to, and that are not configured any more.
+    pub(super) fn unwanted(&self) -> impl Iterator<Item = &String> {
+        self.channels.iter().filter(|channel| !self.rules.channels.contains(channel))
+    }
+
+    /// Whether the session has subscribed to what is configured now.
+    pub fn subscribed_to_all(&self) -> bool {
+        self.missing().next().is_none() && self.unwanted().next().is_none()
+    }
+
     pub(super) fn subscribe(&mut self, out: &mut Vec<Action>) {
-        let channels = self.rules.channels.clone();
-        let ids: Vec<(String, String)> =
-            channels.into_iter().map(|channel| (self.next_id(), channel)).collect();
+        let (missing, unwanted): (Vec<String>, Vec<String>) =
+            (self.missing().cloned().collect(), self.unwanted().cloned().collect());
+        let mut numbered = |channels: Vec<String>| -> Vec<(String, String)> {
+            channels.into_iter().map(|channel| (self.next_id(), channel)).collect()
+        };
+        let (ids, gone) = (numbered(missing), numbered(unwanted));
         let client_id = self.client_id.clone().unwrap_or_default();
-        self.step = Step::Subscribe { ids: ids.clone() };
+        self.step = Step::Subscribe { ids: ids.clone(), gone: gone.clone() };
         out.push(Action::Report(Phase::Subscribe));
         out.push(Action::Send {
-            request: Request::Subscribe { client_id, channels: ids },
+            request: Request::Subscribe { client_id, channels: ids, gone },
             timeout: self.rules.network_delay,
         });
     }
@@ -131,35 +149,58 @@ impl Machine {
     pub(super) fn subscribe_replied(
         &mut self,
         at: Moment,
-        ids: &[(String, String)],
+        (ids, gone): (&[(String, String)], &[(String, String)]),
         metas: &[Meta],
         data: usize,
         out: &mut Vec<Action>,
     ) {
-        let mut accepted = 0;
+        let reply_to = |meta: &str, id: &str| metas.iter().find(|reply| is_reply(reply, meta, id));
+        if ids.iter().any(|(id, _)| reply_to("/meta/subscribe", id).is_some_and(session_gone)) {
+            return self.lost(at, data, "session-unknown", Certainty::Certain, out);
+        }
+        if !gone.iter().all(|(id, _)| reply_to("/meta/unsubscribe", id).is_some_and(|reply| reply.successful))
+        {
+            // What is not to be read any more is not read: a new session subscribes to the rest alone.
+            return self.lost(at, data, "restart", Certainty::Certain, out);
+        }
+        self.channels.retain(|channel| !gone.iter().any(|(_, gone)| gone == channel));
+        let (mut refused, mut passing) = (Vec::new(), false);
         for (id, channel) in ids {
-            match metas.iter().find(|meta| is_reply(meta, "/meta/subscribe", id)) {
-                Some(reply) if reply.successful => accepted += 1,
-                Some(reply) if session_unknown(reply) || told_to_handshake(reply) => {
-                    return self.lost(at, data, "session-unknown", Certainty::Certain, out);
-                }
-                reply => {
-                    let error = reply
-                        .and_then(|reply| reply.error.clone())
-                        .unwrap_or_else(|| "no answer to the subscription".to_owned());
-                    let note = Note::SubscriptionRefused { channel: channel.clone(), error };
-                    out.push(Action::Say(note));
-                }
+            let reply = reply_to("/meta/subscribe", id);
+            if reply.is_some_and(|reply| reply.successful) {
+                self.channels.push(channel.clone());
+                continue;
             }
+            let error = reply.and_then(|reply| reply.error.clone());
+            passing |= error.as_deref().is_none_or(failed_in_passing);
+            refused.push((channel, error));
         }
-        if accepted == 0 {
-            let failure = failure(FailureKind::Http, "the server refused every subscription");
-            return self.back_off(at, "subscribe", &failure, Next::Subscribe, out);
+        if passing && !std::mem::replace(&mut self.asked_twice, true) {
+            return self.store_then(at, data, None, Next::Subscribe, out);
         }
+        for (channel, error) in refused {
+            let error = error.unwrap_or_else(|| "no answer to the subscription".to_owned());
+            out.push(Action::Say(Note::SubscriptionRefused { channel: channel.clone(), error }));
+        }
+        self.asked_twice = false;
+        if self.channels.is_empty() {
+            return self.store_then(at, data, None, Next::SubscribeAgain, out);
+        }
+        // What is refused is not asked for again in this session.
+        self.channels.clone_from(&self.rules.channels);
         self.subscribed = Some(at.now);
         // Of an agent never held before, nothing is missing until now.
         self.covered = self.covered.or(Some(at.now));
-        self.same_channels = true;
+        out.push(Action::Say(Note::Subscribed));
         self.store_then(at, data, None, Next::Connect { after: Duration::ZERO, hold: Hold::None }, out);
     }
+}
+
+fn session_gone(reply: &Meta) -> bool {
+    session_unknown(reply) || told_to_handshake(reply)
+}
+
+/// Not denied: the server could not do it now (`403::subscribe_failed`, or an error of its own).
+fn failed_in_passing(error: &str) -> bool {
+    error.starts_with('5') || error.contains("subscribe_failed")
 }

@@ -49,8 +49,8 @@ pub struct Saved {
     pub answered: Millis,
     /// The number of the last request.
     pub ids: u64,
-    /// Whether it subscribed to what is configured now.
-    pub same_channels: bool,
+    /// What it has subscribed to.
+    pub channels: Vec<String>,
 }
 
 /// A gap that is open since coverage was lost.
@@ -256,6 +256,8 @@ pub enum Note {
         ack: bool,
     },
     HandshakeFailed,
+    /// The session hears from now on.
+    Subscribed,
     ConnectOk,
     /// The session of an earlier process goes on.
     Resumed {

@@ -4,8 +4,9 @@
 
 use crate::base::data::Certainty;
 use crate::inbound::session::bayeux::Hold;
-use crate::inbound::session::machine::{Machine, Next, Step};
+use crate::inbound::session::machine::Machine;
 use crate::inbound::session::protocol::{Action, Failure, FailureKind, Moment, Note, OpenGap, Phase};
+use crate::inbound::session::steps::{Next, Step};
 use std::time::Duration;
 
 /// Unreadable replies in a row to one request before the session begins anew: the same bytes would come for ever.
@@ -83,20 +84,19 @@ impl Machine {
                 return;
             }
         };
-        let in_connect = name == "connect";
         self.watch_own_clock(at, out);
         if name == "handshake" {
             out.push(Action::Say(Note::HandshakeFailed));
         }
-        if in_connect && self.ack.is_none() {
+        if name != "handshake" && self.ack.is_none() {
             // Without ack a cut reply looks like an empty one: something may have been in it, also where a gap is open
-            // that would end with the subscriptions before it.
+            // that would end with the subscriptions before it. A subscription's can hold messages where others stand.
             self.subscribed = None;
             self.open_gap("reply-lost", Certainty::Possible, out);
         }
         match failure.kind {
             FailureKind::Unauthorized => {
-                let next = Next::Login { fresh: self.failures > 0, then_resume: in_connect };
+                let next = Next::Login { fresh: self.failures > 0, then_resume: name == "connect" };
                 self.back_off(at, name, failure, next, out);
             }
             FailureKind::Unreadable => {

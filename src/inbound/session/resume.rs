@@ -6,8 +6,9 @@
 
 use crate::base::data::Certainty;
 use crate::inbound::session::bayeux::{Hold, Request};
-use crate::inbound::session::machine::{Machine, Step};
+use crate::inbound::session::machine::Machine;
 use crate::inbound::session::protocol::{Action, Moment, Note, Phase, Saved};
+use crate::inbound::session::steps::{Next, Step};
 use std::time::Duration;
 
 /// How long the poll of a resumed session is held: long enough to count as a poll, short enough to know soon.
@@ -32,10 +33,10 @@ impl Machine {
             self.open_gap("restart", Certainty::Certain, out);
             return self.login(false, false, out);
         }
-        let Saved { client_id, ack, timeout, granted, answered, ids, same_channels } = saved;
+        let Saved { client_id, ack, timeout, granted, answered, ids, channels } = saved;
         self.client_id = Some(client_id);
         (self.ack, self.timeout, self.granted) = (ack, timeout, granted);
-        (self.answered, self.same_channels) = (Some(answered), same_channels);
+        (self.answered, self.channels) = (Some(answered), channels);
         self.ids = ids.saturating_add(IDS_AHEAD);
         self.resuming = true;
         if ack.is_none() {
@@ -76,6 +77,12 @@ impl Machine {
         let id = self.next_id();
         self.step = Step::Leaving;
         out.push(Action::Send { request: Request::Disconnect { id, client_id }, timeout: FAREWELL });
+    }
+
+    /// The reply to the farewell brought notifications: they come no second time.
+    pub(super) fn last_words(&mut self, at: Moment, out: &mut Vec<Action>) {
+        self.ack = None;
+        self.store_then(at, 1, None, Next::Gone, out);
     }
 
     /// Whatever the server said to the farewell.

@@ -8,9 +8,10 @@
 use crate::base::data::Certainty;
 use crate::base::time::Millis;
 use crate::inbound::session::bayeux::{Hold, Meta, Request};
-use crate::inbound::session::machine::{Machine, Next, Step};
+use crate::inbound::session::machine::Machine;
 use crate::inbound::session::protocol::{Action, Input, Moment, Note, Phase};
 use crate::inbound::session::replies::{is_reply, session_unknown, told_to_handshake};
+use crate::inbound::session::steps::{Next, Step};
 use std::time::Duration;
 
 /// A batch on its way to disk.
@@ -96,6 +97,9 @@ impl Machine {
         if storing.ack.is_some() {
             self.ack = storing.ack;
         }
+        if storing.next == Next::Gone {
+            return self.gone(out);
+        }
         if let Some(cause) = storing.let_go {
             return self.lost(at, storing.more, cause, Certainty::Certain, out);
         }
@@ -151,7 +155,7 @@ impl Machine {
         let channel = self.rules.channels.first().cloned().unwrap_or_default();
         let client_id = self.client_id.clone().unwrap_or_default();
         Action::Send {
-            request: Request::Subscribe { client_id, channels: vec![(id, channel)] },
+            request: Request::Subscribe { client_id, channels: vec![(id, channel)], gone: Vec::new() },
             timeout: self.rules.network_delay,
         }
     }

@@ -4,8 +4,10 @@
 //! Deliberately absent: the meaning of a body.
 
 mod cause;
+mod saved;
 
 pub use cause::{asked_wait, kind, refused};
+pub use saved::SavedJar;
 
 use crate::base::link::{host, sent_away};
 use crate::inbound::session::bayeux::{Hold, Request};
@@ -15,7 +17,6 @@ use crate::inbound::site::{Errand, Heard, Site};
 use cause::{broken, network, silent};
 use cookie_store::CookieStore;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use url::Url;
@@ -44,14 +45,6 @@ pub struct Pin {
     pub headers: HeaderMap,
     /// `name=value` each.
     pub cookies: Vec<String>,
-}
-
-/// What a session needs at the server beside its client id. Secret: it is sealed or kept in a private directory.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SavedJar {
-    base: String,
-    cookies: Vec<String>,
-    csrf: Option<(String, String)>,
 }
 
 /// Cookies of one session, and the length of each: a server may not fill our memory.
@@ -107,6 +100,11 @@ impl Transport {
 
     pub fn authorize(&self, value: HeaderValue) {
         self.mine().authorization = Some(value);
+    }
+
+    /// Sends the secret no more, until it is given again: it was refused, or is known to be stale.
+    pub fn withhold(&self) {
+        self.mine().authorization = None;
     }
 
     fn mine(&self) -> MutexGuard<'_, Mine> {
@@ -199,7 +197,14 @@ impl Transport {
                     url = next;
                 }
                 None if answer.status == StatusCode::OK => return Ok(answer.body),
-                None => return Err(refused(&answer, request.name(), &url)),
+                None => {
+                    let failure = refused(&answer, request.name(), &url);
+                    if failure.kind == FailureKind::Unauthorized {
+                        // Only a login may try it, where a refusal is told from a lost session, and noted.
+                        self.withhold();
+                    }
+                    return Err(failure);
+                }
             }
         }
         Err(network(format!("{}: redirects without end: check base_url", host(&url))))
@@ -208,41 +213,6 @@ impl Transport {
     /// The beginning of the last reply that was beyond the limit; empty where there was none since this was asked.
     pub fn take_too_long(&self) -> Vec<u8> {
         std::mem::take(&mut self.mine().too_long)
-    }
-
-    /// The cookies and the CSRF token, for a later process.
-    pub fn save(&self) -> SavedJar {
-        let mine = self.mine();
-        SavedJar {
-            base: mine.base.to_string(),
-            cookies: mine.jar.iter_unexpired().map(|cookie| (**cookie).to_string()).collect(),
-            csrf: mine
-                .csrf
-                .as_ref()
-                .and_then(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))),
-        }
-    }
-
-    /// Puts back what an earlier process saved, where it was saved for a base URL that is still configured.
-    pub fn restore(&self, saved: &SavedJar) -> bool {
-        let Ok(base) = Url::parse(&saved.base) else { return false };
-        let known = self.pin.base.as_ref() == Some(&base)
-            || (self.pin.base.is_none() && self.site.config.base_urls.contains(&base));
-        if !known {
-            return false;
-        }
-        let mut mine = self.mine();
-        for cookie in &saved.cookies {
-            // One that the jar does not take is asked for anew by the server.
-            let _ = mine.jar.parse(cookie, &base);
-        }
-        mine.csrf = saved.csrf.as_ref().and_then(|(name, value)| {
-            let mut value = HeaderValue::from_str(value).ok()?;
-            value.set_sensitive(true);
-            Some((HeaderName::from_bytes(name.as_bytes()).ok()?, value))
-        });
-        mine.base = base;
-        true
     }
 
     /// Whether the server gave a CSRF token.
@@ -271,7 +241,8 @@ impl Transport {
                 headers.insert(name.clone(), value.clone());
             }
         }
-        if let Some(value) = &mine.authorization {
+        if let Some(value) = mine.authorization.as_ref().filter(|_| !post || self.site.config.basic_on_polls)
+        {
             headers.insert(header::AUTHORIZATION, value.clone());
         }
         let jar = mine.jar.get_request_values(url).map(|(name, value)| format!("{name}={value}"));

@@ -2,6 +2,7 @@
 
 use super::stage::Stage;
 use crate::harness::cometd::{Kind, Like};
+use crate::harness::eventually;
 use crate::harness::scene::LIMIT;
 use rstest::rstest;
 
@@ -32,6 +33,34 @@ async fn after_a_kill_and_after_a_stop_the_same_sessions_go_on_without_a_gap(#[c
     // One span from the first process's beginning on: nothing was uncovered in between.
     assert_eq!(now["timeline"].as_array().unwrap().len(), 1, "{now}");
     assert_eq!(now["timeline"][0]["from"], before["timeline"][0]["from"]);
+    stage.scene.publish(10).await;
+    stage.complete().await;
+    stage.no_gap().await;
+    stage.end().await;
+}
+
+#[rstest]
+#[case::java(Kind::Java)]
+#[case::node(Kind::Node)]
+#[case::simulator(Kind::Simulator)]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_session_that_goes_on_hears_what_is_configured_now_and_nothing_else(#[case] kind: Kind) {
+    let mut stage = Stage::start(kind, like(true), AGENTS, 20, &[]).await;
+    stage.rounds(4, 4).await;
+    stage.ended(false).await;
+    stage.scene.publish(3).await;
+    stage.also("subscribe=[\"conversations\", \"/v2/me/devices\", \"workbins\"]");
+    stage.begin_again().await;
+    let user = &stage.scene.users[0];
+    eventually("the subscriptions are changed", LIMIT, || async {
+        let sessions = stage.scene.server.sessions().await;
+        let channels = sessions["users"][user]["channels"].as_array().unwrap().clone();
+        let has = |channel: &str| channels.iter().any(|name| name == channel);
+        assert!(has("/v2/me/chats") && has("/v2/me/devices"), "{channels:?}");
+        let gone = ["/v2/me", "/v2/me/channels", "/notifications/services"];
+        (has("/v2/me/workbins") && !gone.into_iter().any(has)).then_some(())
+    })
+    .await;
     stage.scene.publish(10).await;
     stage.complete().await;
     stage.no_gap().await;

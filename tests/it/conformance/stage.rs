@@ -56,6 +56,11 @@ impl Stage {
         .await;
     }
 
+    /// A key of the site, for the processes to come.
+    pub fn also(&mut self, key: &str) {
+        self.arguments.extend(["--set".to_owned(), format!("site.main.{key}")]);
+    }
+
     /// The daemon on the same state again.
     pub async fn begin_again(&mut self) {
         self.scene.daemon = self.scene.home.start_with(&words(&self.arguments));

@@ -241,8 +241,7 @@ fn a_hole_is_noted_in_one_step_with_the_batch_that_passed_it_over() {
         bench.0.dedup.decide(Taken(bench.1), batch).unwrap().0.checkpoint.unwrap()
     };
     assert_eq!(tell([1, 2]), point(r#"{"at":7}"#), "as it came");
-    let config = crate::inbound::settings::testing::site();
-    let past = crate::inbound::checkpoint::read(&tell([3, 6]), &config, None);
+    let past = crate::inbound::checkpoint::read(&tell([3, 6]), None);
     let (medium, interaction) = (CHAT.to_owned(), "1".to_owned());
     assert_eq!(past.holes, [super::super::Hole { medium, interaction, from: 4, to: 5 }]);
     assert_eq!(past.before.covered, Some(7));

@@ -19,10 +19,26 @@ pub enum Hold {
 /// A request body of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
-    Handshake { id: String },
-    Subscribe { client_id: String, channels: Vec<(String, String)> },
-    Connect { id: String, client_id: String, ack: Option<i64>, hold: Hold, window: Option<Duration> },
-    Disconnect { id: String, client_id: String },
+    Handshake {
+        id: String,
+    },
+    /// Channels with the ids of their messages; of those `gone` the session is to hear no more.
+    Subscribe {
+        client_id: String,
+        channels: Vec<(String, String)>,
+        gone: Vec<(String, String)>,
+    },
+    Connect {
+        id: String,
+        client_id: String,
+        ack: Option<i64>,
+        hold: Hold,
+        window: Option<Duration>,
+    },
+    Disconnect {
+        id: String,
+        client_id: String,
+    },
 }
 
 impl Request {
@@ -30,8 +46,11 @@ impl Request {
     pub fn suffix(&self) -> &'static str {
         match self {
             Request::Handshake { .. } => "/handshake",
-            Request::Subscribe { channels, .. } if channels.len() == 1 => "/subscribe",
-            Request::Subscribe { .. } => "",
+            Request::Subscribe { channels, gone, .. } => match (channels.len(), gone.len()) {
+                (1, 0) => "/subscribe",
+                (0, 1) => "/unsubscribe",
+                _ => "",
+            },
             Request::Connect { .. } => "/connect",
             Request::Disconnect { .. } => "/disconnect",
         }
@@ -53,14 +72,18 @@ impl Request {
                 "id": id, "channel": "/meta/handshake", "version": "1.0", "minimumVersion": "1.0",
                 "supportedConnectionTypes": ["long-polling"], "ext": {"ack": true},
             })],
-            Request::Subscribe { client_id, channels } => channels
-                .iter()
-                .map(|(id, channel)| {
-                    serde_json::json!({
-                        "id": id, "channel": "/meta/subscribe", "clientId": client_id, "subscription": channel,
-                    })
-                })
-                .collect(),
+            Request::Subscribe { client_id, channels, gone } => {
+                let on = |meta: &'static str, of: &[(String, String)]| {
+                    of.iter()
+                        .map(|(id, channel)| {
+                            serde_json::json!({
+                                "id": id, "channel": meta, "clientId": client_id, "subscription": channel,
+                            })
+                        })
+                        .collect::<Vec<_>>()
+                };
+                [on("/meta/unsubscribe", gone), on("/meta/subscribe", channels)].concat()
+            }
             Request::Connect { id, client_id, ack, hold, window } => {
                 vec![connect(id, client_id, *ack, *hold, *window)]
             }

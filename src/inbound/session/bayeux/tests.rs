@@ -97,10 +97,19 @@ fn a_list_of_very_many_strings_is_not_taken() {
 fn a_single_meta_message_has_its_type_in_the_suffix_and_several_have_none() {
     let (id, client_id) = (String::from("5"), String::from("c"));
     let channel = (id.clone(), "/a".to_owned());
-    let subscribe =
-        |count| Request::Subscribe { client_id: client_id.clone(), channels: vec![channel.clone(); count] };
+    let subscribe = |count, gone| Request::Subscribe {
+        client_id: client_id.clone(),
+        channels: vec![channel.clone(); count],
+        gone: vec![channel.clone(); gone],
+    };
     assert_eq!(Request::Handshake { id: id.clone() }.suffix(), "/handshake");
-    assert_eq!((subscribe(1).suffix(), subscribe(2).suffix()), ("/subscribe", ""));
+    assert_eq!((subscribe(1, 0).suffix(), subscribe(2, 0).suffix()), ("/subscribe", ""));
+    assert_eq!((subscribe(0, 1).suffix(), subscribe(1, 1).suffix()), ("/unsubscribe", ""));
+    let body = |request: Request| serde_json::from_slice::<serde_json::Value>(&request.body()).unwrap();
+    let message =
+        |meta| serde_json::json!({"id": "5", "channel": meta, "clientId": "c", "subscription": "/a"});
+    let both = serde_json::json!([message("/meta/unsubscribe"), message("/meta/subscribe")]);
+    assert_eq!(body(subscribe(1, 1)), both, "what is gone goes first");
     assert_eq!(Request::Disconnect { id, client_id }.suffix(), "/disconnect");
 }
 

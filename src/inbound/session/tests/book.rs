@@ -172,11 +172,13 @@ fn subscriptions_refused_all_together_are_tried_again_with_a_wait() {
         meta.successful = false;
         meta.error = Some("403:denied:subscribe_denied".into());
     }
-    driver.put(Input::Replied { metas, data: 0 });
+    driver.put(Input::Replied { metas, data: 1 });
     assert_eq!(
         driver.notes().iter().filter(|note| matches!(note, Note::SubscriptionRefused { .. })).count(),
         CHANNELS.len()
     );
+    assert_eq!(driver.actions.last(), Some(&deliver(true)), "what came along is stored");
+    driver.put(Input::Committed);
     assert!(driver.waits() > Duration::ZERO);
     driver.put(Input::Timer);
     assert_eq!(driver_subscribe(&driver).len(), CHANNELS.len());
@@ -244,7 +246,7 @@ fn saved(same_channels: bool) -> Before {
         granted: true,
         answered: 900,
         ids: 7,
-        same_channels,
+        channels: CHANNELS[usize::from(!same_channels)..].iter().map(|c| (*c).to_owned()).collect(),
     };
     Before { covered: Some(500), saved: Some(saved), ..Before::default() }
 }

@@ -9,6 +9,7 @@ use crate::inbound::session::protocol::{
 use std::time::Duration;
 
 mod book;
+mod channels;
 mod model;
 mod resume;
 mod rules;

@@ -12,15 +12,15 @@ fn saved(ack: Option<i64>) -> Saved {
         granted: true,
         answered: 900,
         ids: 70,
-        same_channels: true,
+        channels: CHANNELS.map(str::to_owned).to_vec(),
     }
 }
 
-fn before(ack: Option<i64>) -> Before {
+pub(super) fn before(ack: Option<i64>) -> Before {
     Before { covered: Some(500), saved: Some(saved(ack)), ..Before::default() }
 }
 
-fn opened(driver: &Driver) -> Option<(&'static str, Certainty)> {
+pub(super) fn opened(driver: &Driver) -> Option<(&'static str, Certainty)> {
     driver.notes().iter().find_map(|note| match note {
         Note::GapOpened { cause, certainty, .. } => Some((*cause, *certainty)),
         _ => None,
@@ -141,17 +141,6 @@ fn a_resumed_session_whose_http_session_ended_logs_in_and_is_asked_again() {
 }
 
 #[test]
-fn other_channels_than_before_are_subscribed_in_the_session_that_goes_on() {
-    let mut other = before(Some(7));
-    other.saved.as_mut().unwrap().same_channels = false;
-    let mut driver = Driver::after(other);
-    driver.put(Input::Start).put(Input::Restored(true));
-    let id = connect_id(driver.sent());
-    driver.put(Input::Replied { metas: vec![connect_ok(&id, Some(8))], data: 0 });
-    assert!(matches!(driver.sent(), Request::Subscribe { client_id, .. } if client_id == "old"));
-}
-
-#[test]
 fn a_gap_of_the_process_before_goes_on_and_is_not_published_twice() {
     let gap = OpenGap { from: Some(100), cause: "session-unknown", certainty: Certainty::Certain };
     let mut driver = Driver::after(Before { covered: Some(500), gap: Some(gap), ..Before::default() });
@@ -195,8 +184,15 @@ fn an_agent_that_leaves_says_farewell_and_its_session_is_not_gone_on_with() {
     let mut driver = Driver::connected(Ack::Enabled);
     driver.reply_connect(Some(1), 0).put(Input::Leave);
     assert!(matches!(driver.sent(), Request::Disconnect { client_id, .. } if client_id == "client"));
+    let leaving = driver.machine.clone();
     driver.put(network());
     assert_eq!(driver.actions, [Action::Release, Action::Report(Phase::Stopped), Action::End]);
+    let mut last = Driver { machine: leaving, actions: Vec::new(), now: 1_000 };
+    last.put(Input::Replied { metas: Vec::new(), data: 2 });
+    assert_eq!(last.actions, [deliver(false)], "what comes with the farewell's reply comes no second time");
+    last.now += 400_000;
+    last.put(Input::Timer).put(Input::Committed);
+    assert_eq!(last.actions, [Action::Release, Action::Report(Phase::Stopped), Action::End]);
     let machine = driver.machine.as_ref().unwrap();
     assert_eq!((machine.saved(false), machine.covered(false)), (None, Some(1_000)));
     let mut idle = Driver::new();
@@ -251,14 +247,15 @@ fn the_interval_told_with_the_handshake_holds_where_later_replies_only_echo_ours
 }
 
 #[test]
-fn a_session_that_ended_before_its_subscriptions_were_taken_asks_for_them_when_it_goes_on() {
+fn a_session_is_gone_on_with_only_once_its_subscriptions_are_taken() {
     let mut driver = Driver::new();
     driver.put(Input::Start).put(Input::LoggedIn).put(handshake_reply(Ack::Enabled));
     let machine = driver.machine.as_ref().unwrap();
-    assert_eq!((machine.saved(true).unwrap().same_channels, machine.covered(true)), (false, None));
+    assert_eq!((machine.saved(true), machine.covered(true)), (None, None), "it hears nothing yet");
     driver.put(subscribe_reply(&driver_subscribe(&driver)));
     let machine = driver.machine.as_ref().unwrap();
-    assert_eq!((machine.saved(true).unwrap().same_channels, machine.covered(true)), (true, Some(1_000)));
+    assert_eq!((machine.saved(true).unwrap().channels.len(), machine.covered(true)), (2, Some(1_000)));
+    assert!(driver.notes().contains(&&Note::Subscribed), "which is written down");
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn it_logs_in_shakes_hands_subscribes_all_in_one_post_and_connects_without_hold(
     driver.put(Input::LoggedIn);
     assert!(matches!(driver.sent(), Request::Handshake { .. }));
     driver.put(handshake_reply(Ack::Enabled));
-    let Request::Subscribe { channels, client_id } = driver.sent() else { panic!("no subscribe") };
+    let Request::Subscribe { channels, client_id, .. } = driver.sent() else { panic!("no subscribe") };
     assert_eq!(channels.len(), 2);
     assert_eq!(client_id, "client");
     driver.put(subscribe_reply(&driver_subscribe(&driver)));

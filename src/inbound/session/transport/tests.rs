@@ -197,6 +197,33 @@ async fn two_transports_share_no_cookie() {
 }
 
 #[tokio::test]
+async fn a_secret_that_was_refused_or_is_stale_goes_out_only_with_the_next_login() {
+    let (server, base) = Server::start().await;
+    let session = transport(&base, |_| {}).await;
+    let basic = |request| server.header(request, "authorization").is_some();
+    session.authorize(HeaderValue::from_static("Basic dTpw"));
+    server.put(200, &[], b"[]");
+    for status in [401, 403] {
+        server.put(status, &[], b"");
+    }
+    post(&session).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(post(&session).await.unwrap_err().kind, FailureKind::Unauthorized);
+    }
+    assert_eq!([basic(0), basic(1), basic(2)], [true, true, false]);
+    session.authorize(HeaderValue::from_static("Basic dTpw"));
+    post(&session).await.unwrap();
+    session.withhold();
+    post(&session).await.unwrap();
+    assert_eq!([basic(3), basic(4)], [true, false]);
+    let careful = transport(&base, |config| config.basic_on_polls = false).await;
+    careful.authorize(HeaderValue::from_static("Basic dTpw"));
+    post(&careful).await.unwrap();
+    careful.get_me(LIMIT).await.unwrap();
+    assert_eq!([basic(5), basic(6)], [false, true]);
+}
+
+#[tokio::test]
 async fn a_single_meta_message_has_its_type_in_the_url_unless_told_otherwise() {
     let (server, base) = Server::start().await;
     post(&transport(&base, |_| {}).await).await.unwrap();
