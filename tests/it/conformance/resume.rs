@@ -61,7 +61,7 @@ async fn the_session_that_goes_on_hears_what_is_configured_now_and_nothing_else(
         (has("/v2/me/workbins") && !gone.into_iter().any(has)).then_some(())
     })
     .await;
-    stage.scene.publish(10).await;
+    stage.scene.publish(13).await;
     stage.complete().await;
     stage.no_gap().await;
     stage.end().await;
