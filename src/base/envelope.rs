@@ -52,8 +52,7 @@ pub mod medium {
         BRIDGE,
         UNKNOWN,
     ];
-    /// The conversation family: those with a log of numbered items, which REST lists. Only of these the bridge keeps a
-    /// ledger, so only these have gaps of their own.
+    /// The conversation family: those with a log of numbered items, which REST lists, so that a gap can be repaired.
     pub const CONVERSATIONS: &[&str] = &[FACEBOOKSESSION, CHAT, SMSSESSION];
     /// Every other medium whose notifications carry an interaction's state.
     pub const ITEMS: &[&str] = &[CALL, EMAIL, FACEBOOK, TWEET, WORKITEM, OPENMEDIA, IMSESSION];

@@ -22,6 +22,7 @@ pub fn events_of(medium: &str) -> &'static [&'static str] {
             event::PARTICIPANTS_UPDATED,
             event::ATTACHED_DATA_CHANGED,
             event::RECORDING_STATE_CHANGE,
+            event::GAP,
         ],
         medium::EMAIL => &[
             event::STATUS_CHANGE,
@@ -30,17 +31,21 @@ pub fn events_of(medium: &str) -> &'static [&'static str] {
             event::ATTACHMENT_ADDED,
             event::ATTACHMENT_REMOVED,
             event::ERROR,
+            event::GAP,
         ],
-        medium::FACEBOOK => &[event::STATUS_CHANGE, event::PROPERTIES_UPDATED, event::SAVED, event::ERROR],
+        medium::FACEBOOK => {
+            &[event::STATUS_CHANGE, event::PROPERTIES_UPDATED, event::SAVED, event::ERROR, event::GAP]
+        }
         medium::TWEET => &[
             event::STATUS_CHANGE,
             event::PROPERTIES_UPDATED,
             event::SAVED,
             event::ERROR,
             event::OPERATION_RESPONSE,
+            event::GAP,
         ],
         medium::WORKITEM | medium::OPENMEDIA => {
-            &[event::STATUS_CHANGE, event::PROPERTIES_UPDATED, event::ERROR]
+            &[event::STATUS_CHANGE, event::PROPERTIES_UPDATED, event::ERROR, event::GAP]
         }
         medium::IMSESSION => &[event::STATUS_CHANGE, event::ATTACHED_DATA_CHANGED, event::LOG_UPDATE],
         medium::WORKBIN => &[event::SUBSCRIPTION_CHANGE, event::ACTION],
@@ -54,6 +59,12 @@ pub fn events_of(medium: &str) -> &'static [&'static str] {
         }
         _ => &[],
     }
+}
+
+/// The word of a medium whose interactions have gaps of their own.
+pub fn with_gaps(word: &str) -> Option<&'static str> {
+    let has_gaps = |medium: &&str| events_of(medium).contains(&event::GAP);
+    medium::ALL.iter().copied().find(|medium| *medium == word).filter(has_gaps)
 }
 
 #[cfg(test)]

@@ -125,7 +125,7 @@ impl Held {
         let known = self.known().await;
         let (config, journal) = (&self.session.site.config, &self.session.journal);
         let candidates = reconcile::opened(config, &self.session.agent.key, now, &gap, &known, journal);
-        let lapsed = of_agent(&known);
+        let lapsed = [of_agent(&known), reconcile::faded(&gap, &known)].concat();
         self.gap = Some(gap.clone());
         self.before = known;
         self.publish(Batch { candidates, gaps: vec![gap], lapsed, ..self.step() }).await;

@@ -148,7 +148,11 @@ impl<M: Memory> Dedup<M> {
             now: now.0,
         };
         for (kind, id) in &batch.lapsed {
-            self.resources.get(&self.memory, &step.session, kind, id)?.mark(since::lapse);
+            let resource = self.resources.get(&self.memory, &step.session, kind, id)?;
+            match keys::agent_kind(kind) {
+                Some(_) => resource.mark(since::lapse),
+                None => resource.end(),
+            }
         }
         for (position, mut candidate) in batch.candidates.into_iter().enumerate() {
             match self.judge(&step, &candidate, &mut append)? {

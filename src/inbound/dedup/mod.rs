@@ -45,8 +45,8 @@ pub struct Batch {
     pub epoch: u64,
     pub candidates: Vec<Candidate>,
     pub gaps: Vec<Gap>,
-    /// Where something may have been missed: the agent's devices and channels (kind and id) that were known before. How
-    /// long their states stand can not be told any more.
+    /// Where something may have been missed: the agent's devices and channels (kind and id) that were known before, as how
+    /// long their states stand can not be told any more; and interactions that may long be over.
     pub lapsed: Vec<(&'static str, String)>,
     pub checkpoint: Option<Checkpoint>,
     /// When the reading left that these candidates come from; absent for notifications and events of the bridge.

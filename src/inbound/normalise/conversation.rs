@@ -6,7 +6,7 @@
 use super::fields::{Fields, fit, items, raw};
 use super::keys::{self, medium_of};
 use super::notice::{About, Notice, Place};
-use super::{Candidate, Key, Sight, call, lifecycle, sight};
+use super::{Candidate, Key, Says, Shadow, Sight, call, lifecycle, sight};
 use crate::base::data::{InteractionData, Participant};
 use crate::base::envelope::{event, id_segment, medium};
 use crate::base::media::events_of;
@@ -96,9 +96,17 @@ fn made(
     }
 }
 
-/// Only what REST lists is compared with it.
+/// Only what REST lists is compared with it; of the others it is known whether they are open, as a gap touches those.
 fn sight_of(medium: &'static str, id: &str, resource: &Fields<'_>) -> Option<Sight> {
-    medium::CONVERSATIONS.contains(&medium).then(|| sight::conversation(medium, id, resource))
+    if medium::CONVERSATIONS.contains(&medium) {
+        return Some(sight::conversation(medium, id, resource));
+    }
+    let open = lifecycle::open(medium, &resource.word("state")?)?;
+    Some(Sight {
+        kind: medium,
+        id: id.to_owned(),
+        says: Says::State { open: Some(open), shadow: Shadow::default() },
+    })
 }
 
 /// The resource stands under the medium's name in any spelling, as an object or as a list of just one.

@@ -35,6 +35,23 @@ const TABLE: &[(&[&str], States<Lifecycle>)] = &[
     ),
 ];
 
+/// Whether an interaction in this state is in the agent's hands, where that is known. What ends without a word of it (an
+/// instant-message session) is never known to be open.
+pub(super) fn open(medium: &str, state: &str) -> Option<bool> {
+    let begun = |word: &&str| word.eq_ignore_ascii_case(state);
+    match of(medium, state) {
+        Some(lifecycle) => Some(lifecycle != Ended),
+        None if medium != medium::IMSESSION && BEGUN.iter().any(begun) => Some(true),
+        None if ASIDE.eq_ignore_ascii_case(state) => Some(false),
+        None => None,
+    }
+}
+
+/// The agent began it.
+const BEGUN: &[&str] = &["Dialing", "Composing"];
+/// Put aside, for this agent or another.
+const ASIDE: &str = "InWorkbin";
+
 /// What a state of a medium means, in any case, where the table knows it.
 pub(super) fn of(medium: &str, state: &str) -> Option<Lifecycle> {
     let (_, states) = TABLE.iter().find(|(media, _)| media.contains(&medium))?;
@@ -98,6 +115,23 @@ mod tests {
                 assert!(documented.iter().any(|(word, _)| word == state), "{medium} {state}");
             }
         }
+    }
+
+    #[test]
+    fn an_interaction_is_in_the_agents_hands_from_its_first_state_to_its_end_or_until_it_is_put_aside() {
+        for (media, states) in DOCUMENTED {
+            for (medium, (state, means)) in
+                media.iter().flat_map(|one| states.iter().map(move |of| (one, of)))
+            {
+                let expected = match (*state, means) {
+                    ("Dialing" | "Composing", _) | (_, Some(Offered | Accepted)) => Some(true),
+                    ("InWorkbin", _) | (_, Some(Ended)) => Some(false),
+                    _ => None,
+                };
+                assert_eq!(open(medium, state), expected, "{medium} {state}");
+            }
+        }
+        assert_eq!(open("call", "of a later release"), None);
     }
 
     #[test]

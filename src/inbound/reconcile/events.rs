@@ -6,6 +6,7 @@ use super::{certainty, gap, of_bridge};
 use crate::base::data::{EndedUnseenData, GapPhase, InteractionGapData, Recovered, SilentData};
 use crate::base::digest::Digest;
 use crate::base::envelope::{Event, Origin, event, gws_type, id_segment, medium, partition_key, schema_urn};
+use crate::base::media::with_gaps;
 use crate::base::metrics::Metrics;
 use crate::base::time::{Millis, rfc3339};
 use crate::inbound::dedup::Hole;
@@ -15,6 +16,9 @@ use crate::journal::{Gap, Journal, Known};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use std::collections::BTreeMap;
+
+/// How long an interaction that REST does not list counts as open without any news, where a gap opens.
+const FADES: Millis = 24 * 60 * 60 * 1000;
 
 /// What is published when a gap opens: the session's own event, then one for each interaction that is known to be
 /// open, in its own order. To be stored in one step with the gap, before anything of the time after it.
@@ -34,6 +38,13 @@ pub fn opened(
         Some(interaction_gap(site, agent, now, of, &touched, None))
     }));
     out
+}
+
+/// Of the interactions that REST does not list, those that may long be over: nothing new was told of them for a day when
+/// the gap opened. They are touched by this gap, and by no later one until something is told of them.
+pub fn faded(of: &Gap, known: &[Known]) -> Vec<(&'static str, String)> {
+    let old = known.iter().filter(|row| row.open && of.opened.saturating_sub(row.at) > FADES);
+    old.filter_map(|row| Some((unlisted(row)?, row.id.clone()))).collect()
 }
 
 /// What is published when a session is covered again. The interactions' own events follow from the reading.
@@ -80,9 +91,14 @@ pub(super) fn unfilled(
     Some(interaction_gap(site, agent, now, &of, &touched, Some(recovered)))
 }
 
-/// The medium of a row, where it is a conversation's.
+/// The medium of a row, where it is an interaction's.
 pub(super) fn medium_of(row: &Known) -> Option<&'static str> {
-    conversation(&row.kind)
+    with_gaps(&row.kind)
+}
+
+/// The medium of a row, where it is an interaction's of which REST has no list that is read.
+pub(super) fn unlisted(row: &Known) -> Option<&'static str> {
+    medium_of(row).filter(|medium| conversation(medium).is_none())
 }
 
 /// The word of a conversation medium.

@@ -2,7 +2,7 @@
 //!
 //! Pure. Deliberately absent: requests, and what is published of it.
 
-use super::events::medium_of;
+use super::events::{conversation, medium_of, unlisted};
 use super::paging::Had;
 use crate::base::data::Recovered;
 use crate::base::time::Millis;
@@ -56,8 +56,16 @@ pub(super) fn late<'r>(
     read: &BTreeSet<(&'static str, String)>,
 ) -> Vec<(&'static str, &'r str)> {
     let over = known.values().filter(|row| !row.open && row.at >= since);
-    let named = over.filter_map(|row| Some((medium_of(row)?, row.id.as_str())));
+    let named = over.filter_map(|row| Some((conversation(&row.kind)?, row.id.as_str())));
     let mut out: Vec<_> = named.filter(|(medium, id)| !read.contains(&(*medium, (*id).to_owned()))).collect();
+    out.sort_unstable();
+    out
+}
+
+/// Those that REST does not list and that a gap touched: open, or told of since it opened.
+pub(super) fn unread(known: &Rows, since: Millis) -> Vec<(&'static str, &str)> {
+    let touched = known.values().filter(|row| row.open || row.at >= since);
+    let mut out: Vec<_> = touched.filter_map(|row| Some((unlisted(row)?, row.id.as_str()))).collect();
     out.sort_unstable();
     out
 }

@@ -15,7 +15,7 @@ mod run;
 #[cfg(test)]
 mod tests;
 
-pub use events::{abandoned, closed, count, opened};
+pub use events::{abandoned, closed, count, faded, opened};
 pub use lost::{Lost, give_up, lost_hole};
 pub use run::{Finding, Occasion, Reader, reconcile};
 

@@ -214,6 +214,12 @@ impl Desk<'_> {
             tracing::warn!(agent = self.agent, "not everything could be read again: {text}");
         }
         if let Some(gap) = gap {
+            let unread = interactions::unread(&known, gap.opened);
+            closing.extend(unread.into_iter().map(|(medium, id)| {
+                let touched = Touched { medium, id, last_before: None, first_after: None };
+                let (config, now, verdict) = (&self.site.config, self.now(), Recovered::No);
+                (verdict, events::interaction_gap(config, self.agent, now, gap, &touched, Some(verdict)))
+            }));
             let known = interactions::rows(self.known().await?);
             let late = interactions::late(&known, gap.opened, &read);
             closing.extend(late.into_iter().map(|of| {

@@ -6,6 +6,7 @@ use crate::harness::cometd::Like;
 use crate::harness::daemon::{SECRET, command_with};
 use serde_json::json;
 
+const CALLS: &str = "subscribe=[\"conversations\", \"agent-states\", \"calls\"]";
 const RECOVERED: &str = "cometbridge_interaction_gaps_total{recovered=\"yes\"";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,5 +98,49 @@ async fn one_of_two_agents_loses_its_session_and_the_other_one_is_not_touched() 
         let of_gap = ["gap", "gap_opened", "gap_closed", "ended_unseen"].map(|name| json!(name));
         assert!(!of_gap.contains(&event["event"]) || event["agent"] == *agent(0), "{event}");
     }
+    stage.end().await;
+}
+
+/// REST is not asked for these, so that nothing of them comes back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_held_over_a_gap_has_it_in_its_own_order_and_nothing_is_recovered() {
+    let stage = Stage::start(Like::default(), 1, &[NO_ROUTINE, CALLS], "").await;
+    let tell = async |id: &str, state: &str| {
+        let call = json!({"messageType": "CallStateChangeMessage", "notificationType": "StatusChange",
+            "call": {"id": id, "state": state}});
+        stage.tell_on(0, "/v2/me/calls", call).await;
+    };
+    for (id, state) in [("over", "Established"), ("over", "Released"), ("held", "Established")] {
+        tell(id, state).await;
+    }
+    stage.event("both calls", |event| event["subject"] == "call/held").await;
+    stage.server.drop_session(&stage.users[0]).await;
+    stage.event("its end", |event| event["subject"] == "call/held" && is_gap(event, "closed")).await;
+    tell("held", "Released").await;
+    stage
+        .event("it goes on", |event| event["data"]["state"] == "Released" && event["subject"] == "call/held")
+        .await;
+    let mut story: Vec<String> = stage
+        .events()
+        .iter()
+        .filter(|event| event["medium"] == "call")
+        .map(|event| {
+            let data = &event["data"];
+            let words = [&event["subject"], &data["state"], &data["phase"], &data["recovered"]];
+            words.iter().filter_map(|word| word.as_str()).collect::<Vec<_>>().join(" ")
+        })
+        .collect();
+    // In order for each of them.
+    story.sort_by_key(|line| line.starts_with("call/over"));
+    let expected = [
+        "call/held Established",
+        "call/held opened",
+        "call/held closed no",
+        "call/held Released",
+        "call/over Established",
+        "call/over Released",
+    ];
+    assert_eq!(story, expected);
+    stage.nothing_twice();
     stage.end().await;
 }

@@ -98,3 +98,48 @@ async fn what_nobody_will_read_any_more_is_closed_as_not_recovered_for_all_that_
     assert_eq!((&data["phase"], &data["recovered"]), (&json!("closed"), &json!("no")));
     assert_eq!((&data["lastIndexBefore"], &data["gapid"]), (&json!(3), &json!("g1")));
 }
+
+#[tokio::test]
+async fn what_rest_does_not_list_is_touched_while_it_is_in_the_agents_hands_and_never_recovered() {
+    let bench = Bench::new().await;
+    let tell = async |medium: &str, id: &str, state: &str| {
+        let kind = format!("{}{}StateChangeMessage", &medium[..1].to_uppercase(), &medium[1..]);
+        bench
+            .tell(
+                json!({"messageType":kind,"notificationType":"StatusChange",medium:{"id":id,"state":state}}),
+            )
+            .await;
+    };
+    for (medium, id, state) in [
+        ("call", "k1", "Ringing"),
+        ("call", "k2", "Established"),
+        ("call", "over", "Ringing"),
+        ("call", "over", "Released"),
+        ("email", "e1", "Processing"),
+        ("workitem", "aside", "Processing"),
+        ("workitem", "aside", "InWorkbin"),
+    ] {
+        tell(medium, id, state).await;
+    }
+    let known = bench.journal.known("main/1001").await.unwrap();
+    let at = known.iter().map(|row| row.at).max().unwrap();
+    // What was told of before it is over.
+    let gap = |later: Millis| Gap { opened: at + later, to: Some(at + later + 1), ..gap() };
+    let opened = opened(&bench.site.config, "1001", at, &gap(1), &known, &bench.journal);
+    let mut subjects: Vec<&str> = opened.iter().map(|one| one.event.subject.as_str()).collect();
+    subjects.sort_unstable();
+    assert_eq!(subjects, ["call/k1", "call/k2", "email/e1", "session/1001"]);
+    bench.read(Occasion::Continued { gap: gap(1), before: known.clone() }).await;
+    let events = bench.events().await;
+    let closed: Vec<(&str, &Value)> = events
+        .iter()
+        .filter(|(_, event, data)| event.event == "gap" && data["phase"] == "closed")
+        .filter(|(_, event, _)| event.medium != "chat")
+        .map(|(_, event, data)| (event.subject.as_str(), &data["recovered"]))
+        .collect();
+    let no = json!("no");
+    assert_eq!(closed, [("call/k1", &no), ("call/k2", &no), ("email/e1", &no)]);
+    let day = 24 * 60 * 60 * 1000;
+    assert_eq!(faded(&gap(day), &known), []);
+    assert_eq!(faded(&gap(day + 1), &known).len(), 3, "their end may have been missed");
+}
