@@ -2,11 +2,16 @@
 //!
 //! Every property of every JSON Schema stands in it, or a test fails: a new field has a class before it can leave
 //! through a sink that does not take everything. Paths are those in `data`; lists count as what they list, `*` is
-//! any key of a map, and then the class is that of keys and values.
+//! any key of a map, and then the class is that of keys and values; keys of attached data that GWS is known to use have
+//! one of their own (`keys`).
 //! Deliberately absent: what is done with a class (see `outbound`), and texts that a person wrote into a plain field.
 
+mod asked;
+mod keys;
 mod table;
 
+pub use asked::{Limits, Place, limits};
+pub use keys::{classes_of_key, is_known_key};
 pub use table::TABLE;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,8 +76,13 @@ pub enum Shape {
     Value(Class),
     /// Any keys, with the class of both keys and values.
     Map(Class),
+    /// Any keys, with their class; their values are plain.
+    Keys(Class),
     Table(BTreeMap<&'static str, Shape>),
 }
+
+/// Maps whose values are words of ours, or counts: what is personal is in their keys alone.
+pub const KEYS_ONLY: [&str; 2] = ["userDataChanges", "differing"];
 
 impl Family {
     pub fn shape(&self) -> Shape {
@@ -89,6 +99,7 @@ impl Shape {
         let Shape::Table(fields) = self else { return };
         match path.split_once('.') {
             None => drop(fields.insert(path, Shape::Value(class))),
+            Some((name, "*")) if KEYS_ONLY.contains(&name) => drop(fields.insert(name, Shape::Keys(class))),
             Some((name, "*")) => drop(fields.insert(name, Shape::Map(class))),
             Some((name, rest)) => {
                 fields.entry(name).or_insert_with(|| Shape::Table(BTreeMap::new())).put(rest, class);
@@ -134,27 +145,6 @@ mod tests {
     use crate::base::schema;
     use serde_json::Value;
 
-    /// Paths of all that a schema's `data` may hold, but for `raw` and `notification`, which leave whole or not at all, and for
-    /// `context`, whose members are of the classes they came from.
-    fn paths_of(schema: &Value, path: &str, out: &mut BTreeSet<String>) {
-        if let Some(items) = schema.get("items") {
-            return paths_of(items, path, out);
-        }
-        match schema.get("properties").and_then(Value::as_object) {
-            Some(properties) => {
-                for (name, schema) in properties {
-                    if path.is_empty() && ["raw", "notification", "context"].contains(&name.as_str()) {
-                        continue;
-                    }
-                    let dot = if path.is_empty() { "" } else { "." };
-                    paths_of(schema, &format!("{path}{dot}{name}"), out);
-                }
-            }
-            None if schema["type"] == "object" => drop(out.insert(format!("{path}.*"))),
-            None => drop(out.insert(path.to_owned())),
-        }
-    }
-
     #[test]
     fn every_property_of_every_schema_has_a_class_and_back() {
         let mut wrong = Vec::new();
@@ -166,8 +156,10 @@ mod tests {
             let schema: Value = serde_json::from_str(&schema::get(name).unwrap()).unwrap();
             let kind = schema["properties"]["type"]["const"].as_str().unwrap();
             let family = TABLE.iter().position(|family| family.types.iter().any(|of| fits(of, kind)));
-            let mut paths = BTreeSet::new();
-            paths_of(&schema["properties"]["data"], "", &mut paths);
+            let mut paths: BTreeSet<String> = BTreeSet::new();
+            asked::each(&schema["properties"]["data"], "", false, &mut |path, _, _| {
+                paths.insert(path.to_owned());
+            });
             for path in paths {
                 let known = family.and_then(|nth| Some((nth, TABLE.get(nth)?)));
                 let row = known.and_then(|(nth, family)| {

@@ -1,10 +1,10 @@
 //! Personal data that a site does not collect: taken out of an event's `data` before anything is written down.
 //!
-//! By class or by path, as in `classes`. Attached data is one class there, as its keys are anybody's; here keys that GWS
-//! is known to use have the class of what they hold, and so has what lies under them. The rest stays byte for byte.
+//! By class or by path, as in `classes`; what lies under a key of attached data that GWS is known to use has the class of
+//! that key. The rest stays byte for byte.
 //! Deliberately absent: the sender's own JSON, which the caller leaves out as a whole.
 
-use super::classes::{Class, Shape, TABLE, fits};
+use super::classes::{Class, Shape, TABLE, classes_of_key, fits};
 use super::context;
 use super::encode::Members;
 use super::envelope::{event, gws_type, medium};
@@ -13,37 +13,6 @@ use serde_json::value::RawValue;
 
 /// Deeper than this nothing is looked at: it goes, too.
 const MAX_DEPTH: usize = 32;
-
-/// Keys of attached data that hold more than facts of the business; a `*` is any end, case does not count.
-const KEYS: &[(&str, Class)] = &[
-    // A number stands in the key itself, and a person in the value.
-    ("wwe_party_*", Class::Identity),
-    ("firstname", Class::Identity),
-    ("lastname", Class::Identity),
-    ("username", Class::Identity),
-    ("nickname", Class::Identity),
-    ("employeeid", Class::Identity),
-    ("logincode", Class::Identity),
-    ("contactid", Class::Identity),
-    ("path", Class::Identity),
-    ("_facebooksourcexml", Class::Content),
-    ("_facebookpminboxurl", Class::Contact),
-    ("_facebook*", Class::Identity),
-    ("phone*", Class::Contact),
-    ("email*", Class::Contact),
-    ("header_*", Class::Contact),
-    ("ani", Class::Contact),
-    ("dnis", Class::Contact),
-    ("originationdn", Class::Contact),
-    ("iw_routingbasedtargetid", Class::Contact),
-    ("subject", Class::Content),
-    ("body", Class::Content),
-    ("bodyasplaintext", Class::Content),
-    ("comment", Class::Content),
-    ("chatserverhost", Class::Infrastructure),
-    ("chatserverport", Class::Infrastructure),
-    ("gsip_rec_fn", Class::Infrastructure),
-];
 
 /// What is left out, ready for events.
 #[derive(Debug)]
@@ -109,8 +78,12 @@ impl LeftOut {
             return false;
         }
         match (json.as_bytes().first(), shape) {
-            (_, Shape::Value(class) | Shape::Map(class)) if self.classes.contains(class) => false,
-            (Some(b'['), Shape::Map(_) | Shape::Table(_)) => {
+            (_, Shape::Value(class) | Shape::Map(class) | Shape::Keys(class))
+                if self.classes.contains(class) =>
+            {
+                false
+            }
+            (Some(b'['), Shape::Map(_) | Shape::Keys(_) | Shape::Table(_)) => {
                 let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(json) else { return false };
                 out.push('[');
                 for item in items {
@@ -119,7 +92,7 @@ impl LeftOut {
                 out.push(']');
                 true
             }
-            (Some(b'{'), Shape::Map(_) | Shape::Table(_)) => {
+            (Some(b'{'), Shape::Map(_) | Shape::Keys(_) | Shape::Table(_)) => {
                 let Ok(Members(members)) = serde_json::from_str::<Members<'_>>(json) else { return false };
                 out.push('{');
                 for (name, value) in members {
@@ -148,7 +121,7 @@ impl LeftOut {
     ) -> bool {
         let below = match shape {
             Shape::Table(fields) => fields.get(name),
-            Shape::Map(Class::Business) if self.goes(name) => None,
+            Shape::Map(Class::Business) | Shape::Keys(Class::Business) if self.goes(name) => None,
             shape => Some(shape),
         };
         let (Some(shape), Ok(quoted)) = (below, serde_json::to_string(name)) else { return false };
@@ -158,20 +131,10 @@ impl LeftOut {
         self.put(shape, &format!("{path}{dot}{name}"), json, depth, out)
     }
 
-    /// Whether a key of attached data is of a class that is left out; a number may stand in any key.
+    /// Whether a key of attached data is of a class that is left out.
     fn goes(&self, name: &str) -> bool {
-        let number = || name.as_bytes().windows(3).any(|three| three.iter().all(u8::is_ascii_digit));
-        self.classes.contains(&class_of_key(name)) || (self.classes.contains(&Class::Contact) && number())
+        classes_of_key(name).any(|class| self.classes.contains(&class))
     }
-}
-
-fn class_of_key(name: &str) -> Class {
-    let name = name.to_ascii_lowercase();
-    let is = |known: &str| match known.strip_suffix('*') {
-        Some(start) => name.starts_with(start),
-        None => name == known,
-    };
-    KEYS.iter().find(|(known, _)| is(known)).map_or(Class::Business, |(_, class)| *class)
 }
 
 /// Puts a comma before all but the first, and takes away what came to nothing.

@@ -126,6 +126,64 @@ fn a_rule_says_one_thing_of_one_class_or_field() {
 }
 
 #[test]
+fn a_rule_that_a_schema_has_no_place_for_is_refused() {
+    let at = "sink.stdout.console.privacy_rules[0].action";
+    for (rule, said, allowed) in [
+        (
+            "{ path = \"data.interactionId\", action = \"drop\" }",
+            "the schema of genesys.gws.facebooksession.message.v1 requires data.interactionId: it can not be dropped",
+            "keep, mask, hash, truncate",
+        ),
+        (
+            "{ path = \"data.message.index\", action = \"mask\" }",
+            "the schema of genesys.gws.facebooksession.message.v1 has no free text at data.message.index: it can not be rewritten",
+            "keep, drop",
+        ),
+        (
+            "{ path = \"data.message\", action = \"mask\" }",
+            "the schema of genesys.gws.facebooksession.message.v1 has no free text at data.message.index: it can not be rewritten",
+            "keep, drop",
+        ),
+        (
+            "{ path = \"data.lifecycle\", action = \"truncate\", length = 3 }",
+            "the schema of genesys.gws.facebooksession.status_change.v1 has no free text at data.lifecycle: it can not be rewritten",
+            "keep, drop",
+        ),
+        (
+            "{ path = \"data.supervisorListeningIn\", action = \"hash\" }",
+            "the schema of genesys.gws.call.status_change.v1 has no free text at data.supervisorListeningIn: it can not be rewritten",
+            "keep, drop",
+        ),
+        (
+            "{ path = \"data.gaps\", action = \"drop\" }",
+            "the schema of genesys.gws.facebooksession.transcript.v1 requires data.gaps.agent: it can not be dropped",
+            "keep",
+        ),
+        (
+            "{ path = \"data.userDataChanges.Phone\", action = \"hash\" }",
+            "the schema of genesys.gws.facebooksession.status_change.v1 has no free text at data.userDataChanges.*: it can not be rewritten",
+            "keep, drop",
+        ),
+    ] {
+        wrong_rule(rule, &format!("{at}: {said}\n"));
+        wrong_rule(rule, &format!("\n      allowed: {allowed}\n"));
+    }
+    let home = Home::new();
+    for rules in [
+        "{ path = \"data.message.text\", action = \"drop\" }",
+        "{ path = \"data.message\", action = \"mask\" }, { path = \"data.message.index\", action = \"drop\" }",
+        "{ path = \"data.capabilities\", action = \"hash\" }, { path = \"data.participants\", action = \"drop\" }",
+        "{ path = \"data.userDataChanges\", action = \"hash\" }, { path = \"data.userDataChanges.Phone\", action = \"drop\" }",
+        "{ path = \"data.userData.Customer.Phone\", action = \"mask\" }, { path = \"data.extensions.X.Y\", action = \"drop\" }",
+    ] {
+        let text = format!(
+            "privacy_key = {{ file = \"DIR/secret\" }}\n[sink.stdout.console]\nprivacy = \"full\"\nprivacy_rules = [{rules}]\n{SITE}"
+        );
+        assert!(home.load(&text, &[], &[]).is_ok(), "{rules}");
+    }
+}
+
+#[test]
 fn a_list_of_attached_data_that_says_nothing_is_refused() {
     refused(
         &format!("[sink.stdout.console]\nprivacy = \"full\"\nuserdata = [\"ContactId\"]\n{SITE}"),

@@ -9,12 +9,13 @@
 
 mod context;
 mod hide;
+mod map;
 mod plan;
 #[cfg(test)]
 mod tests;
 
 use crate::base::classes::Class;
-use crate::base::envelope::{Event, event};
+use crate::base::envelope::Event;
 use crate::outbound::settings::{Action, Policy, Preset, SinkConfig};
 use aws_lc_rs::hmac;
 pub use context::notes;
@@ -103,7 +104,7 @@ impl Mask {
     /// An event's `id` and `subject` where only they are known: the list of dead letters.
     pub fn names(&self, id: &str, subject: &str) -> (String, String) {
         match &self.hidden {
-            Some(hidden) if hidden.agents => (hidden.id(id), hidden.subject(subject, None)),
+            Some(hidden) if hidden.agents => (hidden.hider.id(id), hidden.subject(subject, None)),
             _ => (id.to_owned(), subject.to_owned()),
         }
     }
@@ -116,8 +117,8 @@ impl Hidden {
         let mut left = without_raw(event, data);
         if self.agents {
             let agent = event.agent.as_deref();
-            left.id = self.id(&event.id);
-            left.baseid = event.baseid.as_deref().map(|id| self.id(id));
+            left.id = self.hider.id(&event.id);
+            left.baseid = event.baseid.as_deref().map(|id| self.hider.id(id));
             left.subject = self.subject(&event.subject, agent);
             left.agent = agent.map(|agent| self.hider.hash(agent));
             left.observedby = event.observedby.as_deref().map(|agent| self.hider.hash(agent));
@@ -138,24 +139,9 @@ impl Hidden {
         context::view(
             event,
             wanted,
-            |path, json| {
-                let (action, tables) = self.plan.action_at(&kind, path)?;
-                self.hider.value(json, action, tables).map(Cow::Owned)
-            },
-            |id| if self.agents { self.id(&id).into() } else { id },
+            |path, json| self.plan.left_at(&kind, path, json, &self.hider).map(Cow::Owned),
+            |id| if self.agents { self.hider.id(&id).into() } else { id },
         )
-    }
-
-    /// `<realm>/<medium>/<interaction>/messages/<index>` and UUIDs say nothing of an agent; other ids name one, or are
-    /// made from one in a way that anybody could try.
-    fn id(&self, id: &str) -> String {
-        let parts: Vec<&str> = id.split('/').collect();
-        match parts.as_slice() {
-            [_] | [_, _, _, "messages", _] => id.to_owned(),
-            [_, _, _, last] if last.split(';').next() == Some(event::TRANSCRIPT) => id.to_owned(),
-            [realm, ..] => format!("{realm}/{}", self.hider.hash(id)),
-            [] => String::new(),
-        }
     }
 
     /// `agent/<agent>`, `agent/<agent>/<device or channel>`, `session/<agent>`.

@@ -50,7 +50,7 @@ pub const TABLE: &[Family] = &[
             ("participants.participantId", Plain),
             ("participants.visibility", Plain),
             ("participants.agent", Pseudonym),
-            // It names an agent where dedup_scope is "agent".
+            // It names an agent where dedup_scope is "agent"; where it is hashed, it is so as the event's own id.
             ("items.eventId", Pseudonym),
             ("items.observedBy", Pseudonym),
             ("items.message.index", Plain),

@@ -3,7 +3,7 @@
 //! Deliberately absent: reading the key, and its length, which are looked at when it is used.
 
 use super::Check;
-use crate::base::classes::{self, Class};
+use crate::base::classes::{self, Class, Limits, Place};
 use crate::config::raw;
 use crate::config::tree::Path;
 use crate::outbound::settings::{Action, Of, Policy, Preset, Rule};
@@ -49,6 +49,7 @@ impl Check<'_> {
 
     fn rules(&mut self, at: &Path, raw: &[raw::Rule]) -> Vec<Rule> {
         let mut rules: Vec<Rule> = Vec::new();
+        let mut places = Vec::new();
         for (index, raw) in raw.iter().enumerate() {
             let at = at.index(index);
             // What was wrong in itself is not here any more, and would seem to be missing.
@@ -63,8 +64,37 @@ impl Check<'_> {
             }
             self.fits(&at, &of, action);
             rules.push(Rule { of, action });
+            places.push(at.key("action"));
+        }
+        for (at, rule) in places.iter().zip(&rules) {
+            self.leaves_what_schemas_have(at, rule, &rules);
         }
         rules
+    }
+
+    /// What leaves is still as its schema says: with all that is required, and with texts only where any text may stand.
+    fn leaves_what_schemas_have(&mut self, at: &Path, rule: &Rule, rules: &[Rule]) {
+        let path = |rule: &'_ Rule| match &rule.of {
+            Of::Path(path) => Some(path.clone()),
+            Of::Class(_) => None,
+        };
+        let Some(of) = path(rule) else { return };
+        let others: Vec<String> = rules.iter().filter_map(path).collect();
+        let others: Vec<&str> = others.iter().map(String::as_str).collect();
+        let Limits { required, fixed } = classes::limits(&of, &others);
+        let what = match (rule.action, &required, &fixed) {
+            (Action::Drop, Some(Place { path, kind }), _) => {
+                format!("the schema of {kind} requires data.{path}: it can not be dropped")
+            }
+            (Action::Mask | Action::Hash | Action::Truncate(_), _, Some(Place { path, kind })) => {
+                format!("the schema of {kind} has no free text at data.{path}: it can not be rewritten")
+            }
+            _ => return,
+        };
+        let mut allowed = vec!["keep"];
+        allowed.extend(required.is_none().then_some("drop"));
+        allowed.extend(fixed.is_none().then_some(["mask", "hash", "truncate"]).into_iter().flatten());
+        self.fault(at, what).allowed(allowed);
     }
 
     /// What a rule is about.

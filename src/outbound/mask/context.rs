@@ -7,7 +7,7 @@ use super::plan::Plan;
 use crate::base::context::{self, Member};
 use crate::base::encode::Members;
 use crate::base::envelope::{Event, event, gws_type, medium};
-use crate::outbound::settings::{Action, SinkConfig};
+use crate::outbound::settings::SinkConfig;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -42,9 +42,7 @@ pub fn notes(config: &SinkConfig) -> Vec<String> {
     }
     let plan = Plan::new(policy);
     let kinds = [medium::CALL, medium::CHAT].map(state_of);
-    let leaves = |path: &String| {
-        kinds.iter().any(|kind| plan.action_at(kind, path).is_some_and(|(action, _)| action != Action::Drop))
-    };
+    let leaves = |path: &String| kinds.iter().any(|kind| plan.leaves(kind, path));
     let never = config.context.iter().filter(|path| !leaves(path));
     let note = |path: &String| {
         format!(

@@ -1,7 +1,8 @@
-//! What is left of one value: hashed, masked, cut short.
+//! What is left of one value: hashed, masked, cut short; and of an id.
 //!
 //! Deliberately absent: which value gets what (see `plan`).
 
+use crate::base::envelope::event;
 use crate::outbound::settings::Action;
 use aws_lc_rs::hmac;
 use serde_json::value::RawValue;
@@ -24,6 +25,18 @@ impl Hider {
             let _ = write!(hex, "{byte:02x}");
             hex
         })
+    }
+
+    /// `<realm>/<medium>/<interaction>/messages/<index>` and UUIDs say nothing of an agent; other ids name one, or are
+    /// made from one in a way that anybody could try.
+    pub fn id(&self, id: &str) -> String {
+        let parts: Vec<&str> = id.split('/').collect();
+        match parts.as_slice() {
+            [_] | [_, _, _, "messages", _] => id.to_owned(),
+            [_, _, _, last] if last.split(';').next() == Some(event::TRANSCRIPT) => id.to_owned(),
+            [realm, ..] => format!("{realm}/{}", self.hash(id)),
+            [] => String::new(),
+        }
     }
 
     /// The value as it may leave, if anything of it may; of lists each item, of tables only the hash of all.

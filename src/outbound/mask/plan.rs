@@ -1,20 +1,25 @@
 //! The table of classes and a sink's policy put together: for each type what becomes of each field.
 //!
 //! It is an allow-list: what has no place in the plan does not leave. Values that stay are copied as they stand.
-//! Deliberately absent: the envelope's attributes (see `mask`).
+//! Deliberately absent: the envelope's attributes (see `mask`), and what is in a map of any keys (see `map`).
 
 use super::hide::{Hider, quoted};
-use crate::base::classes::{Class, Family, Shape, TABLE, fits, under};
+use super::map::Map;
+use crate::base::classes::{Family, Shape, TABLE, fits, under};
 use crate::base::context;
 use crate::base::encode::Members;
 use crate::outbound::settings::{Action, Of, Policy};
 use std::collections::BTreeMap;
 
+/// An event's id in `data`: where agents' keys are hashed, it is as the event itself has it at this sink.
+const EVENT_ID: &str = "items.eventId";
+
 /// What becomes of one place of a payload.
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
     Value(Action),
-    Map { any: Action, named: BTreeMap<String, Action> },
+    Id,
+    Map(Map),
     Table(BTreeMap<&'static str, Step>),
 }
 
@@ -43,46 +48,41 @@ impl Plan {
         family.and_then(|(_, nth)| self.1.get(*nth))
     }
 
-    /// What becomes of the value under a path of `context` in an event of this type, and whether it may be a table; none
-    /// where it does not leave.
-    pub fn action_at(&self, kind: &str, path: &str) -> Option<(Action, bool)> {
-        let Step::Table(fields) = self.of(kind)? else { return None };
-        match context::split(path) {
-            (name, None) => match fields.get(name)? {
-                Step::Value(action) => Some((*action, false)),
-                _ => None,
-            },
-            (map, Some(key)) => match fields.get(map)? {
-                Step::Map { any, named } => Some((of_key(*any, named, key)?, true)),
-                _ => None,
-            },
+    /// What may leave of the value under a path of `context` in an event of this type.
+    pub fn left_at(&self, kind: &str, path: &str, json: &str, hider: &Hider) -> Option<String> {
+        match self.at(kind, path)? {
+            (Step::Value(action), None) => hider.value(json, *action, false),
+            (Step::Map(map), Some(key)) => map.left_at(key, json, hider),
+            _ => None,
         }
     }
-}
 
-/// What becomes of the value of a key; a key that nobody named is kept or hashed, or does not leave.
-fn of_key(any: Action, named: &BTreeMap<String, Action>, key: &str) -> Option<Action> {
-    let unnamed = matches!(any, Action::Keep | Action::Hash).then_some(any);
-    named.get(key).copied().or(unnamed)
+    /// Whether anything can leave of it.
+    pub fn leaves(&self, kind: &str, path: &str) -> bool {
+        match self.at(kind, path) {
+            Some((Step::Value(action), None)) => *action != Action::Drop,
+            Some((Step::Map(map), Some(key))) => map.leaves(key),
+            _ => false,
+        }
+    }
+
+    fn at<'p>(&self, kind: &str, path: &'p str) -> Option<(&Step, Option<&'p str>)> {
+        let Step::Table(fields) = self.of(kind)? else { return None };
+        let (name, key) = context::split(path);
+        Some((fields.get(name)?, key))
+    }
 }
 
 /// The rule whose path is the nearest decides, then the class.
 fn step(policy: &Policy, shape: &Shape, path: &str) -> Step {
     match shape {
-        Shape::Value(class) => Step::Value(action(policy, path, *class)),
-        Shape::Map(class) => {
-            let any = action(policy, path, *class);
-            let mut named = BTreeMap::new();
-            if *class == Class::Business {
-                named.extend(policy.userdata.iter().map(|key| (key.clone(), Action::Keep)));
-            }
-            for rule in &policy.rules {
-                let Of::Path(of) = &rule.of else { continue };
-                if let Some(key) = of.strip_prefix(path).and_then(|rest| rest.strip_prefix('.')) {
-                    named.insert(key.to_owned(), rule.action);
-                }
-            }
-            Step::Map { any, named }
+        Shape::Value(class) => match (by_path(policy, path), policy.action(*class)) {
+            (None, Action::Hash) if path == EVENT_ID => Step::Id,
+            (said, of_class) => Step::Value(said.unwrap_or(of_class)),
+        },
+        Shape::Map(class) | Shape::Keys(class) => {
+            let any = by_path(policy, path).unwrap_or_else(|| policy.action(*class));
+            Step::Map(Map::new(policy, path, *class, any, matches!(shape, Shape::Keys(_))))
         }
         Shape::Table(fields) => {
             let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
@@ -92,12 +92,12 @@ fn step(policy: &Policy, shape: &Shape, path: &str) -> Step {
     }
 }
 
-fn action(policy: &Policy, path: &str, class: Class) -> Action {
+fn by_path(policy: &Policy, path: &str) -> Option<Action> {
     let rules = policy.rules.iter().filter_map(|rule| match &rule.of {
         Of::Path(of) if under(path, of) => Some((of.len(), rule.action)),
         _ => None,
     });
-    rules.max_by_key(|(length, _)| *length).map_or_else(|| policy.action(class), |(_, action)| action)
+    rules.max_by_key(|(length, _)| *length).map(|(_, action)| action)
 }
 
 /// Writes what may leave of an object; false where it is none.
@@ -124,23 +124,15 @@ fn table(fields: &BTreeMap<&'static str, Step>, json: &str, hider: &Hider, out: 
 
 /// Writes what may leave of a value; false where nothing may, and then the end of `out` is to be cut off.
 fn put(step: &Step, json: &str, hider: &Hider, out: &mut String) -> bool {
-    match step {
-        Step::Value(action) => match hider.value(json, *action, false) {
-            Some(left) => {
-                out.push_str(&left);
-                true
-            }
-            None => false,
-        },
-        Step::Map { any: Action::Keep, named } if named.is_empty() => {
-            let is_map = json.starts_with('{');
-            out.push_str(if is_map { json } else { "" });
-            is_map
-        }
-        Step::Map { any, named } => map(*any, named, json, hider, out),
-        Step::Table(fields) if json.starts_with('[') => list(fields, json, hider, out),
-        Step::Table(fields) => table(fields, json, hider, out),
-    }
+    let left = match step {
+        Step::Value(action) => hider.value(json, *action, false),
+        Step::Id => serde_json::from_str(json).ok().and_then(|id: String| quoted(&hider.id(&id))),
+        Step::Map(map) => map.left_of(json, hider),
+        Step::Table(fields) if json.starts_with('[') => return list(fields, json, hider, out),
+        Step::Table(fields) => return table(fields, json, hider, out),
+    };
+    out.push_str(left.as_deref().unwrap_or_default());
+    left.is_some()
 }
 
 fn list(fields: &BTreeMap<&'static str, Step>, json: &str, hider: &Hider, out: &mut String) -> bool {
@@ -156,24 +148,5 @@ fn list(fields: &BTreeMap<&'static str, Step>, json: &str, hider: &Hider, out: &
         }
     }
     out.push(']');
-    true
-}
-
-/// A key that nobody named is treated as its value is: it may hold a number or a name itself.
-fn map(any: Action, named: &BTreeMap<String, Action>, json: &str, hider: &Hider, out: &mut String) -> bool {
-    let Ok(Members(members)) = serde_json::from_str::<Members<'_>>(json) else { return false };
-    let entries = members.into_iter().filter_map(|(key, value)| {
-        let action = of_key(any, named, &key)?;
-        let hashed = action == Action::Hash && !named.contains_key(&*key);
-        let shown = if hashed { hider.hash(&key).into() } else { key };
-        Some(format!("{}:{}", quoted(&shown)?, hider.value(value.get(), action, true)?))
-    });
-    let entries: Vec<String> = entries.collect();
-    if entries.is_empty() {
-        return false;
-    }
-    out.push('{');
-    out.push_str(&entries.join(","));
-    out.push('}');
     true
 }

@@ -7,6 +7,9 @@ use crate::outbound::testing::{event as sample, raw};
 use serde_json::{Value, json};
 
 mod context;
+mod fit;
+mod ids;
+mod map;
 mod media;
 
 /// A sample of the given type; every text that must not leave without content holds the word "secret".

@@ -107,4 +107,16 @@ impl Action {
             Action::Truncate(_) => "truncate",
         }
     }
+
+    /// The one of two that hides more: keep, truncate, mask, hash, drop, in this order.
+    pub fn stricter(self, other: Action) -> Action {
+        let hides = |action: Action| match action {
+            Action::Keep => (0, 0),
+            Action::Truncate(length) => (1, usize::MAX - length),
+            Action::Mask => (2, 0),
+            Action::Hash => (3, 0),
+            Action::Drop => (4, 0),
+        };
+        if hides(other) > hides(self) { other } else { self }
+    }
 }

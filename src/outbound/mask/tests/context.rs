@@ -1,7 +1,6 @@
 //! What a sink gets of an event's context: its own list in its order, and no more of a value than of the field itself.
 
 use super::*;
-use crate::base::classes::Class;
 use crate::outbound::testing::config;
 
 const STORED: &str = r#"{"state":{"value":"Chatting","id":"s1"},"userData.ContactId":{"value":7.50,"id":"main/chat/i/status_change/ab"},
@@ -86,6 +85,26 @@ fn a_value_leaves_as_its_field_would() {
     let seen = sees(mask(&hashed), &["userData.Name"], &event("chat"));
     assert_eq!(seen["userData.Name"]["value"], hash(r#"{"n":"secret"}"#), "its name is the operator's");
     assert_eq!(sees(mask(&hashed), &["ani"], &event("chat")), Value::Null, "a chat has no such field");
+}
+
+#[test]
+fn rules_below_a_key_and_the_class_of_a_key_count_for_what_is_carried_along() {
+    let mut event = Event::clone(&event("chat"));
+    let member = |value: Value| json!({"value": value, "id": "s1"});
+    let stored = json!({"userData.Customer": member(json!({"Phone": "secret", "No": 7})),
+        "userData.Customer.Phone": member(json!("secret")), "userData.FirstName": member(json!("secret"))});
+    event.context = Some(raw(&stored.to_string()));
+    let rules = vec![
+        Rule { of: Of::Path("userData.Customer.Phone".to_owned()), action: Action::Drop },
+        Rule { of: Of::Class(Class::Identity), action: Action::Drop },
+    ];
+    let policy = Policy { rules, ..Policy::preset(Preset::Full) };
+    let wanted = ["userData.Customer", "userData.Customer.Phone", "userData.FirstName"];
+    let seen = sees(mask(&policy), &wanted, &Arc::new(event));
+    assert_eq!(seen, json!({"userData.Customer": {"value": {"No": 7}, "id": "s1"}}));
+    let context = wanted.map(str::to_owned).to_vec();
+    let notes = notes(&SinkConfig { privacy: policy, context, ..config("s", 1) });
+    assert_eq!(notes.len(), 2, "{notes:?}");
 }
 
 #[tokio::test]
