@@ -63,7 +63,7 @@ pub async fn run(trial: Trial, clock: &Clock, mut say: impl FnMut(&str)) -> Shee
         sheet.ended = clock.now();
         return sheet;
     }
-    sheet.given(&transport.cookies(), transport.has_csrf());
+    sheet.seen(&transport);
     let looker = Looker { site: &site, agent: &agent, transport: &transport, clock };
     let before = looker.look().await.map(|look| look.facts);
     sheet.before = before.as_ref().map(Facts::states).map_err(Clone::clone);

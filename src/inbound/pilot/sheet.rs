@@ -2,10 +2,12 @@
 //!
 //! Deliberately absent: how it was seen.
 
+use super::node;
 use crate::base::link::host;
 use crate::base::time::{Millis, rfc3339};
 use crate::inbound::session::bayeux::{Hold, Meta, Request};
 use crate::inbound::session::protocol::{Failure, FailureKind};
+use crate::inbound::session::transport::Transport;
 use crate::inbound::settings::SiteConfig;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -132,15 +134,16 @@ impl Sheet {
         }
     }
 
-    /// The cookies that are there, those of a load balancer among them, and whether there is a CSRF token.
-    pub fn given(&mut self, cookies: &[(String, String)], csrf: bool) {
+    /// The cookies that are there, those of a load balancer among them, the node, and whether there is a CSRF token.
+    pub fn seen(&mut self, transport: &Transport) {
+        self.nodes.extend(node(transport));
+        self.csrf |= transport.has_csrf();
         let Ok(known) = &mut self.login else { return };
-        for (name, _) in cookies {
-            if !known.contains(name) && known.len() < MAX_NAMES {
-                known.push(name.clone());
+        for (name, _) in transport.cookies() {
+            if !known.contains(&name) && known.len() < MAX_NAMES {
+                known.push(name);
             }
         }
-        self.csrf |= csrf;
     }
 
     pub fn polled(&mut self, request: &Request, failure: Option<&Failure>, took: Duration) {

@@ -5,7 +5,7 @@
 use super::facts::Facts;
 use super::look::Look;
 use super::sheet::{Sheet, error_words};
-use super::{Heard, enter, lock, node, reason};
+use super::{Heard, enter, lock, reason};
 use crate::base::time::{Clock, Millis};
 use crate::inbound::normalise::{Context, kept, normalise};
 use crate::inbound::roster::Agent;
@@ -134,11 +134,10 @@ pub async fn polls(
                         site.admit(Errand::Open).await;
                     }
                     let answer = transport.post(&request, timeout).await;
-                    let mut watch = lock(watch);
-                    watch.sheet.polled(&request, answer.as_ref().err(), began.elapsed());
-                    watch.sheet.nodes.extend(node(transport));
-                    watch.sheet.given(&transport.cookies(), transport.has_csrf());
-                    following = Some(received(answer, &mut messages, &mut watch.sheet));
+                    let sheet = &mut lock(watch).sheet;
+                    sheet.polled(&request, answer.as_ref().err(), began.elapsed());
+                    sheet.seen(transport);
+                    following = Some(received(answer, &mut messages, sheet));
                 }
             }
         }
