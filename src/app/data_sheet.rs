@@ -110,6 +110,11 @@ fn kept(settings: &Settings) -> Vec<Kept> {
             setting: "transcript.keep",
             time: written(journal.keep_drafts),
         });
+        kept.push(Kept {
+            what: "numbers of transcripts, under digests without ids, after the logs they were made of",
+            setting: "dedup.window",
+            time: written(journal.dedup_window),
+        });
     }
     if settings.sinks.iter().any(|sink| !sink.context.is_empty()) {
         kept.push(Kept {

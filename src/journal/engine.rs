@@ -18,7 +18,7 @@ use super::fault::Fault;
 use crate::base::digest::Digest;
 use crate::base::envelope::Event;
 use crate::base::time::Millis;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -172,6 +172,8 @@ pub(super) struct Plan {
     pub gaps_before: Option<Millis>,
     /// Drafts without an event since this may go; `None` while expiry is suspended.
     pub drafts_before: Option<Millis>,
+    /// Numbers of transcripts whose last event was before this may go; `None` while expiry is suspended.
+    pub made_before: Option<Millis>,
     /// Dead letters whose last failure lies before this may go; `None` while expiry is suspended.
     pub dead_before: Option<Millis>,
     pub max_dead: u64,
@@ -189,6 +191,8 @@ pub(super) struct Trimmed {
     pub known: u64,
     pub gaps: u64,
     pub drafts: u64,
+    /// Numbers of transcripts.
+    pub made: u64,
     /// Values of interactions.
     pub contexts: u64,
     /// Rows of sessions that were forgotten.
@@ -279,6 +283,7 @@ pub(super) trait Reading: Send {
     fn matching(&self, table: Table, after: i64, selector: &Selector) -> Result<Page, Error>;
     fn count_known(&self, selector: &Selector) -> Result<u64, Error>;
     fn drafts(&self, keys: &[String]) -> Result<Vec<Draft>, Error>;
+    fn transcripts_made(&self, keys: &[String]) -> Result<BTreeMap<String, u32>, Error>;
     fn due_drafts(&self, now: Millis, limit: usize) -> Result<Vec<Draft>, Error>;
     fn draft_items(&self, key: &str) -> Result<Vec<Event>, Error>;
     /// After this number, and the number that the next page goes on after.

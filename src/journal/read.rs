@@ -17,7 +17,7 @@ use crate::base::digest::Digest;
 use crate::base::envelope::Event;
 use crate::base::time::Millis;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -244,6 +244,10 @@ impl Reading for SqliteReader {
 
     fn drafts(&self, keys: &[String]) -> Result<Vec<Draft>, Error> {
         drafts::rows::drafts(&self.0, keys)
+    }
+
+    fn transcripts_made(&self, keys: &[String]) -> Result<BTreeMap<String, u32>, Error> {
+        drafts::rows::made(&self.0, keys)
     }
 
     fn due_drafts(&self, now: Millis, limit: usize) -> Result<Vec<Draft>, Error> {

@@ -149,7 +149,8 @@ CREATE INDEX dead_letter_redrive ON dead_letter (sink, redrive) WHERE redrive IS
 ";
 
 /// Step n brings version n to n + 1.
-pub(super) const STEPS: &[&str] = &[V1, V2, V3, super::drafts::rows::SCHEMA, super::contexts::rows::SCHEMA];
+pub(super) const STEPS: &[&str] =
+    &[V1, V2, V3, super::drafts::rows::SCHEMA, super::contexts::rows::SCHEMA, super::drafts::rows::NUMBERS];
 
 /// Brings the schema up to the last step; refuses a journal that knows more steps than this release.
 pub(super) fn upgrade(conn: &mut Connection, path: &Path, steps: &[&str]) -> Result<(), Error> {

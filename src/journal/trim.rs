@@ -31,6 +31,7 @@ pub(super) enum Sweep {
     Contexts,
     Gaps,
     Drafts,
+    Made,
 }
 
 impl Sweep {
@@ -142,7 +143,13 @@ fn step(conn: &Connection, at: &Sweep, plan: &Plan, done: &mut Trimmed) -> Resul
             let Some(before) = plan.drafts_before else { return Ok(Sweep::Done) };
             let (steps, gone) = drafts::rows::expire(conn, before)?;
             done.drafts = done.drafts.saturating_add(gone);
-            Ok(if steps > 0 { Sweep::Drafts } else { Sweep::Done })
+            Ok(if steps > 0 { Sweep::Drafts } else { Sweep::Made })
+        }
+        Sweep::Made => {
+            let Some(before) = plan.made_before else { return Ok(Sweep::Done) };
+            let gone = drafts::rows::expire_made(conn, before)?;
+            done.made = done.made.saturating_add(gone);
+            Ok(if gone > 0 { Sweep::Made } else { Sweep::Done })
         }
     }
 }

@@ -210,6 +210,9 @@ impl Writer {
             marks_before: sure.then(|| before(self.config.dedup_window)),
             gaps_before: sure.then(|| before(self.config.keep_gaps)),
             drafts_before: sure.then(|| before(self.config.keep_drafts)),
+            // As long as an item would be known again after the draft it would have come to.
+            made_before: sure
+                .then(|| before(self.config.keep_drafts.saturating_add(self.config.dedup_window))),
             dead_before: sure.then(|| before(self.config.keep_dead_letters)),
             max_dead: self.config.max_dead_letters,
             sinks: serde_json::to_string(sinks).unwrap_or_default(),
@@ -224,6 +227,7 @@ impl Writer {
             known,
             gaps,
             drafts,
+            made,
             contexts,
             dead_expired,
             dead_over_limit,
@@ -247,6 +251,9 @@ impl Writer {
         }
         if drafts > 0 {
             tracing::info!("journal: drafts of {drafts} transcripts removed, past transcript.keep");
+        }
+        if made > 0 {
+            tracing::info!("journal: numbers of {made} removed transcripts passed the dedup window");
         }
         if dead_expired > 0 {
             tracing::warn!("journal: {dead_expired} dead letters removed, past their retention");

@@ -83,7 +83,8 @@ pub enum Reason {
     EndNotSeen,
     /// A customer has not left.
     CustomerRemains,
-    /// Somebody else than the agents held here may still have been there when they left.
+    /// Somebody else than the agents held here may still have been there when they left, or may have come then: all who
+    /// were in the log left it, so that it does not show that it was over.
     OthersRemain,
     /// An item of the log says not who it is from.
     ParticipantUnclear,
@@ -91,6 +92,11 @@ pub enum Reason {
     ItemWithoutIndex,
     /// Something of an agent's notifications was rejected or not understood meanwhile, or its session was silent.
     NotUnderstood,
+    /// Of an index a second content was seen: the item was changed, or the index used again. Only the last content is
+    /// here (two agents' copies that differ are both); each was an event of its own.
+    ItemChanged,
+    /// A transcript was made before, and what it was made of is no longer kept: here is only what came since.
+    EarlierRemoved,
 }
 
 impl Reason {

@@ -1,7 +1,8 @@
 //! What is kept of each interaction for its transcript: a draft, and its log items in order.
 //!
-//! It stands beside the events, as a conversation may last longer than their bodies stay. Here is the handle's side;
-//! `rows` are the rows. Deliberately absent: what a draft means, and when one is due.
+//! It stands beside the events, as a conversation may last longer than their bodies stay. However a draft goes, the number
+//! of its last transcript stays for a while, so that no id comes twice. Here is the handle's side; `rows` are the rows.
+//! Deliberately absent: what a draft means, and when one is due.
 
 pub(super) mod rows;
 
@@ -12,6 +13,7 @@ use super::erase::Selector;
 use super::group::Op;
 use crate::base::envelope::Event;
 use crate::base::time::Millis;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::MutexGuard;
 
@@ -25,6 +27,8 @@ pub struct Draft {
     pub at: Millis,
     /// When a transcript is to be made of it; none where nothing came since the last one.
     pub due: Option<Millis>,
+    /// The transcripts made of it so far. The number outlives the draft.
+    pub revision: u32,
     /// Opaque here; ids and words, no personal text.
     pub body: String,
 }
@@ -50,6 +54,11 @@ impl Journal {
     /// Those of these keys that there are.
     pub async fn drafts(&self, keys: Vec<String>) -> Result<Vec<Draft>, Error> {
         self.ask(move |reader| reader.drafts(&keys)).await
+    }
+
+    /// The last transcript of each of these keys of which a draft is gone, for as long as that is known.
+    pub async fn transcripts_made(&self, keys: Vec<String>) -> Result<BTreeMap<String, u32>, Error> {
+        self.ask(move |reader| reader.transcripts_made(&keys)).await
     }
 
     /// The first ones that are due.
@@ -91,7 +100,8 @@ impl Journal {
         }
     }
 
-    /// Removes each that is meant, whole: of a part nobody could say what is missing in it.
+    /// Removes each that is meant, whole: of a part nobody could say what is missing in it. The number of its last
+    /// transcript stays, under a digest.
     pub(super) async fn erase_drafts(&self, selector: &Selector) -> Result<u64, Arc<Error>> {
         let _held = self.hold_drafts().await;
         let (mut after, mut gone) = (0, 0u64);

@@ -1,14 +1,18 @@
 //! Rows of drafts and their items, as they are written, read, erased, and go in their time.
 //!
-//! Items are keyed by their draft's number, so that those of one conversation share pages. Deliberately absent: when.
+//! Items are keyed by their draft's number, so that those of one conversation share pages. Of a draft that goes a row of
+//! `transcript` stays, if a transcript was made of it: a digest of its key (no id, so that an erasing need not take it, and
+//! what comes later repeats no id either) and the number of the last one. Deliberately absent: when.
 
 use super::{Draft, DraftItem};
+use crate::base::digest::Digest;
 use crate::base::envelope::Event;
 use crate::base::time::Millis;
 use crate::journal::api::Error;
 use crate::journal::erase::Selector;
 use crate::journal::row::int;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::collections::BTreeMap;
 
 /// The step of the schema.
 pub(in crate::journal) const SCHEMA: &str = "
@@ -32,19 +36,40 @@ CREATE TABLE draft_item (
 ) WITHOUT ROWID;
 ";
 
-/// Items removed in one transaction.
+/// The step that lets the number of the last transcript outlive its draft.
+pub(in crate::journal) const NUMBERS: &str = "
+ALTER TABLE draft ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
+UPDATE draft SET revision = coalesce(json_extract(body, '$.revision'), 0) WHERE json_valid(body);
+CREATE TABLE transcript (
+    id BLOB PRIMARY KEY,
+    revision INTEGER NOT NULL,
+    at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX transcript_at ON transcript (at);
+";
+
+/// Items, or numbers, removed in one transaction.
 const ROWS: i64 = 512;
 /// Drafts looked at in one page of an erasing.
 const LOOKED_AT: i64 = 64;
 
-const COLUMNS: &str = "key, interaction, began, at, due, body, num";
+const COLUMNS: &str = "key, interaction, began, at, due, body, revision, num";
 
 pub(in crate::journal) fn write(conn: &Connection, draft: &Draft) -> Result<(), rusqlite::Error> {
     conn.prepare_cached(
-        "INSERT INTO draft (key, interaction, began, at, due, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-         ON CONFLICT (key) DO UPDATE SET at = excluded.at, due = excluded.due, body = excluded.body",
+        "INSERT INTO draft (key, interaction, began, at, due, body, revision) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT (key) DO UPDATE SET
+             at = excluded.at, due = excluded.due, body = excluded.body, revision = excluded.revision",
     )?
-    .execute(params![draft.key, draft.interaction, draft.began, draft.at, draft.due, draft.body])
+    .execute(params![
+        draft.key,
+        draft.interaction,
+        draft.began,
+        draft.at,
+        draft.due,
+        draft.body,
+        draft.revision
+    ])
     .map(|_| ())
 }
 
@@ -69,6 +94,20 @@ pub(in crate::journal) fn drafts(conn: &Connection, keys: &[String]) -> Result<V
         found.extend(select.query_row([key], draft_of).optional()?);
     }
     Ok(found)
+}
+
+pub(in crate::journal) fn made(conn: &Connection, keys: &[String]) -> Result<BTreeMap<String, u32>, Error> {
+    let mut select = conn.prepare_cached("SELECT revision FROM transcript WHERE id = ?1")?;
+    let mut found = BTreeMap::new();
+    for key in keys {
+        let revision = select.query_row([id(key)], |row| row.get(0)).optional()?;
+        found.extend(revision.map(|revision| (key.clone(), revision)));
+    }
+    Ok(found)
+}
+
+fn id(key: &str) -> [u8; 16] {
+    Digest::of(key.as_bytes()).0
 }
 
 pub(in crate::journal) fn due(conn: &Connection, now: Millis, limit: usize) -> Result<Vec<Draft>, Error> {
@@ -114,7 +153,7 @@ pub(in crate::journal) fn between(
     let (mut found, mut last) = (Vec::new(), None);
     while let Some(row) = rows.next()? {
         found.push(draft_of(row)?);
-        last = Some(row.get(6)?);
+        last = Some(row.get(7)?);
     }
     let next = last.filter(|_| found.len() >= limit);
     Ok((found, next))
@@ -128,6 +167,7 @@ fn draft_of(row: &Row<'_>) -> Result<Draft, rusqlite::Error> {
         at: row.get(3)?,
         due: row.get(4)?,
         body: row.get(5)?,
+        revision: row.get(6)?,
     })
 }
 
@@ -161,8 +201,16 @@ pub(in crate::journal) fn meant(
     Ok((found, last.filter(|_| seen >= LOOKED_AT)))
 }
 
-/// Removes one with its items; how many drafts went.
+/// Removes one with its items, but for the number of its last transcript; how many drafts went.
 pub(in crate::journal) fn remove(conn: &Connection, number: i64) -> Result<u64, rusqlite::Error> {
+    let made: Option<(String, u32, i64)> = conn
+        .prepare_cached("SELECT key, revision, at FROM draft WHERE num = ?1 AND revision > 0")?
+        .query_row([number], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    if let Some((key, revision, at)) = made {
+        conn.prepare_cached("INSERT OR REPLACE INTO transcript (id, revision, at) VALUES (?1, ?2, ?3)")?
+            .execute(params![id(&key), revision, at])?;
+    }
     conn.prepare_cached("DELETE FROM draft_item WHERE draft = ?1")?.execute([number])?;
     let gone = conn.prepare_cached("DELETE FROM draft WHERE num = ?1")?.execute([number])?;
     Ok(gone as u64)
@@ -184,6 +232,15 @@ pub(in crate::journal) fn expire(conn: &Connection, before: i64) -> Result<(u64,
     let steps = step(conn, number)?;
     let whole = conn.prepare_cached("SELECT 1 FROM draft WHERE num = ?1")?.exists([number])?;
     Ok((steps, u64::from(!whole)))
+}
+
+/// Removes some of the numbers whose last event was before `before`; how many.
+pub(in crate::journal) fn expire_made(conn: &Connection, before: i64) -> Result<u64, rusqlite::Error> {
+    conn.prepare_cached(
+        "DELETE FROM transcript WHERE id IN (SELECT id FROM transcript WHERE at < ?1 ORDER BY at LIMIT ?2)",
+    )?
+    .execute([before, ROWS])
+    .map(|gone| gone as u64)
 }
 
 fn step(conn: &Connection, number: i64) -> Result<u64, rusqlite::Error> {

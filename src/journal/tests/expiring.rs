@@ -82,3 +82,61 @@ async fn a_clock_that_jumps_takes_no_resource_and_no_gap_but_what_is_forgotten_g
     assert_eq!(left, 600);
     bench.journal.close().await;
 }
+
+fn draft(key: &str, revision: u32) -> Draft {
+    Draft {
+        key: key.to_owned(),
+        interaction: key.to_owned(),
+        began: START,
+        at: START,
+        due: None,
+        revision,
+        body: "{}".to_owned(),
+    }
+}
+
+async fn drafts_of(bench: &Bench) -> usize {
+    bench.journal.drafts_between((0, i64::MAX), 0, 9).await.unwrap().0.len()
+}
+
+async fn made_of(bench: &Bench) -> Vec<(String, u32)> {
+    let keys = ["expired", "none", "cleared", "id-84719"].map(str::to_owned).to_vec();
+    bench.journal.transcripts_made(keys).await.unwrap().into_iter().collect()
+}
+
+#[tokio::test]
+async fn the_number_of_a_last_transcript_outlives_its_draft_by_the_dedup_window() {
+    let temp = tempfile::tempdir().unwrap();
+    let keep_drafts = std::time::Duration::from_secs(2 * 3_600);
+    let bench = open(Config { keep_drafts, ..config(&temp) }).unwrap();
+    bench.journal.register_sinks(&[]).await.unwrap();
+    let drafts = vec![draft("expired", 3), draft("none", 0)];
+    settled(bench.journal.append(Append { drafts, ..Append::default() })).await.unwrap();
+    pass(&bench, START + 120 * MINUTE).await;
+    assert_eq!((drafts_of(&bench).await, made_of(&bench).await), (2, vec![]));
+    pass(&bench, START + 121 * MINUTE).await;
+    assert_eq!((drafts_of(&bench).await, made_of(&bench).await), (0, vec![("expired".to_owned(), 3)]));
+    pass(&bench, START + 180 * MINUTE).await;
+    assert_eq!(made_of(&bench).await.len(), 1);
+    pass(&bench, START + 181 * MINUTE).await;
+    assert_eq!(made_of(&bench).await, []);
+    bench.journal.close().await;
+}
+
+#[tokio::test]
+async fn the_number_of_a_last_transcript_stays_without_its_id_where_drafts_are_erased_or_not_wanted() {
+    let temp = tempfile::tempdir().unwrap();
+    let bench = open(config(&temp)).unwrap();
+    let drafts = vec![draft("id-84719", 2), draft("cleared", 1)];
+    settled(bench.journal.append(Append { drafts, ..Append::default() })).await.unwrap();
+    let erased = Selector::Interaction("id-84719".to_owned());
+    assert_eq!(bench.journal.erase(&erased, &[]).await.unwrap(), 1);
+    assert_eq!(drafts_of(&bench).await, 1);
+    bench.journal.clear_drafts().await.unwrap();
+    assert_eq!(drafts_of(&bench).await, 0);
+    assert_eq!(made_of(&bench).await, [("cleared".to_owned(), 1), ("id-84719".to_owned(), 2)]);
+    bench.journal.close().await;
+    let files = std::fs::read_dir(state_dir(&temp)).unwrap();
+    let bytes = files.map(|file| std::fs::read(file.unwrap().path()).unwrap());
+    assert!(bytes.into_iter().all(|bytes| !bytes.windows(8).any(|at| at == b"id-84719")));
+}

@@ -141,3 +141,21 @@ async fn from_a_journal_of_schema_1_can_be_erased() {
     assert!(bench.journal.dead_letters(&LetterFilter::default(), 9).await.unwrap().is_empty());
     bench.journal.close().await;
 }
+
+#[test]
+fn drafts_of_an_older_journal_keep_the_number_of_their_last_transcript() {
+    let mut old = Connection::open_in_memory().unwrap();
+    let path = std::path::Path::new("x");
+    schema::upgrade(&mut old, path, &schema::STEPS[..5]).unwrap();
+    for (key, body) in [("a", r#"{"revision":4}"#), ("b", "{}"), ("c", "torn")] {
+        old.execute(
+            "INSERT INTO draft (key, interaction, began, at, body) VALUES (?1, ?1, 0, 0, ?2)",
+            [key, body],
+        )
+        .unwrap();
+    }
+    schema::upgrade(&mut old, path, schema::STEPS).unwrap();
+    let sql = "SELECT group_concat(revision) FROM (SELECT revision FROM draft ORDER BY key)";
+    let numbers: String = old.query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(numbers, "4,0,0");
+}

@@ -59,7 +59,7 @@ fn line(draft: Draft, doubts: &[(String, String)]) -> Option<Line> {
         agents: record.agents.iter().map(|one| one.agent.clone()).collect(),
         began: rfc3339(draft.began),
         last: rfc3339(draft.at),
-        revision: record.revision,
+        revision: draft.revision,
         site: record.site,
         medium: record.medium,
         interaction: draft.interaction,

@@ -18,11 +18,30 @@ pub struct Made {
     pub digest: String,
 }
 
+/// The items of a log in the order of their index.
+pub fn items(events: Vec<Event>) -> Vec<TranscriptItem> {
+    let mut items: Vec<TranscriptItem> = events.into_iter().filter_map(item).collect();
+    // Stable: what has the same index, and what has none, stays as it was recorded.
+    items.sort_by_key(|item| item.message.index.unwrap_or(i64::MAX));
+    // With dedup_scope = "agent" two agents' copies are events of their own; equal ones are one item here.
+    items.dedup_by(|later, first| later.message.index.is_some() && later.message == first.message);
+    items
+}
+
+/// Whether an index has two contents.
+pub fn differ(items: &[TranscriptItem]) -> bool {
+    let index = |item: &TranscriptItem| item.message.index;
+    items
+        .iter()
+        .zip(items.iter().skip(1))
+        .any(|(one, next)| index(one).is_some() && index(one) == index(next))
+}
+
 /// The transcript of this revision, from 1.
 pub fn make(
     record: &Record,
     interaction: &str,
-    items: Vec<Event>,
+    items: Vec<TranscriptItem>,
     (complete, reasons): (Complete, Vec<Reason>),
     now: Millis,
     revision: u32,
@@ -57,15 +76,10 @@ pub fn make(
 fn payload(
     record: &Record,
     interaction: &str,
-    events: Vec<Event>,
+    items: Vec<TranscriptItem>,
     complete: Complete,
     reasons: Vec<Reason>,
 ) -> TranscriptData {
-    let mut items: Vec<TranscriptItem> = events.into_iter().filter_map(item).collect();
-    // Stable: what has the same index, and what has none, stays as it was recorded.
-    items.sort_by_key(|item| item.message.index.unwrap_or(i64::MAX));
-    // With dedup_scope = "agent" two agents' copies are events of their own; equal ones are one item here.
-    items.dedup_by(|later, first| later.message.index.is_some() && later.message == first.message);
     TranscriptData {
         interaction_id: interaction.to_owned(),
         complete,

@@ -2,8 +2,9 @@
 //!
 //! A task reads the journal from a position of its own, as a lane does, and keeps a draft of each interaction beside
 //! it. Drafts, items, position and transcript change in one transaction, so that a crash anywhere repeats nothing and
-//! forgets nothing: a transcript of one revision exists once. It reads what is committed and in steps, so that no
-//! live event waits for it. `record` is what is known, `verdict` what that is worth, `make` the event.
+//! forgets nothing: a transcript of one revision exists once. Its number outlives the draft, so that what comes after
+//! `transcript.keep`, an erasing or a time without transcripts gets the next one. It reads what is committed and in steps,
+//! so that no live event waits for it. `record` is what is known, `verdict` what that is worth, `make` the event.
 //! Deliberately absent: who gets it (`route`).
 
 mod listing;
@@ -62,7 +63,7 @@ pub struct Maker {
     pub metrics: Metrics,
 }
 
-/// Removes all that is kept for transcripts, where nobody wants any.
+/// Removes what is kept for transcripts, where nobody wants any; the numbers of those made go in their time.
 pub async fn forget(journal: &Journal) -> Result<(), Arc<journal::Error>> {
     journal.clear_drafts().await?;
     for (name, _) in journal.notes(DOUBTS).await.map_err(Arc::new)? {
@@ -108,13 +109,13 @@ impl Maker {
         if let Some(sequence) = read.damaged {
             self.doubt("", sequence).await?;
         }
-        let mut drafts = self.drafts_of(&read.events).await?;
+        let (mut drafts, made) = self.drafts_of(&read.events).await?;
         let mut items = Vec::new();
         for stored in &read.events {
             if let Some(agent) = doubtful(&stored.event) {
                 self.doubt(&agent, stored.sequence).await?;
             }
-            items.extend(self.take(stored, &mut drafts));
+            items.extend(self.take(stored, &mut drafts, &made));
         }
         let drafts = drafts.into_iter().map(|(key, open)| open.draft(key, &self.config)).collect();
         let position = Some((POSITION.to_owned(), read.through));
@@ -122,23 +123,36 @@ impl Maker {
         Ok(read.through)
     }
 
-    /// The drafts that these events change, as they stand.
-    async fn drafts_of(&self, events: &[Stored]) -> Result<BTreeMap<String, Open>, Arc<journal::Error>> {
+    /// The drafts that these events change, as they stand, and the last transcripts of those that are gone.
+    async fn drafts_of(
+        &self,
+        events: &[Stored],
+    ) -> Result<(BTreeMap<String, Open>, BTreeMap<String, u32>), Arc<journal::Error>> {
         let mut keys: Vec<String> = events.iter().filter_map(|stored| record::key(&stored.event)).collect();
         keys.sort_unstable();
         keys.dedup();
-        let found = self.journal.drafts(keys).await.map_err(Arc::new)?;
-        Ok(found.into_iter().map(|draft| (draft.key.clone(), Open::of(draft))).collect())
+        let found = self.journal.drafts(keys.clone()).await.map_err(Arc::new)?;
+        let made = self.journal.transcripts_made(keys).await.map_err(Arc::new)?;
+        Ok((found.into_iter().map(|draft| (draft.key.clone(), Open::of(draft))).collect(), made))
     }
 
-    fn take(&self, stored: &Stored, drafts: &mut BTreeMap<String, Open>) -> Option<DraftItem> {
+    fn take(
+        &self,
+        stored: &Stored,
+        drafts: &mut BTreeMap<String, Open>,
+        made: &BTreeMap<String, u32>,
+    ) -> Option<DraftItem> {
         let Stored { sequence, event, recorded, .. } = stored;
         let key = record::key(event)?;
-        let open = drafts.entry(key.clone()).or_insert_with(|| Open {
-            interaction: event.interaction.clone().unwrap_or_default(),
-            began: *recorded,
-            at: *recorded,
-            record: Record::begin(*sequence, event),
+        let open = drafts.entry(key.clone()).or_insert_with(|| {
+            let revision = made.get(&key).copied().unwrap_or(0);
+            Open {
+                interaction: event.interaction.clone().unwrap_or_default(),
+                began: *recorded,
+                at: *recorded,
+                revision,
+                record: Record { earlier: revision > 0, ..Record::begin(*sequence, event) },
+            }
         });
         open.at = open.at.max(*recorded);
         let size = event.data.get().len().saturating_add(ENVELOPE) as u64;
@@ -170,21 +184,24 @@ impl Maker {
     }
 
     async fn make_one(&self, draft: Draft, doubts: &[(String, String)]) -> Result<(), Arc<journal::Error>> {
-        let items = self.journal.draft_items(&draft.key).await.map_err(Arc::new)?;
+        let events = self.journal.draft_items(&draft.key).await.map_err(Arc::new)?;
         let (key, mut open) = (draft.key.clone(), Open::of(draft));
+        let (kept, items) = (events.len() as u64, make::items(events));
+        // With dedup_scope = "agent" another content of an index may be another agent's, and no revision.
+        open.record.changed |= make::differ(&items);
         let mut verdict = verdict::judge(&open.record, doubts_of(&open.record, doubts));
         // What is counted and not there any more was damaged.
-        if (items.len() as u64) < open.record.items && verdict.0 != Complete::False {
+        if kept < open.record.items && verdict.0 != Complete::False {
             verdict.1.insert(0, Reason::JournalDamaged);
             verdict.0 = Complete::False;
         }
-        let revision = open.record.revision.saturating_add(1);
+        let revision = open.revision.saturating_add(1);
         let made =
             make::make(&open.record, &open.interaction, items, verdict.clone(), self.clock.now(), revision);
         let news = made.digest != open.record.digest;
         open.record.judged = Some(verdict.clone());
         if news {
-            (open.record.revision, open.record.digest) = (revision, made.digest);
+            (open.revision, open.record.digest) = (revision, made.digest);
         }
         let events = if news { vec![made.event] } else { Vec::new() };
         let drafts = vec![Draft { due: None, ..open.draft(key, &self.config) }];
@@ -204,6 +221,8 @@ struct Open {
     interaction: String,
     began: Millis,
     at: Millis,
+    /// The transcripts made so far.
+    revision: u32,
     record: Record,
 }
 
@@ -214,14 +233,16 @@ impl Open {
             tracing::error!("the draft of a transcript can not be read; it begins anew");
             Record { unclear: true, ..Record::default() }
         });
-        Open { interaction: draft.interaction, began: draft.began, at: draft.at, record }
+        let Draft { interaction, began, at, revision, .. } = draft;
+        Open { interaction, began, at, revision, record }
     }
 
     fn draft(self, key: String, config: &Config) -> Draft {
         let wait = if self.record.is_over() { config.quiet } else { config.give_up };
         let due = self.at.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
         let body = serde_json::to_string(&self.record).unwrap_or_default();
-        Draft { key, interaction: self.interaction, began: self.began, at: self.at, due: Some(due), body }
+        let Open { interaction, began, at, revision, .. } = self;
+        Draft { key, interaction, began, at, due: Some(due), revision, body }
     }
 }
 

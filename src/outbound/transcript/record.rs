@@ -50,8 +50,11 @@ pub struct Record {
     pub left_out: u64,
     /// A list is full.
     pub overflown: bool,
-    /// The transcripts made so far, what the last one held, and how it was judged.
-    pub revision: u32,
+    /// Of an index a second content was seen.
+    pub changed: bool,
+    /// A transcript was made before, and what it was made of is gone.
+    pub earlier: bool,
+    /// What the last transcript held, and how it was judged.
     pub digest: String,
     pub judged: Option<(Complete, Vec<Reason>)>,
 }
@@ -65,7 +68,7 @@ pub struct Agent {
     pub state: Option<String>,
     /// It was asked to take part,
     pub invited: bool,
-    /// and did.
+    /// and did: it was told that it takes part. Any other word may stand between the two.
     pub joined: bool,
     pub out: Option<Out>,
 }
@@ -159,11 +162,8 @@ impl Record {
             agent.out = Some(if told { Out::Told } else { Out::Found });
         } else {
             agent.out = None;
-            if is("invited") {
-                agent.invited = true;
-            } else {
-                agent.joined |= agent.invited;
-            }
+            agent.invited |= is("invited");
+            agent.joined |= agent.invited && is("chatting");
         }
         agent.state = Some(state);
     }
@@ -213,8 +213,9 @@ impl Record {
             // A notice of the system is from nobody.
             None => self.unclear |= joins || leaves,
         }
-        // A changed item takes the place of its first content.
+        // A changed item takes the place of its first content, and may be another item under an index used again.
         let new = of.revision.is_none();
+        self.changed |= !new;
         if new && (self.items >= limits.items || self.bytes.saturating_add(bytes) > limits.bytes) {
             self.left_out = self.left_out.saturating_add(1);
             return false;

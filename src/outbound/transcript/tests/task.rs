@@ -2,7 +2,7 @@
 
 use super::super::{Config, Limits, Maker, POSITION, listing};
 use super::{item, whole};
-use crate::base::data::{Complete, TranscriptData};
+use crate::base::data::{Complete, Reason, TranscriptData};
 use crate::base::envelope::Event;
 use crate::base::health::Health;
 use crate::base::metrics::Metrics;
@@ -137,11 +137,22 @@ async fn what_is_erased_is_erased_here_too_and_turned_off_nothing_stays() {
     bench.journal.erase(&Selector::Agent("a".to_owned()), &[]).await.unwrap();
     assert!(bench.transcripts().await.is_empty(), "a transcript names its agents");
     assert!(bench.journal.due_drafts(i64::MAX, 9).await.unwrap().is_empty());
-    // What comes after it begins anew, and is not taken for whole.
+    // What comes after it begins anew, and is not taken for whole; nor has it an id that was there before.
     bench.add(vec![item("a", 5, "Text", "p1"), super::state("a", "Completed")]).await;
-    let data: TranscriptData = serde_json::from_str(bench.nth(1).await[0].data.get()).unwrap();
+    let second = bench.nth(1).await.remove(0);
+    assert_eq!((second.id.as_str(), second.revision), ("main/chat/1/transcript;revision=2", Some(2)));
+    let data: TranscriptData = serde_json::from_str(second.data.get()).unwrap();
     assert_eq!((data.complete, data.items.len()), (Complete::False, 1));
+    assert!(data.reasons.contains(&Reason::EarlierRemoved), "{:?}", data.reasons);
     super::super::forget(&bench.journal).await.unwrap();
     assert!(listing(&bench.journal, (0, i64::MAX), None, 0, 10).await.unwrap().0.is_empty());
+    // Off and on again: a whole log, as its items are sent again, is still not all that there was.
+    bench.add(whole()).await;
+    let third = bench.nth(2).await.remove(1);
+    assert_eq!((third.id.as_str(), third.revision), ("main/chat/1/transcript;revision=3", Some(3)));
+    let data: TranscriptData = serde_json::from_str(third.data.get()).unwrap();
+    assert_eq!((data.complete, data.reasons), (Complete::Unknown, vec![Reason::EarlierRemoved]));
+    let (lines, _) = listing(&bench.journal, (0, i64::MAX), None, 0, 10).await.unwrap();
+    assert_eq!((lines[0].revision, lines[0].complete), (3, Complete::Unknown));
     bench.end().await;
 }

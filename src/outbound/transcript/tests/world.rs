@@ -11,8 +11,16 @@ pub(super) enum Act {
     Invite(usize),
     Accept(usize),
     Revoke(usize),
+    /// Its state is a word that is not documented.
+    Ring(usize),
     Say(usize),
     Leave(usize),
+    /// The customer goes, or comes back, while agents are there.
+    Depart,
+    Return,
+    /// The last item's index is used again.
+    Change,
+    /// It is over for all.
     Complete,
 }
 
@@ -24,6 +32,10 @@ impl Act {
             5 => Act::Revoke(agent),
             6 | 7 => Act::Leave(agent),
             8 => Act::Complete,
+            9 | 10 => Act::Depart,
+            11 => Act::Return,
+            12 => Act::Ring(agent),
+            13 => Act::Change,
             _ => Act::Say(agent),
         }
     }
@@ -50,6 +62,7 @@ impl Loss {
 enum Told {
     State(&'static str),
     Items(usize, usize),
+    Again(usize),
 }
 
 pub(super) struct World {
@@ -64,7 +77,7 @@ impl World {
         let mut world =
             World { items: vec![("ParticipantJoined", "c".to_owned())], told: Vec::new(), log: 0 };
         let (mut invited, mut present) = (BTreeSet::new(), BTreeSet::new());
-        let mut began = false;
+        let (mut began, mut customer) = (false, true);
         for act in acts {
             match *act {
                 Act::Invite(agent) if !present.contains(&agent) && invited.insert(agent) => {
@@ -79,6 +92,9 @@ impl World {
                     world.told.push((agent, Told::Items(1, last)));
                     world.tell(present.iter().filter(|one| **one != agent), last);
                 }
+                Act::Ring(agent) if invited.contains(&agent) => {
+                    world.told.push((agent, Told::State("Alerting")))
+                }
                 Act::Revoke(agent) if invited.remove(&agent) => {
                     world.told.push((agent, Told::State("Revoked")))
                 }
@@ -90,8 +106,22 @@ impl World {
                     world.told.push((agent, Told::State("Completed")));
                     present.remove(&agent);
                 }
-                Act::Complete if began => {
+                Act::Depart if customer && !present.is_empty() => {
+                    customer = false;
                     world.say(&present, "ParticipantLeft", "c".to_owned());
+                }
+                Act::Return if !customer && !present.is_empty() => {
+                    customer = true;
+                    world.say(&present, "ParticipantRejoined", "c".to_owned());
+                }
+                Act::Change => {
+                    let last = world.items.len();
+                    world.told.extend(present.iter().map(|agent| (*agent, Told::Again(last))));
+                }
+                Act::Complete if began => {
+                    if customer {
+                        world.say(&present, "ParticipantLeft", "c".to_owned());
+                    }
                     world.told.extend(present.iter().map(|agent| (*agent, Told::State("Completed"))));
                     world.told.extend(invited.iter().map(|agent| (*agent, Told::State("Revoked"))));
                     world.log = world.items.len();
@@ -161,7 +191,7 @@ impl World {
     fn known(&self, number: usize) -> usize {
         let before = self.told.iter().take(number).filter_map(|(_, told)| match told {
             Told::Items(_, to) => Some(*to),
-            Told::State(_) => None,
+            Told::State(_) | Told::Again(_) => None,
         });
         before.max().unwrap_or(1)
     }
@@ -181,6 +211,11 @@ impl Out<'_> {
                 self.events.push(state(&name(agent), word));
             }
             Told::Items(from, to) => self.log(agent, *from, *to),
+            Told::Again(index) if self.seen.contains(index) => {
+                self.events.push(super::again(item(&name(agent), *index as i64, "Text", "c")))
+            }
+            // Only the second content is seen then.
+            Told::Again(index) => self.log(agent, *index, *index),
         }
     }
 
