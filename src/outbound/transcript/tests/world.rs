@@ -10,9 +10,8 @@ use std::collections::BTreeSet;
 pub(super) enum Act {
     Invite(usize),
     Accept(usize),
+    /// Taken back, or rejected by every other one.
     Revoke(usize),
-    /// Its state is a word that is not documented.
-    Ring(usize),
     Say(usize),
     Leave(usize),
     /// The customer goes, or comes back, while agents are there.
@@ -27,15 +26,14 @@ pub(super) enum Act {
 impl Act {
     pub(super) fn of((agent, what): (usize, u8)) -> Act {
         match what {
-            0 | 1 => Act::Invite(agent),
-            2..=4 => Act::Accept(agent),
-            5 => Act::Revoke(agent),
-            6 | 7 => Act::Leave(agent),
-            8 => Act::Complete,
-            9 | 10 => Act::Depart,
-            11 => Act::Return,
-            12 => Act::Ring(agent),
-            13 => Act::Change,
+            0..=3 => Act::Invite(agent),
+            4..=7 => Act::Accept(agent),
+            8 | 9 => Act::Revoke(agent),
+            10 | 11 => Act::Leave(agent),
+            12 => Act::Complete,
+            13 | 14 => Act::Depart,
+            15 => Act::Return,
+            16 => Act::Change,
             _ => Act::Say(agent),
         }
     }
@@ -83,6 +81,10 @@ impl World {
                 Act::Invite(agent) if !present.contains(&agent) && invited.insert(agent) => {
                     began = true;
                     world.told.push((agent, Told::State("Invited")));
+                    // A word that is not documented, at every other one.
+                    if agent % 2 == 1 {
+                        world.told.push((agent, Told::State("Alerting")));
+                    }
                 }
                 Act::Accept(agent) if invited.remove(&agent) => {
                     present.insert(agent);
@@ -92,11 +94,9 @@ impl World {
                     world.told.push((agent, Told::Items(1, last)));
                     world.tell(present.iter().filter(|one| **one != agent), last);
                 }
-                Act::Ring(agent) if invited.contains(&agent) => {
-                    world.told.push((agent, Told::State("Alerting")))
-                }
                 Act::Revoke(agent) if invited.remove(&agent) => {
-                    world.told.push((agent, Told::State("Revoked")))
+                    let word = if agent % 2 == 1 { "Completed" } else { "Revoked" };
+                    world.told.push((agent, Told::State(word)))
                 }
                 Act::Say(agent) if present.contains(&agent) => {
                     world.say(&present, "Text", format!("p{agent}"))
@@ -105,18 +105,6 @@ impl World {
                     world.say(&present, "ParticipantLeft", format!("p{agent}"));
                     world.told.push((agent, Told::State("Completed")));
                     present.remove(&agent);
-                }
-                Act::Depart if customer && !present.is_empty() => {
-                    customer = false;
-                    world.say(&present, "ParticipantLeft", "c".to_owned());
-                }
-                Act::Return if !customer && !present.is_empty() => {
-                    customer = true;
-                    world.say(&present, "ParticipantRejoined", "c".to_owned());
-                }
-                Act::Change => {
-                    let last = world.items.len();
-                    world.told.extend(present.iter().map(|agent| (*agent, Told::Again(last))));
                 }
                 Act::Complete if began => {
                     if customer {
@@ -127,7 +115,7 @@ impl World {
                     world.log = world.items.len();
                     return world;
                 }
-                _ => {}
+                other => world.besides(other, &present, &mut customer),
             }
             if began && present.is_empty() && invited.is_empty() {
                 break;
@@ -135,6 +123,26 @@ impl World {
         }
         world.log = world.items.len();
         world
+    }
+
+    /// What none of the agents does who are there.
+    fn besides(&mut self, act: Act, present: &BTreeSet<usize>, customer: &mut bool) {
+        match act {
+            _ if present.is_empty() => {}
+            Act::Depart if *customer => {
+                *customer = false;
+                self.say(present, "ParticipantLeft", "c".to_owned());
+            }
+            Act::Return if !*customer => {
+                *customer = true;
+                self.say(present, "ParticipantRejoined", "c".to_owned());
+            }
+            Act::Change => {
+                let last = self.items.len();
+                self.told.extend(present.iter().map(|agent| (*agent, Told::Again(last))));
+            }
+            _ => {}
+        }
     }
 
     fn say(&mut self, present: &BTreeSet<usize>, kind: &'static str, from: String) {
@@ -244,7 +252,7 @@ impl Out<'_> {
         last: usize,
     ) {
         let was_open = open[agent].is_some();
-        let listed = truth.filter(|state| ["Invited", "Chatting"].contains(state));
+        let listed = truth.filter(|state| ["Invited", "Alerting", "Chatting"].contains(state));
         match listed {
             Some(state) if loss.read_again => {
                 open[agent] = Some(agent);
