@@ -87,6 +87,10 @@ pub struct InteractionData {
     pub participants: Option<Vec<Participant>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
+    /// Of a chat; an open list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chat_type: Option<String>,
+    /// RFC 3339 with the sender's offset (the site's where there was none), milliseconds; as it came where it can not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub received_date: Option<String>,
     /// Of an `error`, where GWS says it.
@@ -144,6 +148,19 @@ pub struct AgentStateData {
     pub do_not_disturb: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phone_number: Option<String>,
+    /// Of a device, as are the four that follow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub e164_number: Option<String>,
+    /// `Private`, … (an open list).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub telephony_network: Option<String>,
+    /// The media it is for: `voice`, … (an open list).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channels: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dynamic_phone_number: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capabilities: Option<Vec<String>>,
     /// RFC 3339, UTC, milliseconds: the `time` of the notification that was the first to show this state (`id`, `state`,

@@ -104,7 +104,7 @@ pub const TABLE: &[Family] = &[
     },
     Family {
         types: &["genesys.gws.agent.error.v1", "genesys.gws.tweet.operation_response.v1"],
-        fields: &[("errorCode", Plain), ("errorMessage", Content)],
+        fields: &[("topic", Plain), ("errorCode", Plain), ("errorMessage", Content)],
     },
     Family {
         types: &[
@@ -130,6 +130,7 @@ pub const TABLE: &[Family] = &[
             ("participants.visibility", Plain),
             ("participants.agent", Pseudonym),
             ("comment", Content),
+            ("chatType", Plain),
             ("receivedDate", Plain),
             ("userData.*", Business),
             ("userDataChanges.*", Business),
@@ -151,6 +152,11 @@ pub const TABLE: &[Family] = &[
             ("userState.workMode", Plain),
             ("doNotDisturb", Plain),
             ("phoneNumber", Contact),
+            ("e164Number", Contact),
+            ("telephonyNetwork", Plain),
+            ("channels", Plain),
+            ("description", Content),
+            ("dynamicPhoneNumber", Contact),
             ("capabilities", Plain),
             ("since", Plain),
         ],

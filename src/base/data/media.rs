@@ -80,10 +80,14 @@ pub struct CallParticipant {
     pub e164_number: Option<String>,
 }
 
-/// `genesys.gws.agent.error.v1` (`ErrorMessage`) and `genesys.gws.tweet.operation_response.v1`: what an operation came to.
+/// `genesys.gws.agent.error.v1` (`ErrorMessage`, and an `Error` that does not name its interaction) and
+/// `genesys.gws.tweet.operation_response.v1`: what an operation came to.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorData {
+    /// Of an `agent.error`: the CometD channel it came on, which says what it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_code: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -32,6 +32,11 @@ pub(super) fn device(notice: &Notice<'_>, json: &RawValue, place: Place) -> Resu
         device_state: fields.word("deviceState"),
         do_not_disturb: fields.word("doNotDisturb"),
         phone_number: fields.word("phoneNumber"),
+        e164_number: fields.word("e164Number"),
+        telephony_network: fields.word("telephonyNetwork"),
+        channels: fields.texts("channels"),
+        description: fields.text("description"),
+        dynamic_phone_number: fields.word("dynamicPhoneNumber"),
         ..common(&fields)
     };
     Ok(state(notice, keys::DEVICE, &id, &data, json, place))

@@ -6,7 +6,11 @@
 use super::fields::{Fields, fit, items, raw};
 use super::keys::{self, medium_of};
 use super::notice::{About, Notice, Place};
+<<<<<<< HEAD
 use super::{Candidate, Key, Says, Shadow, Sight, call, lifecycle, sight};
+=======
+use super::{Candidate, Key, Sight, call, lifecycle, others, sight, stamps};
+>>>>>>> 65b3bac (Events: fields of devices and chats that GWS documents, dates of receipt as stamps, errors that name no interaction are typed)
 use crate::base::data::{InteractionData, Participant};
 use crate::base::envelope::{event, id_segment, medium};
 use crate::base::media::events_of;
@@ -34,23 +38,31 @@ fn event_of(medium: &str, notification_type: &str) -> Option<&'static str> {
 
 /// `<Medium>StateChangeMessage`: one event.
 pub(super) fn state_change(notice: &Notice<'_>, medium: &'static str) -> Candidate {
-    let Some(resource) = resource_of(notice, medium) else {
-        return notice.unknown(notice.data, Place::Whole, "no resource of the message type's medium");
-    };
-    let Some(id) = id_of(&resource) else {
-        return notice.unknown(notice.data, Place::Whole, "the resource has no `id`, `path` or `uri`");
+    let name = notice.notification_type.as_deref().and_then(|word| event_of(medium, word));
+    let found = resource_of(notice, medium);
+    let id = found.as_ref().and_then(id_of);
+    let (Some(resource), Some(id)) = (&found, id) else {
+        // What failed is told all the same, in the agent's order.
+        if name == Some(event::ERROR) {
+            return others::error(notice, found.as_ref());
+        }
+        let reason = match found {
+            None => "no resource of the message type's medium",
+            Some(_) => "the resource has no `id`, `path` or `uri`",
+        };
+        return notice.unknown(notice.data, Place::Whole, reason);
     };
     let state = keys::resource(&notice.cx.site.realm, notice.cx.agent, medium, &id);
-    let Some(name) = notice.notification_type.as_deref().and_then(|word| event_of(medium, word)) else {
+    let Some(name) = name else {
         let reason = match notice.notification_type {
             Some(_) => "this `notificationType` is not known",
             None => "no `notificationType`",
         };
         // Its state is remembered all the same: a return to the state before it is then no repeat.
         let unknown = notice.unknown(notice.data, Place::Whole, reason);
-        return Candidate { resource: Some(state), sight: sight_of(medium, &id, &resource), ..unknown };
+        return Candidate { resource: Some(state), sight: sight_of(medium, &id, resource), ..unknown };
     };
-    made(notice, medium, &id, &resource, name)
+    made(notice, medium, &id, resource, name)
 }
 
 /// A conversation as REST lists it: its state.
@@ -171,13 +183,19 @@ fn data_of(notice: &Notice<'_>, medium: &str, id: &str, resource: &Fields<'_>) -
             all.into_iter().filter_map(Fields::of).map(|fields| somebody(notice, &fields)).collect()
         }),
         comment: resource.text("comment"),
-        received_date: resource.text("receivedDate"),
+        chat_type: resource.word("chatType").filter(|_| medium == medium::CHAT),
+        received_date: resource.text("receivedDate").map(|text| dated(notice, text)),
         error_code: notice.fields.word("errorCode").or_else(|| resource.word("errorCode")),
         error_message: notice.fields.text("errorMessage").or_else(|| resource.text("errorMessage")),
         user_data: None,
         user_data_changes: None,
     };
     raw(&WithFree { data, user_data: resource.free("userData"), ..WithFree::default() })
+}
+
+/// A stamp as those of a log's items are written; one that can not be read stays as it came.
+fn dated(notice: &Notice<'_>, text: String) -> String {
+    stamps::parse(&text, &notice.cx.site.time_zone).map_or(text, |stamp| stamp.local)
 }
 
 /// Who wrote an item, or who takes part, and which agent that is.

@@ -24,9 +24,9 @@ const SERVICES: &str = "/notifications/services";
 /// By its `messageType`, in lower case; nothing for another.
 pub(super) fn typed(notice: &Notice<'_>, message_type: &str) -> Option<Candidate> {
     Some(match message_type {
-        "errormessage" => of_agent(notice, medium::AGENT, event::ERROR, raw(&error(notice))),
+        "errormessage" => error(notice, None),
         "tweetoperationresponse" | "twitteroperationresponse" => {
-            of_agent(notice, medium::TWEET, event::OPERATION_RESPONSE, raw(&error(notice)))
+            of_agent(notice, medium::TWEET, event::OPERATION_RESPONSE, raw(&what_failed(notice, None)))
         }
         "deviceusereventmessage" => of_agent(notice, medium::AGENT, event::USER_EVENT, user_event(notice)),
         "outboundrecordmessage" => record(notice),
@@ -53,10 +53,19 @@ pub(super) fn untyped(notice: &Notice<'_>) -> Option<Candidate> {
     (of_services && notice.data.get().starts_with('{')).then(|| service(notice))
 }
 
-fn error(notice: &Notice<'_>) -> ErrorData {
+/// An error that names no interaction: an `ErrorMessage`, or an `Error` of a resource that has no id or is not there.
+pub(super) fn error(notice: &Notice<'_>, resource: Option<&Fields<'_>>) -> Candidate {
+    let data = ErrorData { topic: Some(notice.channel.to_owned()), ..what_failed(notice, resource) };
+    of_agent(notice, medium::AGENT, event::ERROR, raw(&data))
+}
+
+/// Beside the resource, or in it: GWS does not say where.
+fn what_failed(notice: &Notice<'_>, resource: Option<&Fields<'_>>) -> ErrorData {
+    let (word, text) = (|of: &Fields<'_>| of.word("errorCode"), |of: &Fields<'_>| of.text("errorMessage"));
     ErrorData {
-        error_code: notice.fields.word("errorCode"),
-        error_message: notice.fields.text("errorMessage"),
+        topic: None,
+        error_code: word(&notice.fields).or_else(|| resource.and_then(word)),
+        error_message: text(&notice.fields).or_else(|| resource.and_then(text)),
     }
 }
 

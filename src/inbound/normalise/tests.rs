@@ -292,3 +292,49 @@ fn an_unknown_change_of_a_known_resource_still_updates_its_state() {
     assert_eq!(unknown.dedup, Key::None);
     assert_eq!(unknown.resource, one("/v2/me/chats", STATUS).resource);
 }
+
+#[test]
+fn the_date_of_receipt_is_written_as_an_items_stamp_and_stays_where_it_can_not_be_read() {
+    let berlin = Options { time_zone: "Europe/Berlin".into(), ..Options::default() };
+    for (came, left) in [
+        (r#""2014-01-02T14:23:18.000-0800""#, Some("2014-01-02T14:23:18.000-08:00")),
+        (r#""2014-07-09 11:58:12""#, Some("2014-07-09T11:58:12.000+02:00")),
+        (r#""2014-01-09T11:58:12Z""#, Some("2014-01-09T11:58:12.000Z")),
+        (r#""last Monday""#, Some("last Monday")),
+        ("null", None),
+        (r#"{"a":1}"#, None),
+    ] {
+        let with = format!(r#""receivedDate":{came},"id":"#);
+        let found = run(&berlin, "/v2/me/chats", &json(&STATUS.replace(r#""id":"#, &with)));
+        let event: Value = serde_json::from_str(&envelope(&found[0])).unwrap();
+        assert_eq!(event["data"]["receivedDate"].as_str(), left, "{came}");
+    }
+}
+
+#[test]
+fn an_error_that_names_no_interaction_is_the_agents_with_its_code_and_text() {
+    let of = |channel: &str, data: &str| {
+        let one = one(channel, data);
+        let data: Value = serde_json::from_str(one.event.data.get()).unwrap();
+        (one, data)
+    };
+    let bare = r#"{"messageType":"ChatStateChangeMessage","notificationType":"Error","errorMessage":"boom","errorCode":12}"#;
+    let told = serde_json::json!({"topic": "/v2/me/chats", "errorCode": "12", "errorMessage": "boom"});
+    let inside = bare.replace(
+        r#","errorMessage":"boom","errorCode":12}"#,
+        r#","chat":{"errorMessage":"boom","errorCode":12}}"#,
+    );
+    for text in [bare, &bare.replace("Error\"", "ERROR\""), &inside] {
+        let (error, data) = of("/v2/me/chats", text);
+        assert_eq!((&*error.event.kind, &data), ("genesys.gws.agent.error.v1", &told), "{text}");
+        assert_eq!((&error.dedup, error.resource), (&Key::None, None));
+        assert_eq!((error.event.interaction, error.event.agent.as_deref()), (None, Some("1001")));
+    }
+    // Other changes say nothing without their resource, and calls have no errors of this kind.
+    let calls = bare.replace("Chat", "Call");
+    for (channel, text) in
+        [("/v2/me/chats", bare.replace("Error\"", "StatusChange\"")), ("/v2/me/calls", calls)]
+    {
+        assert_eq!(of(channel, &text).0.event.medium, "unknown", "{text}");
+    }
+}

@@ -35,6 +35,13 @@ struct Whose {
     observedby: Option<String>,
 }
 
+impl Whose {
+    fn is_anybodys(&self) -> bool {
+        let error = self.medium == medium::AGENT && self.event.as_deref() == Some(event::ERROR);
+        error || self.medium == medium::UNKNOWN
+    }
+}
+
 impl Selector {
     /// `path=value`: names with dots between, in quotes where a name has a dot, a quote or `=` in it.
     pub fn field(text: &str) -> Result<Selector, String> {
@@ -116,8 +123,8 @@ impl Selector {
         }
         let whose: Whose = serde_json::from_slice(body).ok()?;
         Some(match self {
-            // What is not understood has no interaction of its own, but may be one's.
-            Selector::Interaction(id) if whose.interaction.is_none() && whose.medium == medium::UNKNOWN => {
+            // What is not understood, and an error that names none, have no interaction of their own, but may be one's.
+            Selector::Interaction(id) if whose.interaction.is_none() && whose.is_anybodys() => {
                 holds(body, quoted(id).as_bytes())
             }
             Selector::Interaction(id) => whose.interaction.as_ref() == Some(id),
@@ -270,6 +277,11 @@ mod tests {
         assert!(fits(agent("1001"), BODY) && !fits(agent("100"), BODY) && !fits(agent("x"), BODY));
         let unknown = r#"{"medium":"unknown","agent":"7","raw":{"id":"i.1"}}"#;
         assert!(fits(interaction("i.1"), unknown) && !fits(interaction("i."), unknown));
+        let error = r#"{"medium":"agent","event":"error","agent":"7","raw":{"id":"i.1"}}"#;
+        assert!(
+            fits(interaction("i.1"), error)
+                && !fits(interaction("i.1"), &error.replace("error", "user_event"))
+        );
         let broken = r#"{"medium":"chat","interaction":"i.1","observedby":"1001"#;
         assert!(fits(interaction("i.1"), broken) && !fits(agent("100"), broken));
         assert!(!fits(interaction("i.2"), "") && !fits(agent("x"), ""));

@@ -64,8 +64,9 @@ fn state() -> Arc<Event> {
         "agent",
         "state_change",
         &json!({"deviceId": "d", "deviceState": "Active", "phoneNumber": "secret", "doNotDisturb": "Off",
-            "userState": {"id": "7", "displayName": "secret", "state": "NotReady", "workMode": "AuxWork", "reason": "secret"},
-            "capabilities": ["ready"], "extra": ["secret"]}),
+            "e164Number": "secret", "telephonyNetwork": "Private", "channels": ["voice"], "description": "secret",
+            "dynamicPhoneNumber": "secret", "userState": {"id": "7", "displayName": "secret", "state": "NotReady",
+                "workMode": "AuxWork", "reason": "secret"}, "capabilities": ["ready"], "extra": ["secret"]}),
     )
 }
 
@@ -83,13 +84,13 @@ fn a_message_keeps_its_frame_and_loses_its_content() {
 #[test]
 fn an_interaction_keeps_state_and_participants_without_names() {
     let data = json!({"interactionId": "i", "notificationType": "StatusChange", "state": "Chat",
-        "capabilities": ["SendMessage"], "comment": "secret", "userData": {"a": "secret", "secret": "b"},
+        "capabilities": ["SendMessage"], "chatType": "Standard", "comment": "secret", "userData": {"a": "secret", "secret": "b"},
         "participants": [{"kind": "Agent", "nickname": "secret", "participantId": "p", "visibility": "All"}, "secret"]});
     for word in ["status_change", "participants_updated", "properties_updated", "error"] {
         assert_eq!(
             masked(&with("facebooksession", word, &data)),
             json!({"interactionId": "i", "notificationType": "StatusChange", "state": "Chat",
-            "capabilities": ["SendMessage"],
+            "capabilities": ["SendMessage"], "chatType": "Standard",
             "participants": [{"kind": "Agent", "participantId": "p", "visibility": "All"}]})
         );
     }
@@ -98,11 +99,13 @@ fn an_interaction_keeps_state_and_participants_without_names() {
 #[test]
 fn an_agent_state_keeps_states_without_numbers_names_and_reasons() {
     let mut left = json!({"deviceId": "d", "deviceState": "Active", "doNotDisturb": "Off",
-        "userState": {"id": "7", "state": "NotReady", "workMode": "AuxWork"}, "capabilities": ["ready"]});
+        "telephonyNetwork": "Private", "channels": ["voice"], "userState": {"id": "7", "state": "NotReady", "workMode": "AuxWork"}, "capabilities": ["ready"]});
     assert_eq!(masked(&state()), left);
     left["deviceId"] = hash("d").into();
     assert_eq!(preset(&state(), Preset::Minimal), left);
-    left["phoneNumber"] = hash("secret").into();
+    for number in ["phoneNumber", "e164Number", "dynamicPhoneNumber"] {
+        left[number] = hash("secret").into();
+    }
     assert_eq!(preset(&state(), Preset::Pseudonymous), left);
 }
 

@@ -272,7 +272,8 @@ fn doubtful(of: &Event) -> Option<String> {
     }
     let about = (of.medium.as_ref(), of.event.as_ref());
     match about {
-        (medium::UNKNOWN, _) | (medium::BRIDGE, event::ITEM_REJECTED) => {
+        // An error that names no interaction may have been one's.
+        (medium::UNKNOWN, _) | (medium::AGENT, event::ERROR) | (medium::BRIDGE, event::ITEM_REJECTED) => {
             let topic = serde_json::from_str(of.data.get()).ok().and_then(|said: Whence| said.topic);
             let topic = topic.unwrap_or_default().trim_end_matches('/').to_ascii_lowercase();
             if OTHER_CHANNELS.contains(&topic.as_str()) {

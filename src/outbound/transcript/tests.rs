@@ -3,6 +3,7 @@
 mod task;
 mod world;
 
+use super::doubtful;
 use super::make;
 use super::record::{Limits, Record};
 use super::verdict::{Doubts, judge};
@@ -283,4 +284,22 @@ fn a_world_without_losses_whose_agents_are_all_held_and_whose_customer_leaves_is
     assert_eq!(judge(&record, Doubts::default()), (Complete::True, vec![]));
     let record = self::record(&world.told(&[true, false, true, true], &[]));
     assert_ne!(judge(&record, Doubts::default()).0, Complete::True);
+}
+
+#[test]
+fn what_may_have_been_of_a_log_leaves_a_doubt_and_what_came_on_other_channels_none() {
+    let of = |medium: &'static str, word: &'static str, data: Value| {
+        let event = Event { medium: medium.into(), interaction: None, ..event(word, Some("a"), &data) };
+        doubtful(&event).is_some()
+    };
+    for (medium, word) in [("unknown", "unknown"), ("agent", "error"), ("bridge", "item_rejected")] {
+        for topic in ["/v2/me/chats", "/v2/me/smssession/", "/v2/me/facebooksession"] {
+            assert!(of(medium, word, json!({"topic": topic, "errorMessage": "x"})), "{medium} {topic}");
+        }
+        for topic in ["/v2/me/devices", "/v2/me/Calls", "/v2/me/workitems/"] {
+            assert!(!of(medium, word, json!({"topic": topic})), "{medium} {topic}");
+        }
+        assert!(of(medium, word, json!({})), "where it came is not kept");
+    }
+    assert!(!of("agent", "state_change", json!({"deviceId": "d"})));
 }

@@ -22,7 +22,9 @@ use serde_json::{Value, json};
     json!({"interactionId": "i", "errorCode": "17", "errorMessage": "secret"}),
     json!({"interactionId": "i", "errorCode": "17"}))]
 #[case("imsession", "log_update", json!({"interactionId": "i"}), json!({"interactionId": "i"}))]
-#[case("agent", "error", json!({"errorCode": "56", "errorMessage": "secret"}), json!({"errorCode": "56"}))]
+#[case("agent", "error",
+    json!({"topic": "/v2/me/devices", "errorCode": "56", "errorMessage": "secret"}),
+    json!({"topic": "/v2/me/devices", "errorCode": "56"}))]
 #[case("tweet", "operation_response",
     json!({"errorCode": "3", "errorMessage": "secret"}), json!({"errorCode": "3"}))]
 #[case("agent", "user_event",
