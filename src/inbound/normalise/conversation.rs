@@ -6,11 +6,7 @@
 use super::fields::{Fields, fit, items, raw};
 use super::keys::{self, medium_of};
 use super::notice::{About, Notice, Place};
-<<<<<<< HEAD
-use super::{Candidate, Key, Says, Shadow, Sight, call, lifecycle, sight};
-=======
-use super::{Candidate, Key, Sight, call, lifecycle, others, sight, stamps};
->>>>>>> 65b3bac (Events: fields of devices and chats that GWS documents, dates of receipt as stamps, errors that name no interaction are typed)
+use super::{Candidate, Key, Says, Shadow, Sight, call, lifecycle, others, sight, stamps};
 use crate::base::data::{InteractionData, Participant};
 use crate::base::envelope::{event, id_segment, medium};
 use crate::base::media::events_of;
