@@ -19,7 +19,8 @@ use std::time::Duration;
 /// Everything GWS tells, and nothing of the bridge's own.
 const ALL: &str = "match = { visibility = [] }\n\
     except = { event = [\"gap\", \"gap_opened\", \"gap_closed\", \"ended_unseen\", \"silent\"] }\nraw = true\n";
-const SUBSCRIBE: &str = "site.main.subscribe=[\"conversations\", \"agent-states\", \"services\", \"calls\", \"emails\", \
+/// Every set.
+pub const SUBSCRIBE: &str = "site.main.subscribe=[\"conversations\", \"agent-states\", \"services\", \"calls\", \"emails\", \
     \"social\", \"workitems\", \"im\", \"workbins\", \"outbound\", \"users\"]";
 
 /// The notifications, and the envelopes that must come of them. An example whose log items stand in one before it is

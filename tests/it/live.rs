@@ -43,7 +43,7 @@ impl Running {
         line
     }
 
-    fn stderr(&self) -> String {
+    pub fn stderr(&self) -> String {
         std::fs::read_to_string(self.dir.path().join("stderr")).unwrap()
     }
 
@@ -52,12 +52,12 @@ impl Running {
         std::fs::read_dir(self.dir.path().join("tmp")).unwrap().count()
     }
 
-    fn interrupt(&self) {
+    pub fn interrupt(&self) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     }
 
-    async fn ended(&mut self) -> ExitStatus {
+    pub async fn ended(&mut self) -> ExitStatus {
         eventually("the process ends", LIMIT, || {
             let ended = self.child.try_wait().unwrap();
             async move { ended }
