@@ -11,6 +11,7 @@ mod fleet;
 mod letters;
 mod page;
 mod routes;
+mod schemas;
 mod server;
 mod status;
 

@@ -3,7 +3,7 @@
 //! Deliberately absent: how the answers come about (see `State`) and who may ask (see `auth`).
 
 use super::auth::{self, Auth};
-use super::{Question, Refusal, State, completeness, erase, fleet, letters, page};
+use super::{Question, Refusal, State, completeness, erase, fleet, letters, page, schemas};
 use crate::base::health;
 use axum::extract::{Query, RawQuery, State as Shared};
 use axum::http::{StatusCode, header};
@@ -17,7 +17,8 @@ use std::time::Duration;
 
 const PATHS: &str = "/ /livez /readyz /metrics /api/v1/status /api/v1/agents /api/v1/agents/{agent} \
                      /api/v1/sites/{site}/roster /api/v1/completeness /api/v1/explain /api/v1/dead-letters \
-                     /api/v1/dead-letters/count /api/v1/dead-letters/{number} /api/v1/erased and, by POST, \
+                     /api/v1/dead-letters/count /api/v1/dead-letters/{number} /api/v1/erased /api/v1/schemas \
+                     /api/v1/schemas/{name} and, by POST, \
                      /api/v1/agents/{agent}/retry /api/v1/sites/{site}/pause /api/v1/sites/{site}/resume \
                      /api/v1/sites/{site}/roster/{diff,reload,accept} /api/v1/dead-letters/redrive \
                      /api/v1/dead-letters/purge /api/v1/erase";
@@ -40,6 +41,7 @@ pub fn router(state: State, auth: Auth) -> Router {
         .route("/api/v1/explain", get(explain))
         .merge(letters::telling())
         .merge(erase::telling())
+        .merge(schemas::telling())
         .fallback(unknown)
         .layer(from_fn_with_state(auth, auth::telling));
     telling.merge(acting).merge(probes).layer(map_response(guard)).with_state(state)

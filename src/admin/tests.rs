@@ -188,6 +188,33 @@ async fn the_api_passes_questions_on_and_bounds_them() {
 }
 
 #[tokio::test]
+async fn the_schemas_are_listed_and_served_as_the_command_prints_them() {
+    use crate::base::schema;
+    let server = started(config(None)).await;
+    let (status, list) = server.get("/api/v1/schemas").await;
+    let list: Vec<serde_json::Value> = serde_json::from_str(&list).unwrap();
+    assert_eq!(status, 200);
+    let names: Vec<&str> = list.iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(names, schema::names());
+    for one in &list {
+        let (status, headers, text) = server.ask("GET", one["path"].as_str().unwrap(), None).await;
+        assert_eq!((status, &headers["content-type"]), (200, &"application/schema+json".parse().unwrap()));
+        assert_eq!(Some(&text), schema::get(one["name"].as_str().unwrap()).as_ref());
+        let schema: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(schema["$id"], one["$id"]);
+        assert_eq!(server.get(&format!("/api/v1/schemas/{}", one["$id"].as_str().unwrap())).await.1, text);
+    }
+    let (status, body) = server.get("/api/v1/schemas/chat.massage").await;
+    let said = r#"{"error":"no schema \"chat.massage\"; GET /api/v1/schemas lists them"}"#;
+    assert_eq!((status, body.as_str()), (404, said));
+    let guarded = started(config(Some(TOKEN))).await;
+    for path in ["/api/v1/schemas", "/api/v1/schemas/chat.message"] {
+        assert_eq!(guarded.ask("GET", path, None).await.0, 401, "{path}");
+        assert_eq!(guarded.ask("GET", path, Some(&format!("Bearer {TOKEN}"))).await.0, 200, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_never_ends_its_headers_is_dropped_and_its_place_is_free_again() {
     let limits = Limits { connections: 2, headers: Duration::from_millis(50), ..Limits::default() };
     let server = started(Config { limits, ..config(None) }).await;

@@ -64,6 +64,10 @@ pub async fn check(arguments: cli::Check) -> Result<(), Fault> {
     lived.map(drop).map_err(|(_, faults)| Fault::Failed(anyhow::anyhow!("{faults}")))
 }
 
+/// Where nothing can be shown, a person must not take it for forgotten.
+const NO_SAMPLE: &str = "no invented event to show: match and except take none of those of the media, events, states, authors and \
+                         visibilities that are documented";
+
 /// Each sink as far as it can be told without its destination, with an event as it would leave.
 async fn sinks(
     settings: &Settings,
@@ -83,9 +87,10 @@ async fn sinks(
         match shown {
             Ok(sample) => {
                 let _ = writeln!(report, "sink {}: {}, ready to be tried", sink.name, sink.target.kind());
-                if let Some(sample) = sample {
-                    let _ = writeln!(report, "  an invented event as it would leave: {sample}");
-                }
+                let _ = match sample {
+                    Some(sample) => writeln!(report, "  an invented event as it would leave: {sample}"),
+                    None => writeln!(report, "  {NO_SAMPLE}"),
+                };
                 let said = outbound::notes(sink).into_iter().chain(contexts::notes(settings, sink));
                 let said = said.chain(strangers(sink, held));
                 notes.extend(said.map(|note| format!("{at}: {note}")));

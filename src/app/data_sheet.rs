@@ -36,6 +36,7 @@ struct Source {
 #[derive(Serialize)]
 struct Kept {
     what: &'static str,
+    place: &'static str,
     /// Where it stands in the configuration.
     setting: &'static str,
     time: String,
@@ -80,66 +81,136 @@ fn sheet(settings: &Settings) -> Sheet {
     }
 }
 
+const JOURNAL: &str = "state_dir/journal.sqlite";
+const ROSTERS: &str = "state_dir/rosters";
+const QUARANTINE: &str = "state_dir/quarantine";
+/// Where no key of the configuration says how long.
+const FIXED: &str = "no setting";
+
+/// In the journal.
+fn row(what: &'static str, setting: &'static str, time: String) -> Kept {
+    Kept { what, setting, time, place: JOURNAL }
+}
+
 fn kept(settings: &Settings) -> Vec<Kept> {
+    let mut kept = events(settings);
+    kept.extend(sessions(settings));
+    kept.extend(waiting(settings));
+    kept
+}
+
+/// What was received, and what is made of it.
+fn events(settings: &Settings) -> Vec<Kept> {
     let journal = &settings.journal;
     let mut kept = vec![
-        Kept {
-            what: "events, with all that was received, after every sink has them",
-            setting: "journal.keep_delivered",
-            time: written(journal.keep_delivered),
-        },
-        Kept {
-            what: "dead letters, with all that was received",
-            setting: "journal.keep_dead_letters",
-            time: format!("{}, at most {}", written(journal.keep_dead_letters), journal.max_dead_letters),
-        },
-        Kept {
-            what: "times in which an agent's notifications were not seen, after their end",
-            setting: "journal.keep_gaps",
-            time: written(journal.keep_gaps),
-        },
-        Kept {
-            what: "digests of what was received, without text, to tell what comes again",
-            setting: "dedup.window",
-            time: written(journal.dedup_window),
-        },
+        row(
+            "events, with all that was received and is not dropped (above), after every sink has them",
+            "journal.keep_delivered",
+            written(journal.keep_delivered),
+        ),
+        row(
+            "dead letters, with all that was received and is not dropped (above)",
+            "journal.keep_dead_letters",
+            format!("{}, at most {}", written(journal.keep_dead_letters), journal.max_dead_letters),
+        ),
+        row("events whose rows were found damaged, as they are", FIXED, "until they are erased".to_owned()),
+        row(
+            "times in which an agent's notifications were not seen, after their end",
+            "journal.keep_gaps",
+            written(journal.keep_gaps),
+        ),
+        row(
+            "digests of what was received, without text, to tell what comes again",
+            "dedup.window",
+            written(journal.dedup_window),
+        ),
     ];
     if settings.sinks.iter().any(|sink| sink.transcripts) {
-        kept.push(Kept {
-            what: "logs of conversations for their transcripts, after the last event of each",
-            setting: "transcript.keep",
-            time: written(journal.keep_drafts),
-        });
-        kept.push(Kept {
-            what: "numbers of transcripts, under digests without ids, after the logs they were made of",
-            setting: "dedup.window",
-            time: written(journal.dedup_window),
-        });
+        kept.push(row(
+            "logs of conversations for their transcripts, after the last event of each",
+            "transcript.keep",
+            written(journal.keep_drafts),
+        ));
+        kept.push(row(
+            "numbers of transcripts, under digests without ids, after the logs they were made of",
+            "dedup.window",
+            written(journal.dedup_window),
+        ));
     }
     if settings.sinks.iter().any(|sink| !sink.context.is_empty()) {
-        kept.push(Kept {
-            what: "values that events of an interaction carry along, after the last event of each",
-            setting: "dedup.window",
-            time: written(journal.dedup_window),
-        });
+        kept.push(row(
+            "values that events of an interaction carry along, after the last event of each",
+            "dedup.window",
+            written(journal.dedup_window),
+        ));
     }
     kept.push(Kept {
-        what: "replies of a server that could not be read, each body once, in state_dir/quarantine",
-        setting: "no setting",
-        time: "until removed, at most 50".to_owned(),
+        what: "replies of a server that could not be read, whole as they came (4 MiB of each), each body once: what is dropped (above) may stand in them",
+        setting: FIXED,
+        time: "until removed or newer ones take their place, at most 50".to_owned(),
+        place: QUARANTINE,
     });
-    kept.extend(settings.sinks.iter().map(|sink| Kept {
-        what: "events that a sink has not had yet, at the longest",
-        setting: match sink.target {
-            Target::Kafka(_) => "sink.kafka.max_lag",
-            Target::Webhook(_) => "sink.webhook.max_lag",
-            Target::Stdout(_) => "sink.stdout.max_lag",
+    kept
+}
+
+/// What is known of agents, whatever was received of them.
+fn sessions(settings: &Settings) -> Vec<Kept> {
+    let held = || "while the agent is in the roster".to_owned();
+    let checkpoint = match settings.state_key {
+        Some(_) => {
+            "where each agent's session stands, with ids of interactions; the id of its user, cookies, client id and CSRF token, encrypted"
+        }
+        None => {
+            "where each agent's session stands, with ids of interactions; the id of its user, cookies, client id and CSRF token, not encrypted, as no state_key is set"
+        }
+    };
+    vec![
+        row(checkpoint, "state_key", held()),
+        row(
+            "what is known of each agent's interactions (after the end of each), devices and channels: ids, states and digests, without text",
+            "dedup.window",
+            written(settings.journal.dedup_window),
+        ),
+        row(
+            "keyed digests of the secret that logged in and of the one that was refused, by agent, with the reason",
+            FIXED,
+            "while the agent is in the roster; of a refused one until another works".to_owned(),
+        ),
+        row(
+            "small notes: why a site is paused, that something was erased (never what)",
+            FIXED,
+            "a pause until it is ended, the others without limit".to_owned(),
+        ),
+        Kept {
+            what: "the roster in force as it was read: agents, user names, groups, and where secrets stand, no secret",
+            setting: FIXED,
+            time: "while the site is configured".to_owned(),
+            place: ROSTERS,
         },
-        time: match sink.max_lag.on_limit {
+    ]
+}
+
+/// What waits for a sink.
+fn waiting(settings: &Settings) -> Vec<Kept> {
+    let mut kept = Vec::new();
+    for sink in &settings.sinks {
+        let (lag, retry) = match sink.target {
+            Target::Kafka(_) => ("sink.kafka.max_lag", "sink.kafka.retry.max_age"),
+            Target::Webhook(_) => ("sink.webhook.max_lag", "sink.webhook.retry.max_age"),
+            Target::Stdout(_) => ("sink.stdout.max_lag", "sink.stdout.retry.max_age"),
+        };
+        let longest = match sink.max_lag.on_limit {
             OnLimit::Release => format!("{} ({})", written(sink.max_lag.age), sink.name),
             OnLimit::StopIntake => format!("without limit ({})", sink.name),
-        },
-    }));
+        };
+        let failing = format!("{} ({})", written(sink.retry.max_age), sink.name);
+        kept.push(row("events that a sink has not had yet, at the longest", lag, longest));
+        kept.push(row(
+            "events that a sink failed to take, until they are delivered or dead letters",
+            retry,
+            failing,
+        ));
+    }
     kept
 }
 
@@ -187,10 +258,17 @@ fn text(sheet: &Sheet) -> String {
             let _ =
                 writeln!(out, "    dropped, too: {}, and the sender's own JSON", not_collected.join(", "));
         }
+        if !*typing_text || !not_collected.is_empty() {
+            let _ = writeln!(
+                out,
+                "    but not out of replies that can not be read: they are kept whole in {QUARANTINE} (below)"
+            );
+        }
     }
-    out.push_str("\nHow long it is kept\n");
-    for Kept { what, setting, time } in &sheet.kept {
-        let _ = writeln!(out, "  {time}: {what} [{setting}]");
+    let _ = writeln!(out, "\nHow long it is kept, in {JOURNAL} where no other place is named");
+    for Kept { what, place, setting, time } in &sheet.kept {
+        let elsewhere = if *place == JOURNAL { String::new() } else { format!(", in {place}") };
+        let _ = writeln!(out, "  {time}: {what}{elsewhere} [{setting}]");
     }
     out.push_str("\nWhere it goes\n");
     for goes in &sheet.goes {

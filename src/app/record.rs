@@ -8,7 +8,7 @@ use crate::app::pilot::objection;
 use crate::app::run::sources;
 use crate::app::stop::Signals;
 use crate::app::{Fault, print, telemetry};
-use crate::base::tape::{self, Label, Line, Veil};
+use crate::base::tape::{self, Label, Level, Line, Veil};
 use crate::base::time::{Clock, rfc3339};
 use crate::config::{self, Settings};
 use crate::inbound::pilot::{Heard, Trial, run};
@@ -120,10 +120,16 @@ struct Inner {
 
 impl Recorder {
     fn new(arguments: &Record, agents: usize) -> Result<Recorder, Fault> {
-        let veil = match arguments.privacy {
+        let level = match arguments.privacy {
             TapePrivacy::Full => None,
-            TapePrivacy::Pseudonymous => {
-                Some(Veil::new().ok_or_else(|| anyhow::anyhow!("the system gives no random numbers"))?)
+            TapePrivacy::Pseudonymous => Some(Level::Pseudonymous),
+            TapePrivacy::NoContent => Some(Level::NoContent),
+            TapePrivacy::Minimal => Some(Level::Minimal),
+        };
+        let veil = match level {
+            None => None,
+            Some(level) => {
+                Some(Veil::new(level).ok_or_else(|| anyhow::anyhow!("the system gives no random numbers"))?)
             }
         };
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&arguments.out);

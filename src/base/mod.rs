@@ -8,6 +8,8 @@ pub mod data;
 pub mod digest;
 pub mod encode;
 pub mod envelope;
+#[cfg(test)]
+pub mod examples;
 pub mod health;
 pub mod left_out;
 pub mod link;

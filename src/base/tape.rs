@@ -6,7 +6,7 @@
 
 mod veil;
 
-pub use veil::Veil;
+pub use veil::{Level, Veil};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -24,7 +24,7 @@ const MAX_LINE: u64 = 16 << 20;
 pub struct Label {
     /// The form: 1.
     pub tape: u32,
-    /// `pseudonymous` or `full`.
+    /// `pseudonymous`, `no-content`, `minimal` or `full`.
     pub privacy: String,
     /// RFC 3339: when the recording began.
     pub recorded: String,

@@ -12,6 +12,7 @@ use crate::inbound::presence::{State, state_of};
 use crate::inbound::reconcile::of_bridge;
 use crate::inbound::session::bayeux::Message;
 use crate::inbound::session::pending::Pending;
+use crate::inbound::settings::SiteConfig;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -99,14 +100,25 @@ fn rejected(session: &Session, channel: String, data: &RawValue, now: Millis) ->
     let limit = config.max_message_bytes;
     session.metrics.items_rejected_total.with_label_values(&[config.name.as_str()]).inc();
     tracing::error!(agent = %session.agent.key, bytes = data.get().len(), limit, "a notification is larger than max_message; only its size and digest are kept");
+    rejection(config, &session.agent.key, channel, data, now)
+}
+
+/// `cometbridge.item.rejected.v1`.
+pub(super) fn rejection(
+    site: &SiteConfig,
+    agent: &str,
+    topic: String,
+    data: &RawValue,
+    now: Millis,
+) -> Candidate {
     let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, data.get().as_bytes());
     let payload = ItemRejectedData {
-        agent: session.agent.key.clone(),
-        topic: channel,
+        agent: agent.to_owned(),
+        topic,
         bytes: data.get().len() as u64,
         sha256: hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect(),
-        reason: format!("larger than max_message ({limit} bytes)"),
+        reason: format!("larger than max_message ({} bytes)", site.max_message_bytes),
     };
     let kind = "cometbridge.item.rejected.v1";
-    of_bridge(config, &session.agent.key, now, kind, event::ITEM_REJECTED, "item.rejected", &payload)
+    of_bridge(site, agent, now, kind, event::ITEM_REJECTED, "item.rejected", &payload)
 }

@@ -121,6 +121,16 @@ mod tests {
     }
 
     #[test]
+    fn a_loss_has_an_example_in_the_contract() {
+        use crate::base::examples::{ASSIGNED, BIRTH, NOW, hold};
+        let (first, last, limit) = (7, 42, "max_lag.age");
+        let loss = Loss { sink: "crm", first, last, count: 36, bytes: 36_000, limit };
+        let event = lost_event(&loss, BIRTH, NOW).unwrap();
+        let event = Event { id: ASSIGNED.to_owned(), ..event };
+        hold("sink-lost.json", "a sink that lagged too far was moved on", &[event]);
+    }
+
+    #[test]
     fn the_intake_is_paused_while_any_sink_holds_it() {
         let intake = Intake::new();
         let flag = intake.watch();

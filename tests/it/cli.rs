@@ -60,6 +60,26 @@ fn check_calls_a_good_configuration_good_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn check_shows_an_event_that_the_sink_takes_or_says_that_it_has_none() {
+    for (lists, shown) in [
+        ("match = { medium = [\"call\"] }", "\"type\":\"genesys.gws.call.status_change.v1\""),
+        ("match = { medium = [\"email\", \"outbound\"] }", "\"type\":\"genesys.gws.email.status_change.v1\""),
+        (
+            "transcripts = true\nmatch = { event = [\"transcript\"] }",
+            "\"type\":\"genesys.gws.facebooksession.transcript.v1\"",
+        ),
+        (
+            "match = { state = [\"Undocumented\"] }",
+            "  no invented event to show: match and except take none of",
+        ),
+    ] {
+        let (code, stdout, stderr) = check(&good_home(&format!("{STDOUT}{lists}\n")));
+        assert_eq!((code, stderr.as_str()), (0, ""), "{lists}");
+        assert!(stdout.contains(shown), "{lists}: {stdout}");
+    }
+}
+
+#[test]
 fn check_finds_a_missing_roster_and_a_missing_bundle_together() {
     let home = good_home(STDOUT);
     fs::remove_file(home.path("agents.csv")).unwrap();
@@ -263,7 +283,13 @@ fn the_data_sheet_says_what_is_read_how_long_it_is_kept_and_where_it_goes() {
     for said in [
         "  site main, from 127.0.0.1\n    topics: /v2/me/facebooksession, ",
         "    text of typing notices: dropped before anything is written\n",
-        "  1d: events, with all that was received, after every sink has them [journal.keep_delivered]\n",
+        "    but not out of replies that can not be read: they are kept whole in state_dir/quarantine (below)\n",
+        "How long it is kept, in state_dir/journal.sqlite where no other place is named\n",
+        "  1d: events, with all that was received and is not dropped (above), after every sink has them [journal.keep_delivered]\n",
+        "cookies, client id and CSRF token, not encrypted, as no state_key is set [state_key]\n",
+        "  while the agent is in the roster; of a refused one until another works: keyed digests of the secret that logged in",
+        "user names, groups, and where secrets stand, no secret, in state_dir/rosters [no setting]\n",
+        "what is dropped (above) may stand in them, in state_dir/quarantine [no setting]\n",
         "  30d: digests of what was received, without text, to tell what comes again [dedup.window]\n",
         "  sink console (stdout) to standard output: privacy no-content\n    business drop, contact drop, content drop,",
         "    but data.message.text truncate to 20\n    keys of attached data that leave: ContactId\n",
@@ -278,5 +304,9 @@ fn the_data_sheet_says_what_is_read_how_long_it_is_kept_and_where_it_goes() {
     assert_eq!(json["goes"][0]["classes"]["identity"], "drop");
     assert_eq!(json["goes"][1]["classes"]["identity"], "keep");
     assert!(json["read"][0]["topics"].as_array().unwrap().len() > 5);
-    assert!(json["kept"].as_array().unwrap().iter().any(|kept| kept["setting"] == "journal.keep_gaps"));
+    let kept = json["kept"].as_array().unwrap();
+    assert!(kept.iter().any(|kept| kept["setting"] == "journal.keep_gaps"));
+    for place in ["state_dir/journal.sqlite", "state_dir/rosters", "state_dir/quarantine"] {
+        assert!(kept.iter().any(|kept| kept["place"] == place), "{place}: {json}");
+    }
 }

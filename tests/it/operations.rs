@@ -64,6 +64,17 @@ async fn probes_and_pages_say_how_the_service_is() {
     let (status, text) = get(&home, "/metrics", None).await;
     assert_eq!((status, text.contains("# TYPE cometbridge_sessions gauge")), (200, true));
     assert_eq!(get(&home, "/nowhere", None).await.0, 404);
+    let (status, list) = get(&home, "/api/v1/schemas", None).await;
+    let list: Vec<Value> = serde_json::from_str(&list).unwrap();
+    let (_, names, _) = command(&["schema"]);
+    assert_eq!(
+        (status, names.lines().collect::<Vec<_>>()),
+        (200, list.iter().map(|one| one["name"].as_str().unwrap()).collect())
+    );
+    let (_, printed, _) = command(&["schema", "chat.message"]);
+    assert_eq!(get(&home, "/api/v1/schemas/chat.message", None).await, (200, printed));
+    let (status, text) = get(&home, "/api/v1/schemas/chat.massage", None).await;
+    assert!(status == 404 && text.contains("GET /api/v1/schemas lists them"), "{status} {text}");
 
     drop(simulator);
     eventually("without its server the daemon is alive, and not ready", LIMIT, || async {
@@ -84,7 +95,7 @@ async fn a_token_guards_all_but_the_probes() {
     home.write("cometbridge.toml", &text.replace("[admin]\n", &line));
     let daemon = home.start();
     eventually("the admin server answers", LIMIT, || daemon.get("/livez")).await;
-    for path in ["/", "/metrics", "/api/v1/status", "/api/v1/dead-letters"] {
+    for path in ["/", "/metrics", "/api/v1/status", "/api/v1/dead-letters", "/api/v1/schemas"] {
         assert_eq!(get(&home, path, None).await.0, 401, "{path}");
         assert_eq!(get(&home, path, Some("another")).await.0, 401, "{path}");
         assert_eq!(get(&home, path, Some("a-token-of-this-test")).await.0, 200, "{path}");

@@ -137,6 +137,37 @@ async fn a_tape_has_nobody_on_it_and_plays_the_same_conversations() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tape_without_content_has_no_texts_at_all_and_names_interactions_only_where_it_should() {
+    let home = Home::new();
+    let scenario = home.write("scenario.toml", DAY).display().to_string();
+    let (_server, url) = simulated(&home, &["--scenario", &scenario]);
+    home.write_config(&url, "");
+    for level in ["minimal", "no-content"] {
+        let (code, stdout, stderr) = recorded(&home, &["--privacy", level]).await;
+        assert_eq!(code, 0, "{stdout}{stderr}");
+        let tape = std::fs::read_to_string(home.path("day.tape")).unwrap();
+        std::fs::remove_file(home.path("day.tape")).unwrap();
+        assert!(tape.starts_with(&format!("{{\"tape\":1,\"privacy\":\"{level}\"")), "{tape}");
+        assert!(tape.contains("\"visibility\":") && tape.contains("\"state\":"), "{tape}");
+        for name in ["text", "nickname", "userData", "userName", "phoneNumber"] {
+            assert!(!tape.contains(&format!("\"{name}\":")), "{level}: {name}");
+        }
+        let (truth, ended) = (ask(&url, "truth").await.to_string(), ask(&url, "ended").await.to_string());
+        let mut ids = 0;
+        for line in tape.lines().skip(1).map(|line| serde_json::from_str::<Value>(line).unwrap()) {
+            let data = &line["data"];
+            let uri = ["chatUri", "facebooksessionUri", "smssessionUri"]
+                .iter()
+                .find_map(|name| data[*name].as_str());
+            let Some(id) = uri.and_then(|uri| uri.rsplit('/').next()) else { continue };
+            assert_eq!(truth.contains(id) || ended.contains(id), level == "no-content", "{level}: {id}");
+            ids += 1;
+        }
+        assert!(ids > 0, "{tape}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_mistake_is_named_before_anything_is_written() {
     let home = Home::new();
     let (_server, url) = simulated(&home, &["--agents", "2"]);

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 pub const EXAMPLE: &str = "Example:\n  cometbridge record --config FILE --site main --agent 1001,1002 --for 2h --out monday.tape\n  \
 cometbridge simulate --tape monday.tape --speed 10 --roster-dir ./roster\n\nA pseudonymous tape holds states, kinds, numbers and times; ids, \
-names and texts are marks that mean nothing outside\nof this tape; all else is left out. With --privacy full it holds everything: guard it as you guard the site.";
+names and texts are marks that mean nothing outside\nof this tape; all else is left out. With --privacy no-content or minimal there are no \
+names and texts at all,\nand with no-content ids of interactions are what they are. With --privacy full it holds everything: guard it as you guard the site.";
 
 #[derive(Args)]
 pub struct Record {
@@ -32,7 +33,13 @@ pub struct Record {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TapePrivacy {
+    /// Ids, names and texts are marks.
     Pseudonymous,
+    /// Ids of interactions as they are, other ids as marks, no names and texts.
+    NoContent,
+    /// Ids as marks, no names and texts.
+    Minimal,
+    /// Everything but typed text.
     Full,
 }
 
@@ -40,6 +47,8 @@ impl TapePrivacy {
     pub fn word(self) -> &'static str {
         match self {
             TapePrivacy::Pseudonymous => "pseudonymous",
+            TapePrivacy::NoContent => "no-content",
+            TapePrivacy::Minimal => "minimal",
             TapePrivacy::Full => "full",
         }
     }

@@ -40,7 +40,7 @@ fn what_is_no_tape_is_refused_by_its_line_without_repeating_it() {
 
 #[test]
 fn the_veil_keeps_the_shape_and_takes_the_people_out() {
-    let veil = Veil::new().unwrap();
+    let veil = Veil::new(Level::Pseudonymous).unwrap();
     let log = json!({
         "messageType": "MessageLogUpdated", "notificationType": "NewMessages",
         "messages": [{"index": 5, "type": "Text", "text": "MARKER hello", "visibility": "All",
@@ -63,7 +63,63 @@ fn the_veil_keeps_the_shape_and_takes_the_people_out() {
     let state = veil.over(&json!({"chat": {"id": "MARKER7", "state": "Chatting", "participants": []}}));
     assert!(veiled["chatUri"].as_str().unwrap().ends_with(state["chat"]["id"].as_str().unwrap()));
     assert_eq!(state["chat"]["state"], "Chatting");
-    assert_ne!(Veil::new().unwrap().over(&log), veiled, "another tape has other marks");
+    assert_ne!(Veil::new(Level::Pseudonymous).unwrap().over(&log), veiled, "another tape has other marks");
+}
+
+const LEVELS: [Level; 3] = [Level::Pseudonymous, Level::NoContent, Level::Minimal];
+
+#[test]
+fn an_agents_states_stay_as_documented_on_every_tape() {
+    let channels = json!({"channels": [
+        {"channel": "voice", "userState": {"state": "Ready", "reason": "MARKER"}, "dndState": "Off"},
+        {"channel": "chat", "userState": "NotReady", "dndState": "On"},
+        {"channel": "email", "userState": "MARKER is away", "dndState": "MARKER is away"},
+        {"channel": "sms", "dndState": {"text": "MARKER"}},
+    ]});
+    let kept = json!({"channels": [
+        {"channel": "voice", "userState": {"state": "Ready"}, "dndState": "Off"},
+        {"channel": "chat", "userState": "NotReady", "dndState": "On"},
+        {"channel": "email"},
+        {"channel": "sms"},
+    ]});
+    for level in LEVELS {
+        assert_eq!(Veil::new(level).unwrap().over(&channels), kept, "{level:?}");
+    }
+}
+
+#[test]
+fn tapes_without_content_have_no_names_and_texts_and_say_their_interactions_as_the_level_has_it() {
+    let call = json!({"messageType": "CallStateChangeMessage", "notificationType": "StatusChange",
+        "call": {"id": "0A1B", "callUuid": "0A1B", "connId": "006802C6", "state": "Ringing", "ani": "MARKER", "uri": "http://MARKER/calls/0A1B",
+            "participants": [{"id": "MARKER1", "phoneNumber": "MARKER2"}, "MARKER3"], "userData": {"MARKER": "MARKER"}},
+        "phoneNumber": "MARKER"});
+    let log = json!({"messageType": "MessageLogUpdated", "chatUri": "http://MARKER/api/v2/chats/0003C",
+        "messages": [{"index": 5, "type": "Text", "text": "MARKER", "from": {"type": "Customer", "nickname": "MARKER",
+            "participantId": "MARKER4"}}]});
+    let device = json!({"devices": [{"id": "MARKER5", "userState": {"id": "MARKER6", "state": "Ready"}}]});
+    for level in [Level::NoContent, Level::Minimal] {
+        let veil = Veil::new(level).unwrap();
+        let [call, log, device] = [&call, &log, &device].map(|data| veil.over(data));
+        assert!(![&call, &log, &device].iter().any(|tape| tape.to_string().contains("MARKER")), "{level:?}");
+        let item = &log["messages"][0];
+        assert_eq!((&item["index"], &item["from"]["type"]), (&json!(5), &json!("Customer")));
+        assert!(item.get("text").is_none() && item["from"].get("nickname").is_none(), "{log}");
+        assert!(item["from"]["participantId"].is_string() && device["devices"][0]["id"].is_string());
+        assert_eq!(call["call"]["state"], "Ringing");
+        let known = level == Level::NoContent;
+        for (name, is) in
+            [("id", "0A1B"), ("callUuid", "0A1B"), ("connId", "006802C6"), ("uri", "/calls/0A1B")]
+        {
+            assert_eq!(call["call"][name] == is, known, "{level:?} {name}");
+        }
+        assert_eq!(log["chatUri"] == "/chats/0003C", known, "{level:?}");
+        assert_eq!(call["call"]["id"], call["call"]["callUuid"], "one value, one mark");
+    }
+    let mail = json!({"chat": {"id": "ann@MARKER.example"}, "chatUri": "/chats/ann@MARKER.example"});
+    assert!(
+        !Veil::new(Level::NoContent).unwrap().over(&mail).to_string().contains("MARKER"),
+        "no id looks so"
+    );
 }
 
 fn anything() -> impl Strategy<Value = Value> {
@@ -91,7 +147,9 @@ fn anything() -> impl Strategy<Value = Value> {
 proptest! {
     #[test]
     fn no_text_of_people_passes_wherever_it_stands(data in anything()) {
-        let veiled = Veil::new().unwrap().over(&data);
-        prop_assert!(!veiled.to_string().contains("SECRET"), "{} of {}", veiled, data);
+        for level in LEVELS {
+            let veiled = Veil::new(level).unwrap().over(&data);
+            prop_assert!(!veiled.to_string().contains("SECRET"), "{} of {}", veiled, data);
+        }
     }
 }

@@ -1,8 +1,8 @@
-//! What may stand on a pseudonymous tape: an allow-list of GWS's own field names.
+//! What may stand on a tape that is not full: an allow-list of GWS's own field names.
 //!
-//! States, kinds, numbers and stamps stay; ids, names and texts become marks that are the same for the same value on
-//! one tape, and on no other, as the key is thrown away with the process; whatever is not named here goes. So a tape
-//! plays the same conversations, with nobody in them. Deliberately absent: a way back.
+//! States, kinds, numbers and stamps stay; ids become marks that are the same for the same value on one tape, and on no
+//! other, as the key is thrown away with the process; so do names and texts, or they go; whatever is not named here goes.
+//! So a tape plays the same conversations, with nobody in them. Deliberately absent: a way back.
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
@@ -21,6 +21,7 @@ const PLAIN: &[&str] = &[
     "devicestate",
     "workmode",
     "donotdisturb",
+    "dndstate",
     "channel",
     "capabilities",
     "referenceid",
@@ -48,7 +49,6 @@ const OPEN: &[&str] = &[
     "devices",
     "channels",
     "userstate",
-    "dndstate",
     "metrics",
     "eventprocessing",
     "chat",
@@ -66,11 +66,9 @@ const OPEN: &[&str] = &[
     "record",
 ];
 /// Whose values become marks.
-const MARKED: &[&str] = &[
-    "id",
-    "calluuid",
-    "connid",
-    "participantid",
+const IDS: &[&str] = &["id", "calluuid", "connid", "participantid", "recordhandle"];
+/// What is of people: a mark on a pseudonymous tape, on no other.
+const PEOPLE: &[&str] = &[
     "nickname",
     "text",
     "noticetext",
@@ -78,9 +76,25 @@ const MARKED: &[&str] = &[
     "phonenumber",
     "workbinuserid",
     "userid",
-    "recordhandle",
     "comment",
     "subject",
+];
+/// Those of them that are an interaction's; an `id` is so only right in one.
+const OWN: &[&str] = &["id", "calluuid", "connid"];
+/// Interactions, by the names that they have in notifications.
+const INTERACTIONS: &[&str] = &[
+    "chat",
+    "facebooksession",
+    "facebooksessions",
+    "smssession",
+    "call",
+    "email",
+    "facebook",
+    "tweet",
+    "twitter",
+    "workitem",
+    "openmedia",
+    "imsession",
 ];
 /// Collections whose members' addresses name the conversation that a log belongs to.
 const COLLECTIONS: &[&str] = &[
@@ -102,8 +116,23 @@ const MAX_DEPTH: usize = 16;
 /// Hex digits of a mark.
 const MARK: usize = 16;
 
+/// What a tape that is not full holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Ids, names and texts are marks.
+    Pseudonymous,
+    /// Ids of interactions are what they are, so that the tape can be laid beside their events; other ids are marks;
+    /// there are no names and texts.
+    NoContent,
+    /// Ids are marks; there are no names and texts.
+    Minimal,
+}
+
 /// Takes out what is personal, with marks of one tape's own.
-pub struct Veil(hmac::Key);
+pub struct Veil {
+    key: hmac::Key,
+    level: Level,
+}
 
 impl std::fmt::Debug for Veil {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -113,53 +142,66 @@ impl std::fmt::Debug for Veil {
 
 impl Veil {
     /// With a key that nobody knows; `None` where the system has no randomness to give.
-    pub fn new() -> Option<Veil> {
+    pub fn new(level: Level) -> Option<Veil> {
         let mut secret = [0u8; 32];
         SystemRandom::new().fill(&mut secret).ok()?;
-        Some(Veil(hmac::Key::new(hmac::HMAC_SHA256, &secret)))
+        Some(Veil { key: hmac::Key::new(hmac::HMAC_SHA256, &secret), level })
     }
 
     /// The notification's data as it may stand on the tape.
     pub fn over(&self, data: &Value) -> Value {
-        self.value(data, 0)
+        self.value(data, "", 0)
     }
 
-    fn value(&self, value: &Value, depth: usize) -> Value {
+    /// `within` is the folded name that the value stands under.
+    fn value(&self, value: &Value, within: &str, depth: usize) -> Value {
         match value {
-            Value::Object(members) if depth < MAX_DEPTH => Value::Object(self.members(members, depth)),
+            Value::Object(members) if depth < MAX_DEPTH => {
+                Value::Object(self.members(members, within, depth))
+            }
             Value::Array(list) if depth < MAX_DEPTH => {
-                Value::Array(list.iter().map(|one| self.value(one, depth + 1)).collect())
+                Value::Array(list.iter().map(|one| self.value(one, within, depth + 1)).collect())
             }
             // A text whose name is unknown by here (a participant as plain text) is somebody's number or name.
-            Value::String(text) => Value::String(self.mark(text)),
+            Value::String(text) if self.level == Level::Pseudonymous => Value::String(self.mark(text)),
             _ => Value::Null,
         }
     }
 
-    fn members(&self, members: &Map<String, Value>, depth: usize) -> Map<String, Value> {
+    fn members(&self, members: &Map<String, Value>, within: &str, depth: usize) -> Map<String, Value> {
         members
             .iter()
-            .filter_map(|(name, value)| Some((name.clone(), self.member(name, value, depth)?)))
+            .filter_map(|(name, value)| Some((name.clone(), self.member(name, value, within, depth)?)))
             .collect()
     }
 
-    fn member(&self, name: &str, value: &Value, depth: usize) -> Option<Value> {
+    fn member(&self, name: &str, value: &Value, within: &str, depth: usize) -> Option<Value> {
         let folded = name.to_ascii_lowercase();
         let named = |list: &[&str]| list.contains(&folded.as_str());
         let scalar = !matches!(value, Value::Object(_) | Value::Array(_));
-        if named(PLAIN) {
+        // A channel may say an agent's state in a word alone.
+        if named(PLAIN) || folded == "userstate" && scalar {
             return plain(value);
         }
-        if named(MARKED) && scalar {
+        if named(IDS) && scalar {
+            let own = named(OWN) && (folded != "id" || INTERACTIONS.contains(&within));
             return Some(match value {
-                Value::String(text) => Value::String(self.mark(text)),
+                Value::String(text) => Value::String(self.id(text, own)),
                 Value::Number(number) => Value::String(self.mark(&number.to_string())),
                 other => other.clone(),
             });
         }
+        if named(PEOPLE) && scalar {
+            return match value {
+                _ if self.level != Level::Pseudonymous => None,
+                Value::String(text) => Some(Value::String(self.mark(text))),
+                Value::Number(number) => Some(Value::String(self.mark(&number.to_string()))),
+                other => Some(other.clone()),
+            };
+        }
         // `channel` is a word, `chat` may be an object or, in other messages, a word too.
         if named(OPEN) {
-            return if scalar { None } else { Some(self.value(value, depth + 1)) };
+            return if scalar { None } else { Some(self.value(value, &folded, depth + 1)) };
         }
         if folded.ends_with("uri") || folded.ends_with("path") {
             return value.as_str().and_then(|text| self.address(text)).map(Value::String);
@@ -167,16 +209,24 @@ impl Veil {
         None
     }
 
-    /// `/chats/ID` of a conversation's address, with the id's mark; nothing of any other.
+    /// `/chats/ID` of a conversation's address, with the id or its mark; nothing of any other.
     fn address(&self, text: &str) -> Option<String> {
         let mut segments = text.split(['?', '#']).next()?.rsplit('/');
         let (id, collection) = (segments.next()?, segments.next()?);
         let known = COLLECTIONS.contains(&collection.to_ascii_lowercase().as_str());
-        (known && !id.is_empty()).then(|| format!("/{collection}/{}", self.mark(id)))
+        (known && !id.is_empty()).then(|| format!("/{collection}/{}", self.id(id, true)))
+    }
+
+    /// An id, or its mark. What does not look like an interaction's id is none, whatever it is called.
+    fn id(&self, text: &str, interaction: bool) -> String {
+        if interaction && self.level == Level::NoContent && word(text) {
+            return text.to_owned();
+        }
+        self.mark(text)
     }
 
     fn mark(&self, text: &str) -> String {
-        let tag = hmac::sign(&self.0, text.as_bytes());
+        let tag = hmac::sign(&self.key, text.as_bytes());
         let mut mark: String = tag.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
         mark.truncate(MARK);
         mark

@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::base::encode::structured;
-use crate::base::envelope::schema_urn;
+use crate::base::examples::{self, ASSIGNED, NOW as RECEIVED, RECORDED, SEQUENCE, validate};
 use crate::base::schema;
 use crate::inbound::settings::Scope;
 use proptest::prelude::*;
@@ -17,12 +17,6 @@ use std::sync::LazyLock;
 mod contract;
 mod hostile;
 mod whole;
-
-/// 2026-11-22T07:00:00Z.
-const RECEIVED: Millis = 1_795_330_800_000;
-const RECORDED: &str = "2026-11-22T07:00:00.123Z";
-const SEQUENCE: &str = "1763793600-0000000000000000042";
-const ASSIGNED: &str = "019ab000-0000-7000-8000-000000000001";
 
 #[derive(Deserialize)]
 struct Fixture {
@@ -162,32 +156,6 @@ fn the_golden_corpus_stays_byte_equal_and_validates() {
         let expected: Vec<&str> = fixture.expected.iter().map(|one| one.get()).collect();
         assert_eq!(found, expected, "{}", path.display());
         assert_eq!(decided, fixture.decided_by, "{}", path.display());
-    }
-}
-
-static SCHEMAS: LazyLock<BTreeMap<String, (Value, jsonschema::Validator)>> = LazyLock::new(|| {
-    let compile = |name: &str| {
-        let schema: Value = serde_json::from_str(&schema::get(name).unwrap()).unwrap();
-        let validator = jsonschema::validator_for(&schema).unwrap();
-        (schema_urn(name), (schema, validator))
-    };
-    schema::names().into_iter().map(compile).collect()
-});
-
-/// The envelope fits its schema, and every attribute stands in it.
-fn validate(name: &str, text: &str) {
-    let value: Value = serde_json::from_str(text).unwrap();
-    let urn = value["dataschema"].as_str().unwrap();
-    let (schema, validator) = &SCHEMAS[urn];
-    let errors: Vec<String> =
-        validator.iter_errors(&value).map(|error| format!("{}: {error}", error.instance_path())).collect();
-    assert!(errors.is_empty(), "{name}: {errors:?}");
-    let known: BTreeSet<&String> = schema["properties"].as_object().unwrap().keys().collect();
-    for attribute in value.as_object().unwrap().keys() {
-        assert!(known.contains(attribute), "{name}: {attribute} stands in no schema");
-    }
-    for member in value["data"].as_object().unwrap().keys() {
-        assert!(schema["properties"]["data"]["properties"].get(member).is_some(), "{name}: data.{member}");
     }
 }
 

@@ -6,6 +6,8 @@
 
 mod desk;
 mod events;
+#[cfg(test)]
+mod examples;
 pub(in crate::inbound) mod fetch;
 mod interactions;
 pub(in crate::inbound) mod lists;

@@ -10,7 +10,7 @@ use std::fmt;
 
 mod request;
 
-pub use request::{Hold, Request};
+pub use request::{Hold, Numbered, Request};
 
 /// The longest client id taken; servers use some dozen characters.
 const MAX_CLIENT_ID: usize = 1024;

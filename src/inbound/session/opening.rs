@@ -3,7 +3,7 @@
 //! Deliberately absent: the connect loop (see `machine`) and the way back after failures (see `recovery`).
 
 use crate::base::data::Certainty;
-use crate::inbound::session::bayeux::{Ack, Hold, Meta, Request};
+use crate::inbound::session::bayeux::{Ack, Hold, Meta, Numbered, Request};
 use crate::inbound::session::machine::{DEFAULT_TIMEOUT, Machine};
 use crate::inbound::session::protocol::{Action, FailureKind, LoginFailure, Moment, Note, Phase};
 use crate::inbound::session::replies::{failure, is_reply, session_unknown, told_to_handshake};
@@ -133,7 +133,7 @@ impl Machine {
     pub(super) fn subscribe(&mut self, out: &mut Vec<Action>) {
         let (missing, unwanted): (Vec<String>, Vec<String>) =
             (self.missing().cloned().collect(), self.unwanted().cloned().collect());
-        let mut numbered = |channels: Vec<String>| -> Vec<(String, String)> {
+        let mut numbered = |channels: Vec<String>| -> Vec<Numbered> {
             channels.into_iter().map(|channel| (self.next_id(), channel)).collect()
         };
         let (ids, gone) = (numbered(missing), numbered(unwanted));
@@ -149,7 +149,7 @@ impl Machine {
     pub(super) fn subscribe_replied(
         &mut self,
         at: Moment,
-        (ids, gone): (&[(String, String)], &[(String, String)]),
+        (ids, gone): (&[Numbered], &[Numbered]),
         metas: &[Meta],
         data: usize,
         out: &mut Vec<Action>,

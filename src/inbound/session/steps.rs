@@ -2,7 +2,7 @@
 //!
 //! Deliberately absent: how it gets from one to the next (`machine`, `opening`, `recovery`, `stall`, `resume`).
 
-use crate::inbound::session::bayeux::Hold;
+use crate::inbound::session::bayeux::{Hold, Numbered};
 use crate::inbound::session::protocol::FailureKind;
 use crate::inbound::session::stall::Storing;
 use std::time::Duration;
@@ -22,8 +22,8 @@ pub(super) enum Step {
     },
     /// Ids of the messages with their channels: those asked for, and those to hear no more of.
     Subscribe {
-        ids: Vec<(String, String)>,
-        gone: Vec<(String, String)>,
+        ids: Vec<Numbered>,
+        gone: Vec<Numbered>,
     },
     Connect {
         id: String,

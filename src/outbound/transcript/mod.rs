@@ -7,6 +7,8 @@
 //! so that no live event waits for it. `record` is what is known, `verdict` what that is worth, `make` the event.
 //! Deliberately absent: who gets it (`route`).
 
+#[cfg(test)]
+mod examples;
 mod listing;
 mod make;
 mod record;

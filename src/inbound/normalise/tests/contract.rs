@@ -1,4 +1,5 @@
-//! The page `schemas/README.md`: what GWS sends, and which event, example and schema each of it has.
+//! The page `schemas/README.md`: what GWS sends and what the bridge tells itself, and which event, example and schema
+//! each of it has.
 //!
 //! `UPDATE=1` writes it anew. Deliberately absent: the bytes of the examples (the golden corpus holds them).
 
@@ -68,8 +69,8 @@ notification as it came (`data`) and the envelopes made of it (`expected`), byte
 the schema; `id`, `recordedtime` and `sequence` are the test's own where the journal gives them. Each schema describes the whole
 envelope; `cometbridge schema NAME` prints it. A minor release only adds optional members, so take what you do not know as allowed.
 
-This page is written by a test (`UPDATE=1 cargo test --lib contract`) that fails where a documented notification has no
-example, or a type no schema.
+This page is written by a test (`UPDATE=1 cargo test --lib contract`) that fails where a documented notification, or a type that the
+bridge makes itself, has no example, or a type no schema.
 
 ## What GWS sends
 
@@ -92,8 +93,11 @@ schema.
 const OWN: &str = "
 ## Made by the bridge
 
-| event type | schema |
-|---|---|
+An example is a file in `tests/fixtures/bridge/`: envelopes (`expected`) made from fixed inputs by the code that makes them in the
+daemon, byte for byte and valid against the schema; ids that the journal gives, `recordedtime` and `sequence` are the test's own.
+
+| event type | example | schema |
+|---|---|---|
 ";
 
 /// A fixture's file, its words, and the types it gives.
@@ -142,8 +146,27 @@ fn schema_of(kind: &str) -> &'static str {
     found.unwrap_or_else(|| panic!("{kind} has no schema"))
 }
 
-fn link(file: &str) -> String {
-    format!("[{}](../tests/fixtures/normalise/{file})", file.trim_end_matches(".json"))
+fn link(folder: &str, file: &str) -> String {
+    format!("[{}](../tests/fixtures/{folder}/{file})", file.trim_end_matches(".json"))
+}
+
+/// Links to the examples of what the bridge makes itself, by type.
+fn own_examples() -> BTreeMap<String, Vec<String>> {
+    let files = std::fs::read_dir(examples::folder()).unwrap().map(|file| file.unwrap().path());
+    let mut files: Vec<PathBuf> =
+        files.filter(|path| path.extension().is_some_and(|extension| extension == "json")).collect();
+    files.sort();
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for path in files {
+        let example: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let kind = |one: &Value| one["type"].as_str().unwrap().to_owned();
+        let kinds: BTreeSet<String> = example["expected"].as_array().unwrap().iter().map(kind).collect();
+        for kind in kinds {
+            let link = link("bridge", path.file_name().unwrap().to_str().unwrap());
+            found.entry(kind).or_default().push(link);
+        }
+    }
+    found
 }
 
 fn schema_link(name: &str) -> String {
@@ -167,7 +190,7 @@ fn the_page_of_the_contract_is_complete_and_true() {
             };
             used.extend(of.iter().map(|one| one.file.as_str()));
             seen.insert(kind.clone());
-            let of: Vec<String> = of.iter().map(|one| link(&one.file)).collect();
+            let of: Vec<String> = of.iter().map(|one| link("normalise", &one.file)).collect();
             let word = |word: &str| if word.is_empty() { "–".to_owned() } else { format!("`{word}`") };
             let (message, notification) = (word(message_type), word(notification_type));
             let (examples, schema) = (of.join(", "), schema_link(schema_of(kind)));
@@ -178,9 +201,10 @@ fn the_page_of_the_contract_is_complete_and_true() {
     page.push_str(ODD);
     for one in examples.iter().filter(|one| !used.contains(one.file.as_str())) {
         let kinds: Vec<String> = one.types.iter().map(|kind| format!("`{kind}`")).collect();
-        writeln!(page, "| {} | {} | {} |", link(&one.file), one.name, kinds.join(", ")).unwrap();
+        writeln!(page, "| {} | {} | {} |", link("normalise", &one.file), one.name, kinds.join(", ")).unwrap();
     }
     page.push_str(OWN);
+    let mut own_examples = own_examples();
     for name in schema::names() {
         let schema: Value = serde_json::from_str(&schema::get(name).unwrap()).unwrap();
         let kind = schema["title"].as_str().unwrap();
@@ -193,9 +217,12 @@ fn the_page_of_the_contract_is_complete_and_true() {
             "{kind}: no documented notification gives it"
         );
         if own {
-            writeln!(page, "| `{kind}` | {} |", schema_link(name)).unwrap();
+            let of =
+                own_examples.remove(kind).unwrap_or_else(|| panic!("{kind}: no example of the bridge's own"));
+            writeln!(page, "| `{kind}` | {} | {} |", of.join(", "), schema_link(name)).unwrap();
         }
     }
+    assert!(own_examples.is_empty(), "examples of no type that the bridge makes: {own_examples:?}");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/README.md");
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(&path, &page).unwrap();

@@ -16,6 +16,9 @@ pub enum Hold {
     Of(Duration),
 }
 
+/// The id of a message, and the channel that it is about.
+pub type Numbered = (String, String);
+
 /// A request body of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
@@ -25,8 +28,8 @@ pub enum Request {
     /// Channels with the ids of their messages; of those `gone` the session is to hear no more.
     Subscribe {
         client_id: String,
-        channels: Vec<(String, String)>,
-        gone: Vec<(String, String)>,
+        channels: Vec<Numbered>,
+        gone: Vec<Numbered>,
     },
     Connect {
         id: String,
@@ -73,7 +76,7 @@ impl Request {
                 "supportedConnectionTypes": ["long-polling"], "ext": {"ack": true},
             })],
             Request::Subscribe { client_id, channels, gone } => {
-                let on = |meta: &'static str, of: &[(String, String)]| {
+                let on = |meta: &'static str, of: &[Numbered]| {
                     of.iter()
                         .map(|(id, channel)| {
                             serde_json::json!({

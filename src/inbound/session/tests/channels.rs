@@ -3,6 +3,7 @@
 use super::resume::{before, opened};
 use super::*;
 use crate::base::data::Certainty;
+use crate::inbound::session::bayeux::Numbered;
 
 #[test]
 fn a_subscription_that_failed_in_passing_is_asked_for_once_more_and_then_named() {
@@ -44,7 +45,7 @@ fn with_channels(ack: Option<i64>, channels: &[&str]) -> Driver {
 }
 
 /// The channels asked for, and those to hear no more of, with the ids.
-fn asked(driver: &Driver) -> (Vec<(String, String)>, Vec<(String, String)>) {
+fn asked(driver: &Driver) -> (Vec<Numbered>, Vec<Numbered>) {
     let Request::Subscribe { client_id, channels, gone } = driver.sent() else {
         panic!("{:?}", driver.actions)
     };
