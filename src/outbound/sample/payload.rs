@@ -214,9 +214,11 @@ pub(super) fn told(of: &str, word: &str, (state, lifecycle): &State) -> Box<RawV
             device_id: some(DEVICE),
             user_data: attached("GSW_RECORD_HANDLE", RECORD),
         }),
-        (medium::AGENT, _) | (_, event::OPERATION_RESPONSE) => {
-            json_of(&ErrorData { error_code: some("56"), error_message: some(TEXT) })
-        }
+        (medium::AGENT, _) | (_, event::OPERATION_RESPONSE) => json_of(&ErrorData {
+            error_code: some("56"),
+            error_message: some(TEXT),
+            topic: some("/v2/me/chats"),
+        }),
         (medium::USER, _) => json_of(&PasswordData {
             notification_type: notification(of, word).unwrap_or_default(),
             error_code: (word == event::PASSWORD_ERROR).then(|| "3".to_owned()),

@@ -2,7 +2,7 @@
 //!
 //! Deliberately absent: every doubt that a transcript can have (see `tests`).
 
-use super::make::make;
+use super::make::{items, make};
 use super::record::{Limits, Record};
 use super::verdict::{Doubts, judge};
 use crate::base::envelope::{Event, event, gws_type, medium, partition_key};
@@ -49,22 +49,22 @@ fn item(medium: &'static str, (index, kind, who, text): (i64, &str, &str, Option
 
 /// A conversation of one agent, without the items of these indices.
 fn transcript(medium: &'static str, without: &[i64], revision: u32) -> Event {
-    let items = [
+    let said = [
         (1, "ParticipantJoined", "Customer", None),
         (2, "ParticipantJoined", "Agent", None),
         (3, "Text", "Customer", Some("Where is my parcel?")),
         (4, "Text", "Agent", Some("On its way.")),
         (5, "ParticipantLeft", "Customer", None),
     ];
-    let items = items.into_iter().filter(|(index, ..)| !without.contains(index));
+    let said = said.into_iter().filter(|(index, ..)| !without.contains(index));
     let mut events = vec![state(medium, "Invited"), state(medium, "Chatting")];
-    events.extend(items.map(|one| item(medium, one)));
+    events.extend(said.map(|one| item(medium, one)));
     events.push(state(medium, "Completed"));
     let mut record = Record::begin(1, &events[0]);
     let limits = Limits { items: 1_000, bytes: 1 << 20 };
     events.retain(|event| record.take(event, 100, limits));
     let verdict = judge(&record, Doubts::default());
-    make(&record, INTERACTION, events, verdict, NOW, revision).event
+    make(&record, INTERACTION, items(events), verdict, NOW, revision).event
 }
 
 #[test]
