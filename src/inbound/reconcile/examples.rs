@@ -7,6 +7,7 @@ use super::*;
 use crate::base::data::Recovered;
 use crate::base::examples::{ASSIGNED, BIRTH, NOW, hold};
 use crate::base::health::Health;
+use crate::base::media::with_gaps;
 use crate::base::metrics::Metrics;
 use crate::base::time::Clock;
 use crate::inbound::batch::rejection;
@@ -68,12 +69,13 @@ fn open_gap(journal: &Journal) -> Gap {
 }
 
 fn known(medium: &'static str) -> Known {
+    let conversation = medium::CONVERSATIONS.contains(&medium);
     Known {
         session: format!("main/{AGENT}"),
         kind: medium.into(),
         id: INTERACTION.to_owned(),
         open: true,
-        last_index: Some(5),
+        last_index: conversation.then_some(5),
         shadow: r#"{"state":"Chatting"}"#.to_owned(),
         at: NOW - 60_000,
     }
@@ -85,18 +87,23 @@ async fn gaps_have_an_example_in_the_contract() {
     let (journal, site) = (journal(folder.path()), site());
     filled(&journal, 36).await;
     let open = open_gap(&journal);
-    let rows: Vec<Known> = medium::CONVERSATIONS.iter().map(|medium| known(medium)).collect();
+    let media: Vec<&'static str> = medium::ALL.iter().copied().filter_map(with_gaps).collect();
+    let rows: Vec<Known> = media.iter().map(|medium| known(medium)).collect();
     let mut first = opened(&site, AGENT, NOW - 10_000, &open, &rows, &journal).into_iter().map(stored);
     hold("session-gap-opened.json", "a session is lost", &[first.next().unwrap()]);
     filled(&journal, 5).await;
     let ended = Gap { to: Some(NOW), ..open };
     let closed = closed(&site, AGENT, NOW, &ended, &journal).into_iter().map(stored);
     hold("session-gap-closed.json", "the session that follows listens", &closed.collect::<Vec<_>>());
-    for (medium, opened) in medium::CONVERSATIONS.iter().copied().zip(first) {
+    for (medium, opened) in media.into_iter().zip(first) {
         assert_eq!(opened.medium, medium);
-        let touched = Touched { medium, id: INTERACTION, last_before: Some(5), first_after: Some(6) };
-        let closed = interaction_gap(&site, AGENT, NOW, &ended, &touched, Some(Recovered::Yes));
-        let name = "in the order of a conversation: the gap opens, and all of it is read again";
+        let (last_before, first_after, recovered, name) = match medium::CONVERSATIONS.contains(&medium) {
+            true => (Some(5), Some(6), Recovered::Yes, "all of it is read again"),
+            false => (None, None, Recovered::No, "nothing of it can be read again"),
+        };
+        let touched = Touched { medium, id: INTERACTION, last_before, first_after };
+        let closed = interaction_gap(&site, AGENT, NOW, &ended, &touched, Some(recovered));
+        let name = &format!("in the order of an interaction: the gap opens, and {name}");
         hold(&format!("{medium}-gap.json"), name, &[opened, stored(closed)]);
     }
 }
