@@ -138,15 +138,14 @@ async fn a_tape_has_nobody_on_it_and_plays_the_same_conversations() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tape_without_content_has_no_texts_at_all_and_names_interactions_only_where_it_should() {
-    let home = Home::new();
-    let scenario = home.write("scenario.toml", DAY).display().to_string();
-    let (_server, url) = simulated(&home, &["--scenario", &scenario]);
-    home.write_config(&url, "");
     for level in ["minimal", "no-content"] {
+        let home = Home::new();
+        let scenario = home.write("scenario.toml", DAY).display().to_string();
+        let (_server, url) = simulated(&home, &["--scenario", &scenario]);
+        home.write_config(&url, "");
         let (code, stdout, stderr) = recorded(&home, &["--privacy", level]).await;
         assert_eq!(code, 0, "{stdout}{stderr}");
         let tape = std::fs::read_to_string(home.path("day.tape")).unwrap();
-        std::fs::remove_file(home.path("day.tape")).unwrap();
         assert!(tape.starts_with(&format!("{{\"tape\":1,\"privacy\":\"{level}\"")), "{tape}");
         assert!(tape.contains("\"visibility\":") && tape.contains("\"state\":"), "{tape}");
         for name in ["text", "nickname", "userData", "userName", "phoneNumber"] {

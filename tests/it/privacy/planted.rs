@@ -175,7 +175,7 @@ fn odd_log(p: &Plant) -> (&'static str, Value) {
 fn odd_chat(p: &Plant) -> (&'static str, Value) {
     let odd = json!({"id": p.conversation(), "state": {p.m("key"): p.m("odd")}, "participants": p.m("odd"),
         "userData": [p.m("odd")], "comment": {p.m("key"): p.m("odd")}, "capabilities": {p.m("key"): p.m("odd")},
-        "chatType": [p.m("odd")], "receivedDate": {"a": p.m("odd")}});
+        "chatType": [p.m("odd") + " or so"], "receivedDate": {"a": p.m("odd")}});
     ("/v2/me/chats", p.state("chat", "Chat", "PropertiesUpdated", &odd))
 }
 
