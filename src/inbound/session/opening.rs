@@ -21,10 +21,13 @@ impl Machine {
         self.logins_failed = 0;
         if then_resume && self.client_id.is_some() {
             // The Bayeux session may have outlived the HTTP session: ask it before giving its queue up.
-            self.connect(Hold::None, out);
-        } else {
-            self.handshake(out);
+            return self.connect(Hold::None, out);
         }
+        if self.client_id.is_some() {
+            // A session taken over was only to change its subscriptions: what waits for it is given up with it.
+            self.open_gap("session-unknown", Certainty::Certain, out);
+        }
+        self.handshake(out);
     }
 
     pub(super) fn login_failed(

@@ -111,3 +111,13 @@ fn a_cut_reply_to_a_later_subscription_is_a_possible_gap_without_ack() {
     driver.put(network());
     assert_eq!(opened(&driver), Some(("reply-lost", Certainty::Possible)));
 }
+
+#[test]
+fn a_session_given_up_at_its_new_subscriptions_is_a_gap() {
+    let mut driver = with_channels(Some(7), &CHANNELS[..1]);
+    let text = "401".to_owned();
+    driver.put(Input::Failed(Failure { kind: FailureKind::Unauthorized, text, retry_after: None }));
+    driver.put(Input::Timer).put(Input::LoggedIn);
+    assert_eq!(opened(&driver), Some(("session-unknown", Certainty::Certain)));
+    assert!(matches!(driver.sent(), Request::Handshake { .. }), "with a wait that grows, however often");
+}
