@@ -296,3 +296,57 @@ fn text(sheet: &Sheet) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Sources, load};
+
+    fn sheet_of(more: &[&str]) -> (Sheet, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("key");
+        std::fs::write(&key, "0123456789abcdef0123456789abcdef").unwrap();
+        std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        let roster = folder.path().join("agents.csv");
+        std::fs::write(&roster, "").unwrap();
+        let set = [
+            "site.main.base_url=\"https://gws.example.com\"",
+            "site.main.roster.file=\"ROSTER\"",
+            "sink.stdout.console.privacy=\"full\"",
+        ];
+        let [key, roster] = [key, roster].map(|path| path.display().to_string());
+        let put = |one: &&str| one.replace("KEY", &key).replace("ROSTER", &roster);
+        let overrides = set.iter().chain(more).map(put).collect();
+        let sheet = sheet(&load(&Sources { overrides, ..Sources::default() }).unwrap());
+        let text = text(&sheet);
+        (sheet, text)
+    }
+
+    #[test]
+    fn all_that_the_state_directory_keeps_has_a_row_with_its_place() {
+        let (sheet, text) = sheet_of(&[]);
+        let said = |place: &str, words: &str| {
+            let found = sheet.kept.iter().any(|kept| kept.place == place && kept.what.contains(words));
+            assert!(found, "{place}: {words}\n{text}");
+        };
+        said(ROSTERS, "user names");
+        said(JOURNAL, "the id of its user, cookies, client id and CSRF token, not encrypted");
+        said(JOURNAL, "keyed digests of the secret that logged in");
+        said(JOURNAL, "ids, states and digests, without text");
+        said(JOURNAL, "events that a sink failed to take");
+        said(QUARANTINE, "whole as they came");
+        let (sheet, text) = sheet_of(&["state_key={ file = \"KEY\" }"]);
+        assert!(sheet.kept.iter().any(|kept| kept.what.ends_with("CSRF token, encrypted")), "{text}");
+    }
+
+    #[test]
+    fn what_is_dropped_is_not_said_to_be_kept_but_in_the_quarantine() {
+        let dropped = "site.main.collect.drop=[\"content\"]";
+        let (_, text) = sheet_of(&[dropped]);
+        assert!(text.contains("dropped, too: content") && !text.contains("all that was received,"), "{text}");
+        let exception = "    but not out of replies that can not be read: they are kept whole in state_dir/quarantine (below)\n";
+        assert!(text.contains(exception), "{text}");
+        let (_, all) = sheet_of(&["site.main.collect.typing_text=true"]);
+        assert!(!all.contains("but not out of replies"), "nothing is dropped: {all}");
+    }
+}
