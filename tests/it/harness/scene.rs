@@ -2,6 +2,7 @@
 
 use super::cometd::{Cometd, Kind, Publish};
 use super::daemon::{Daemon, Home};
+use super::eventually;
 use super::workload::{self, Conversation, Expected};
 use serde_json::Value;
 use std::time::Duration;
@@ -68,6 +69,19 @@ impl Scene {
     /// Waits until a metric satisfies.
     pub async fn until(&mut self, prefix: &str, satisfied: impl Fn(f64) -> bool) {
         self.daemon.until(prefix, LIMIT, satisfied).await;
+    }
+
+    /// Waits until a sink's position is at the journal's end, on disk: nothing it had by then comes again. The lag is
+    /// no sign of that: it is looked at once a second, and counts from a position that the next commit stores.
+    pub async fn settled(&self, sink: &str) {
+        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let path = self.home.state_dir().join("journal.sqlite");
+        let journal = rusqlite::Connection::open_with_flags(path, flags).unwrap();
+        let at_end = "SELECT seq >= (SELECT ifnull(max(seq), 0) FROM event) FROM position WHERE sink = ?";
+        eventually("the sink's position is stored", LIMIT, || async {
+            journal.query_row(at_end, [sink], |row| row.get::<_, bool>(0)).unwrap().then_some(())
+        })
+        .await;
     }
 
     pub fn stdout_events(&self) -> Vec<Value> {
