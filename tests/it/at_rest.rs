@@ -79,10 +79,8 @@ impl Stage {
 
 /// Nobody waits for what a session notes of itself: it is on disk a little later.
 pub async fn noted(home: &Home, agents: usize) {
-    eventually("the sessions are noted", LIMIT, || async {
-        (times(&home.state_dir(), b"\"access\":{") >= agents).then_some(())
-    })
-    .await;
+    let noted = "SELECT count(*) FROM checkpoint WHERE body LIKE '%\"access\":{%'";
+    home.stored("the sessions", &format!("SELECT ({noted}) >= {agents}")).await;
 }
 
 /// How often this stands in the files below.

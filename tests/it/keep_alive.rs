@@ -32,6 +32,8 @@ impl Stage {
         let keys = ["site.main.keep_alive=1s", "site.main.max_backoff=1s"].map(|key| ["--set", key]);
         let mut daemon = home.start_with(keys.as_flattened());
         daemon.connected(AGENTS).await;
+        // A fault that strikes REST is for the keep-alives alone from here on.
+        daemon.until("cometbridge_session_readings_total", LIMIT, |n| n >= AGENTS as f64).await;
         Stage { server, proxy, home, bridge, daemon }
     }
 

@@ -108,7 +108,7 @@ const BUSY: &str = "speed = 60.0\nconversations_per_hour = 90.0\nstates_per_hour
 #[tokio::test(flavor = "multi_thread")]
 async fn a_site_that_works_is_a_go() {
     let stage = Stage::start("", BUSY);
-    let (code, sheet, text) = stage.pilot("8s").await;
+    let (code, sheet, text) = stage.pilot("12s").await;
     assert_eq!((code, &sheet["verdict"], &sheet["reasons"]), (0, &json!("go"), &json!([])), "{text}");
     assert!(text.starts_with("# Pilot of site main, agent 1: GO\n\n|  |  |\n"), "{text}");
     assert_eq!(
@@ -129,7 +129,7 @@ async fn a_site_that_works_is_a_go() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_session_is_a_no_go() {
     let stage = Stage::start("", "conversations_per_hour = 0.0\nstates_per_hour = 0.0\n");
-    let ((code, sheet, text), ()) = tokio::join!(stage.pilot("6s"), stage.plant("chats"));
+    let ((code, sheet, text), ()) = tokio::join!(stage.pilot("12s"), stage.plant("chats"));
     assert_eq!(
         (code, &sheet["verdict"], &sheet["untold"]),
         (1, &json!("no-go"), &json!({"chat": 1})),
@@ -150,7 +150,7 @@ async fn a_silent_session_is_a_no_go() {
 async fn a_session_deaf_to_one_medium_is_a_no_go_wherever_rest_shows_it() {
     let server = "sessions_in_me = false\n";
     let stage = Stage::start(server, "conversations_per_hour = 0.0\nstates_per_hour = 0.0\n");
-    let ((code, sheet, text), ()) = tokio::join!(stage.pilot("6s"), stage.plant("facebooksessions"));
+    let ((code, sheet, text), ()) = tokio::join!(stage.pilot("12s"), stage.plant("facebooksessions"));
     assert_eq!(
         (code, &sheet["verdict"], &sheet["untold"]),
         (1, &json!("no-go"), &json!({"facebooksession": 1})),
@@ -237,7 +237,7 @@ async fn what_a_running_daemon_knows_to_be_refused_is_not_tried_again_unless_tol
 async fn a_refused_login_is_a_no_go_after_one_try() {
     let stage = Stage::start("lock_after = 3\n", BUSY);
     stage.home.write("passwords.csv", "username,password\nagent-1,wrong\nagent-2,x\nagent-3,x\n");
-    let (code, sheet, text) = stage.pilot("8s").await;
+    let (code, sheet, text) = stage.pilot("12s").await;
     assert_eq!((code, &sheet["verdict"]), (1, &json!("no-go")), "{text}");
     assert!(text.contains("* there was no login: the server refused user name and password"), "{text}");
     assert!(sheet["login"]["error"].is_string() && sheet["ended"].as_str() >= sheet["began"].as_str());

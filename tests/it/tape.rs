@@ -119,21 +119,26 @@ async fn a_tape_has_nobody_on_it_and_plays_the_same_conversations() {
         }
     }
     assert!(items.len() > 10);
-    let series = "cometbridge_sink_delivered_total{kind=\"stdout\",sink=\"console\"}";
-    daemon.until(series, LIMIT, |n| n >= items.len() as f64).await;
-    daemon.until("cometbridge_sink_lag_events{sink=\"console\"}", LIMIT, |lag| lag == 0.0).await;
+    eventually("each item came", LIMIT, || async { items.is_subset(&told(&printed(&home))).then_some(()) })
+        .await;
     assert!(daemon.stop().await.success());
-    let events: Vec<Value> =
-        home.stdout_lines().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let told: BTreeSet<_> = events
-        .iter()
-        .filter(|event| event["event"] == "message")
-        .map(|event| {
-            (event["interaction"].as_str().unwrap().to_owned(), event["messageindex"].as_i64().unwrap())
-        })
-        .collect();
-    assert_eq!(told, items, "each item of the tape, and nothing else");
+    let events = printed(&home);
+    assert_eq!(told(&events), items, "each item of the tape, and nothing else");
     assert!(events.iter().all(|event| event["medium"] != "unknown"));
+}
+
+/// The events on stdout so far.
+fn printed(home: &Home) -> Vec<Value> {
+    home.stdout_lines().iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Interaction and index of each message.
+fn told(events: &[Value]) -> BTreeSet<(String, i64)> {
+    let messages = events.iter().filter(|event| event["event"] == "message");
+    let place = |event: &Value| {
+        (event["interaction"].as_str().unwrap().to_owned(), event["messageindex"].as_i64().unwrap())
+    };
+    messages.map(place).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

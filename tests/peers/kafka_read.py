@@ -1,7 +1,8 @@
 """Prints all committed records of a topic as JSON lines, read with librdkafka's own Python client.
 
 Exit 0 once at least the expected number was read and nothing more came for a moment; 2 when fewer came and then
-nothing for --max-idle seconds; 1 on an error.
+nothing for --max-idle seconds; 1 on an error. Nothing more means that the broker said of each partition that this was
+its end: a slow broker is waited for, and is an error only after LONG seconds.
 """
 import argparse
 import json
@@ -11,13 +12,16 @@ import time
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 
+LONG = 60
+
+
 def text(value):
     return None if value is None else value.decode("utf-8", "surrogateescape")
 
 
 def partitions(consumer, topic, max_idle):
     """The topic's partitions; waits for a topic that is not there yet."""
-    end = time.monotonic() + max_idle
+    end = time.monotonic() + max(max_idle, LONG / 2)
     while time.monotonic() < end:
         try:
             found = consumer.list_topics(topic, timeout=1).topics[topic]
@@ -54,9 +58,11 @@ def main():
         "isolation.level": "read_committed",
         "auto.offset.reset": "earliest",
         "fetch.wait.max.ms": 100,
+        "enable.partition.eof": True,
         "log_level": 3,
     })
     count = 0
+    ended = set()
     try:
         numbers = partitions(consumer, args.topic, args.max_idle)
         if not numbers:
@@ -69,16 +75,24 @@ def main():
             idle = args.settle if enough else args.max_idle
             message = consumer.poll(0.1)
             if message is None:
-                if time.monotonic() - last > idle:
+                quiet = time.monotonic() - last
+                if quiet > idle and len(ended) == len(numbers):
                     break
+                if quiet > LONG:
+                    print(f"no end of {args.topic}: only partitions {sorted(ended)} of {numbers}", file=sys.stderr)
+                    return 1
                 continue
             error = message.error()
+            if error is not None and error.code() == KafkaError._PARTITION_EOF:
+                ended.add(message.partition())
+                continue
             if error is not None:
                 if error.fatal() or error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                     print(error, file=sys.stderr)
                     return 1
                 continue
             last = time.monotonic()
+            ended.discard(message.partition())
             count += 1
             print(json.dumps({
                 "partition": message.partition(),

@@ -68,7 +68,7 @@ async fn what_is_not_collected_stands_in_no_file_and_leaves_through_no_sink() {
     let kept: BTreeSet<String> = ["kept-4711", "kept-order", "0000LEFTOUT1"].map(str::to_owned).into();
     assert_eq!(found(&home.state_dir(), &kept).len(), kept.len(), "the right files are looked at");
     assert_eq!(found(&home.state_dir(), &BTreeSet::from([PLANTED.to_owned()])), Vec::<String>::new());
-    let lines = home.stdout_lines();
+    let lines = home.stdout_of_each().concat();
     let events: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     let of = |word: &str| events.iter().filter(|event| event["event"] == word).collect::<Vec<_>>();
     assert_eq!(

@@ -60,7 +60,7 @@ async fn without_ack_a_cut_reply_is_a_possible_gap_and_the_session_goes_on(#[cas
 async fn a_silent_connection_is_noticed_and_what_it_swallowed_comes_again(#[case] kind: Kind) {
     // The session outlives the silence, so that the noticing is seen and not the loss.
     let like = Like { timeout: 1_500, max_interval: 120_000, ..Like::default() };
-    let mut stage = Stage::start(kind, like, 4, 20, &["network_delay=1s"]).await;
+    let mut stage = Stage::start(kind, like, 4, 20, &["network_delay=5s"]).await;
     stage.rounds(4, 4).await;
     stage.proxy.hush();
     stage.scene.publish(4).await;
@@ -87,11 +87,11 @@ async fn a_silent_connection_is_noticed_and_what_it_swallowed_comes_again(#[case
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_drips_in_is_no_failure(#[case] kind: Kind) {
     let like = Like { timeout: 500, max_interval: 120_000, ..Like::default() };
-    let mut stage = Stage::start(kind, like, 2, 40, &["network_delay=2s"]).await;
+    let mut stage = Stage::start(kind, like, 2, 40, &["network_delay=6s"]).await;
     stage.rounds(4, 4).await;
     // The second one of a session holds what queued up behind the first.
     for _ in 0..4 {
-        stage.proxy.spoil(NEWS, Fault::Drip(12, Duration::from_millis(300)));
+        stage.proxy.spoil(NEWS, Fault::Drip(24, Duration::from_millis(300)));
     }
     stage.scene.publish(36).await;
     stage.struck(4).await;

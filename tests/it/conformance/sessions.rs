@@ -114,9 +114,9 @@ async fn a_server_that_starts_again_is_found_and_every_gap_is_named(#[case] kind
 #[case::simulator(Kind::Simulator)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_swept_while_nothing_got_through_is_begun_anew_and_its_gap_named(#[case] kind: Kind) {
-    let like = Like { timeout: 1_000, max_interval: 1_000, ..Like::default() };
+    let like = Like { timeout: 1_000, max_interval: 8_000, ..Like::default() };
     // No longer window is asked for: it would keep the session.
-    let keys = ["network_delay=1s", "ask_window=0s"];
+    let keys = ["network_delay=5s", "ask_window=0s", "server_window=60s"];
     let mut stage = Stage::start(kind, like, 4, 20, &keys).await;
     stage.rounds(6, 6).await;
     stage.proxy.hush();

@@ -2,12 +2,12 @@
 
 use crate::harness::cometd::{Cometd, Kind, Like};
 use crate::harness::daemon::Home;
-use crate::harness::eventually;
 use crate::harness::proxy::{Passed, Proxy};
 use crate::harness::receiver::Receiver;
 use crate::harness::scene::{LIMIT, Scene};
 use crate::harness::sinks::{BRIDGE, webhook};
 use crate::harness::workload;
+use crate::harness::{eventually, free_port};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -31,6 +31,8 @@ impl Stage {
     pub async fn start(kind: Kind, like: Like, agents: usize, rounds: usize, more: &[&str]) -> Stage {
         let (content, bridge) = (Receiver::start().await, Receiver::start().await);
         let users = workload::users(agents);
+        // A port that nobody is given while the server is away.
+        let like = Like { port: free_port(), ..like };
         let server = Cometd::start_like(kind, &like, &users).await;
         let proxy = Proxy::before(server.port()).await;
         let home = Home::new();

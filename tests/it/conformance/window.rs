@@ -86,7 +86,7 @@ fn cookies(reply: &reqwest::Response) -> String {
 
 async fn pair(kind: Kind) -> (Cometd, Client, Client) {
     let users = ["busy".to_owned(), "idle".to_owned()];
-    let server = Cometd::start_like(kind, &Like { max_interval: 3_000, ..Like::default() }, &users).await;
+    let server = Cometd::start_like(kind, &Like { max_interval: 10_000, ..Like::default() }, &users).await;
     let (busy, idle) = (Client::begin(&server, "busy").await, Client::begin(&server, "idle").await);
     (server, busy, idle)
 }

@@ -4,8 +4,8 @@
 use super::Stage;
 use std::time::Duration;
 
-/// A session older than ten times the hold time and the window is not asked for: here after some eleven seconds.
-const YOUNG: &[&str] = &["--set", "site.main.server_window=100ms", "--set", "site.main.ask_window=0s"];
+/// A session older than ten times the hold time and the window is not asked for: here after some fifteen seconds.
+const YOUNG: &[&str] = &["--set", "site.main.server_window=500ms", "--set", "site.main.ask_window=0s"];
 /// Together longer than that, each shorter than the time between two checkpoints.
 const LIVES: usize = 9;
 const LIMIT: Duration = Duration::from_secs(60);

@@ -1,6 +1,7 @@
 //! Kills at any moment, and a broker that stops in between.
 
 use super::sink;
+use crate::at_rest::noted;
 use crate::data_path::event_of;
 use crate::fleet::stage::campaign;
 use crate::harness::kafka::Kafka;
@@ -18,6 +19,8 @@ async fn whoever_reads_committed_records_sees_each_event_once_and_in_order() {
     let other = sinks.replace("kafka.events", "kafka.others").replace("topic = \"once\"", "topic = \"also\"");
     let sinks = sinks + &other;
     let mut scene = Scene::start(10, 3 * (kills + stops) + 3, &sinks).await;
+    // The first kill must find the sessions on disk.
+    noted(&scene.home, 10).await;
     let mut dice = fastrand::Rng::with_seed(11);
     for round in 0..kills {
         scene.publish(3).await;

@@ -40,11 +40,11 @@ async fn within_budget(server: &Server, requests: u64) {
     assert!(seen > 0 && seen <= within(requests), "{seen}");
 }
 
-/// At 15 requests a second 600 turns take 42 s, and the sessions live for 20.
+/// At 15 requests a second 600 turns take 42 s, and the sessions live for 40.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_resumes_all_sessions_within_their_window_though_the_budget_alone_would_not() {
     let (agents, requests) = (600, 15);
-    let (home, server) = opened(agents, "20000").await;
+    let (home, server) = opened(agents, "40000").await;
     set(&home, &server, requests, 5);
     let bridge = Bridge::start(&home);
     bridge.until(RESUMED, LIMIT, |n| n == agents as f64).await;

@@ -26,6 +26,7 @@ async fn stopped_until_resumed(home: &Home, server: &Server, bridge: Bridge<'_>)
     bridge.until(BRAKED, LIMIT, |n| n == 1.0).await;
     let site = bridge.site().await;
     assert!(site["paused"].as_str().unwrap().starts_with("by the brake: "), "{site}");
+    bridge.pause_is_stored().await;
     // What was on its way is over with the process; the brake is not.
     bridge.daemon.kill();
     server.expire(1..=AGENTS).await;

@@ -2,10 +2,10 @@
 //!
 //! Deliberately absent: nodes behind one address.
 
-use super::stage::{Bridge, LIMIT, Server, configure, user};
+use super::stage::{Bridge, LIMIT, Server, configure, user, within};
 use crate::harness::daemon::Home;
-use crate::harness::eventually;
 use crate::harness::proxy::Proxy;
+use crate::harness::{eventually, free_port};
 use serde_json::json;
 
 const SITE: &str =
@@ -37,7 +37,7 @@ async fn a_host_that_asks_for_a_pause_is_left_alone_by_all() {
     );
     assert_eq!(bridge.metric("cometbridge_accounts_refused").await, 0.0);
     let stats = server.get("stats").await;
-    assert!(stats["maxRequestsPerSecond"].as_u64().unwrap() <= 100, "{stats}");
+    assert!(stats["maxRequestsPerSecond"].as_u64().unwrap() <= within(100), "{stats}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -45,8 +45,10 @@ async fn sessions_move_to_the_second_host_when_the_first_is_gone_and_new_logins_
     let agents = 20;
     let home = Home::new();
     let second = Server::quiet(&home, agents);
-    let first = Server::quiet(&home, agents);
-    let port = first.port();
+    // A port that nobody is given while its server is away.
+    let (number, address) = (agents.to_string(), format!("127.0.0.1:{}", free_port()));
+    let arguments = ["--agents", &number, "--rate", "0", "--listen", &address];
+    let first = Server::start(&home, &arguments);
     configure(&home, &format!("[\"{}\", \"{}\"]", first.url, second.url), SITE, "");
     let bridge = Bridge::start(&home);
     bridge.connected(agents).await;
@@ -59,9 +61,7 @@ async fn sessions_move_to_the_second_host_when_the_first_is_gone_and_new_logins_
     bridge.connected(agents).await;
     assert!(bridge.metric("cometbridge_site_failovers_total").await >= 1.0);
 
-    let number = agents.to_string();
-    let address = format!("127.0.0.1:{port}");
-    let first = Server::start(&home, &["--agents", &number, "--rate", "0", "--listen", &address]);
+    let first = Server::start(&home, &arguments);
     bridge.until("cometbridge_site_failovers_total", LIMIT, |n| n >= 2.0).await;
     assert_eq!((first.live().await, second.live().await), (0, agents), "who stands stays");
     second.expire(1..=5).await;

@@ -53,7 +53,7 @@ async fn a_secret_is_stale_once_the_site_says_that_the_password_was_changed_and_
     server.post("publish", news).await;
     let agent = format!("agent=\"{ONE}\"");
     home.logged(&["WARN", "not used again until it changes", "the password was changed", &agent]).await;
-    assert_eq!(bridge.metric("cometbridge_accounts_refused").await, 1.0);
+    bridge.until("cometbridge_accounts_refused", LIMIT, |n| n == 1.0).await;
     // The session that stands goes on; when it ends there is no way back with that secret.
     bridge.connected(AGENTS).await;
     server.reset_peaks().await;
@@ -77,9 +77,16 @@ async fn a_secret_is_stale_once_the_site_says_that_the_password_was_changed_and_
 async fn a_new_password_that_is_demanded_of_a_session_is_known_without_a_try() {
     let home = Home::new();
     let server = Server::quiet(&home, AGENTS);
-    configure(&home, &format!("\"{}\"", server.url), &format!("{SITE}\nkeep_alive = \"2s\""), "");
+    configure(
+        &home,
+        &format!("\"{}\"", server.url),
+        &format!("{SITE}\nkeep_alive = \"2s\"\nreconcile_every = \"0s\""),
+        "",
+    );
     let bridge = Bridge::start(&home);
     bridge.connected(AGENTS).await;
+    // By a sign of life, and by no reading.
+    bridge.until("cometbridge_session_readings_total", LIMIT, |n| n >= AGENTS as f64).await;
     server.reset_peaks().await;
     server.fault(json!({"fault": "login", "user": user(ONE), "mode": "new-password"})).await;
     bridge.in_state("refused", 1).await;

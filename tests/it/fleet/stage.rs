@@ -2,7 +2,7 @@
 //!
 //! Deliberately absent: the questions (see its siblings).
 
-use crate::harness::daemon::{Daemon, Home, command};
+use crate::harness::daemon::{Daemon, Home, command, sum};
 use crate::harness::{eventually, http};
 use crate::live::Running;
 use serde_json::{Value, json};
@@ -19,9 +19,10 @@ pub fn campaign() -> bool {
 }
 
 /// What a server may see of a budget. What leaves within it arrives in lumps where a debug build shares its processors
-/// with other tests: a quarter of a second of it. The campaign has the machine for itself.
+/// with other tests: up to a second of it, as a server that was not asked to count for so long counts it with the next.
+/// The campaign has the machine for itself; the pacing to the millisecond is held by the unit tests of `site`.
 pub fn within(budget: u64) -> u64 {
-    if campaign() { budget } else { budget + budget / 4 }
+    if campaign() { budget } else { 2 * budget }
 }
 
 /// A simulator and what is asked of it.
@@ -138,11 +139,9 @@ impl Bridge<'_> {
         Some((status, reply.text().await.ok()?))
     }
 
-    /// The sum over all series that begin so.
+    /// The sum over all series that begin so; no number at all where nobody answers.
     pub async fn metric(&self, prefix: &str) -> f64 {
-        let text = self.page("/metrics").await.map(|(_, text)| text).unwrap_or_default();
-        let values = text.lines().filter(|line| line.starts_with(prefix));
-        values.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+        sum(self.page("/metrics").await, prefix)
     }
 
     pub async fn until(&self, prefix: &str, limit: Duration, satisfied: impl Fn(f64) -> bool) {
@@ -165,6 +164,11 @@ impl Bridge<'_> {
 
     pub async fn connected(&self, agents: usize) {
         self.in_state("connected", agents).await;
+    }
+
+    /// Waits until the site's pause is on disk: the gauge shows it a moment before.
+    pub async fn pause_is_stored(&self) {
+        self.home.stored("the pause", "SELECT count(*) FROM note WHERE name = 'pause/main'").await;
     }
 
     /// What `/api/v1/status` says of the site.

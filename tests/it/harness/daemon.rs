@@ -13,6 +13,9 @@ use std::time::Duration;
 /// Signs webhooks of the tests; `env = "CRM_SECRET"`.
 pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
+/// How long anything may take to be on disk, or in the log; only ever waited for in full by a test that fails.
+const STORED: Duration = Duration::from_secs(90);
+
 pub const BINARY: &str = env!("CARGO_BIN_EXE_cometbridge");
 
 /// A directory with everything a daemon needs; it outlives the processes started in it.
@@ -138,9 +141,18 @@ impl Home {
             .spawn()
             .unwrap();
         let stdout = child.stdout.take().unwrap();
-        collect(child.stderr.take().unwrap(), std::slice::from_ref(&self.stderr));
+        let log = collect(child.stderr.take().unwrap(), std::slice::from_ref(&self.stderr));
         let admin = format!("http://127.0.0.1:{}", self.admin_port);
-        (Daemon { child, admin, token: self.token, stderr: self.stderr.clone() }, stdout)
+        (Daemon { child, admin, token: self.token, stderr: self.stderr.clone(), log: Some(log) }, stdout)
+    }
+
+    /// Waits until so many lines of the last process's stdout were read: it counts what it has written.
+    pub async fn printed(&self, lines: usize) {
+        let read = || self.outputs.lock().unwrap().last().map(|output| output.lines.lock().unwrap().len());
+        eventually("stdout is read", STORED, || async {
+            read().is_none_or(|read| read >= lines).then_some(())
+        })
+        .await;
     }
 
     pub fn stdout_lines(&self) -> Vec<String> {
@@ -160,6 +172,19 @@ impl Home {
         whole.collect()
     }
 
+    /// What the journal on disk says to a question in SQL that one number answers.
+    pub fn journal_says(&self, question: &str) -> i64 {
+        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let path = self.state_dir().join("journal.sqlite");
+        let journal = rusqlite::Connection::open_with_flags(path, flags).unwrap();
+        journal.query_row(question, [], |row| row.get(0)).unwrap()
+    }
+
+    /// Waits until the journal on disk says yes (not 0): what stands there is there after a kill, too.
+    pub async fn stored(&self, what: &str, question: &str) {
+        eventually(what, STORED, || async { (self.journal_says(question) != 0).then_some(()) }).await;
+    }
+
     pub fn log(&self) -> String {
         self.stderr.lock().unwrap().join("\n")
     }
@@ -177,7 +202,7 @@ impl Home {
             if let Some(line) = self.log_lines(words).into_iter().next() {
                 return line;
             }
-            assert!(start.elapsed() < Duration::from_secs(30), "no log line with {words:?}:\n{}", self.log());
+            assert!(start.elapsed() < STORED, "no log line with {words:?}:\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -208,6 +233,8 @@ pub struct Daemon {
     admin: String,
     token: Option<&'static str>,
     stderr: Arc<Mutex<Vec<String>>>,
+    /// Who reads its stderr.
+    log: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Daemon {
@@ -227,7 +254,7 @@ impl Daemon {
 
     /// Waits until it counts as ready (sites are looked at every few seconds), and what it says then.
     pub async fn ready(&self) -> String {
-        eventually("the service is ready", Duration::from_secs(30), || async {
+        eventually("the service is ready", STORED, || async {
             let (status, text) = self.get("/readyz?verbose").await?;
             (status == 200).then_some(text)
         })
@@ -238,14 +265,9 @@ impl Daemon {
         self.get("/metrics").await.map(|(_, text)| text).unwrap_or_default()
     }
 
-    /// The sum over all series whose name and labels begin like this.
+    /// The sum over all series whose name and labels begin like this; no number at all where nobody answers.
     pub async fn metric(&self, prefix: &str) -> f64 {
-        self.metrics()
-            .await
-            .lines()
-            .filter(|line| line.starts_with(prefix))
-            .filter_map(|line| line.rsplit(' ').next().and_then(|n| n.parse::<f64>().ok()))
-            .sum()
+        sum(self.get("/metrics").await, prefix)
     }
 
     /// Waits until a metric has a value that satisfies.
@@ -256,7 +278,7 @@ impl Daemon {
             if satisfied(now) {
                 return;
             }
-            let ended = self.child.try_wait().unwrap();
+            let ended = self.has_ended();
             let log = || self.stderr.lock().unwrap().join("\n");
             assert!(ended.is_none(), "the daemon ended with {ended:?}:\n{}", log());
             assert!(start.elapsed() < limit, "{prefix} is {now} after {} s\n{}", limit.as_secs(), log());
@@ -284,11 +306,22 @@ impl Daemon {
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+        self.log_is_whole();
     }
 
-    /// The exit status of a process that has ended.
+    /// The exit status of a process that has ended; its log is whole then.
     pub fn has_ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().unwrap()
+        let ended = self.child.try_wait().unwrap();
+        if ended.is_some() {
+            self.log_is_whole();
+        }
+        ended
+    }
+
+    fn log_is_whole(&mut self) {
+        if let Some(reader) = self.log.take() {
+            reader.join().unwrap();
+        }
     }
 
     /// A command of the binary that asks this daemon: exit code, stdout, stderr.
@@ -313,11 +346,18 @@ impl Daemon {
     /// Waits for its end.
     pub async fn ended(mut self) -> ExitStatus {
         eventually("the daemon ends", Duration::from_secs(60), || {
-            let ended = self.child.try_wait().unwrap();
+            let ended = self.has_ended();
             async move { ended }
         })
         .await
     }
+}
+
+/// The sum over all series of a page of metrics that begin so; no number where there is no page.
+pub fn sum(page: Option<(u16, String)>, prefix: &str) -> f64 {
+    let Some((200, text)) = page else { return f64::NAN };
+    let values = text.lines().filter(|line| line.starts_with(prefix));
+    values.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }
 
 impl Drop for Daemon {

@@ -2,7 +2,6 @@
 
 use super::cometd::{Cometd, Kind, Publish};
 use super::daemon::{Daemon, Home};
-use super::eventually;
 use super::workload::{self, Conversation, Expected};
 use serde_json::Value;
 use std::time::Duration;
@@ -64,6 +63,9 @@ impl Scene {
     pub async fn delivered(&mut self, kind: &str, sink: &str, events: usize) {
         let wanted = events as f64;
         self.daemon.until(&delivered(kind, sink), LIMIT, |n| n >= wanted).await;
+        if kind == "stdout" {
+            self.home.printed(events).await;
+        }
     }
 
     /// Waits until a metric satisfies.
@@ -74,14 +76,15 @@ impl Scene {
     /// Waits until a sink's position is at the journal's end, on disk: nothing it had by then comes again. The lag is
     /// no sign of that: it is looked at once a second, and counts from a position that the next commit stores.
     pub async fn settled(&self, sink: &str) {
-        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
-        let path = self.home.state_dir().join("journal.sqlite");
-        let journal = rusqlite::Connection::open_with_flags(path, flags).unwrap();
-        let at_end = "SELECT seq >= (SELECT ifnull(max(seq), 0) FROM event) FROM position WHERE sink = ?";
-        eventually("the sink's position is stored", LIMIT, || async {
-            journal.query_row(at_end, [sink], |row| row.get::<_, bool>(0)).unwrap().then_some(())
-        })
-        .await;
+        let last = "(SELECT ifnull(max(seq), 0) FROM event)";
+        let question = format!("SELECT count(*) FROM position WHERE sink = '{sink}' AND seq >= {last}");
+        self.home.stored("the sink's position", &question).await;
+    }
+
+    /// Waits until nothing of a sink is put aside any more, on disk.
+    pub async fn nothing_is_parked(&self, sink: &str) {
+        let question = format!("SELECT NOT EXISTS (SELECT 1 FROM parked WHERE sink = '{sink}')");
+        self.home.stored("what was parked is gone", &question).await;
     }
 
     pub fn stdout_events(&self) -> Vec<Value> {

@@ -29,8 +29,7 @@ async fn scram_plain_and_client_certificates_are_let_in_and_the_check_writes_not
     stage.home.write_roster(&users);
     stage.home.write_config(&server.url, &sinks);
 
-    let (code, said) = stage.check().await;
-    assert_eq!(code, 0, "{said}");
+    let said = stage.checked(0, "certificate: 1 broker").await;
     for topic in topics {
         assert!(
             said.contains(&format!("sink.kafka.{topic}: 1 broker; there and open to writing: {topic}")),
@@ -121,9 +120,7 @@ async fn what_is_wrong_is_said_clearly_at_the_check_and_in_the_run_and_the_other
     stage.home.write_roster(&users);
     stage.home.write_config(&server.url, &sinks);
 
-    let (code, said) = stage.check().await;
-    assert_eq!(code, 1, "{said}");
-    assert!(said.contains("sink.kafka.good: 1 broker; there and open to writing: good"), "{said}");
+    let said = stage.checked(1, "sink.kafka.good: 1 broker; there and open to writing: good").await;
     for (_, name, words) in &faulty {
         let of: Vec<&str> =
             said.lines().filter(|line| line.contains(&format!("sink.kafka.{name}: "))).collect();

@@ -3,9 +3,10 @@
 
 use crate::harness::certificates::Authority;
 use crate::harness::daemon::{Home, SECRET, command_with};
-use crate::harness::free_port;
 use crate::harness::kafka::Kafka;
+use crate::harness::scene::LIMIT;
 use crate::harness::sinks::TOLD;
+use crate::harness::{eventually, free_port};
 use std::fmt::Write as _;
 
 pub struct Stage {
@@ -121,6 +122,15 @@ impl Stage {
             move || command_with(&["check", "--live", "--config", &config], &[("CRM_SECRET", SECRET)]);
         let (code, out, err) = tokio::task::spawn_blocking(asked).await.unwrap();
         (code, out + &err)
+    }
+
+    /// The check once it ends so and says this: a broker that has just started may be too slow for its patience.
+    pub async fn checked(&self, code: i32, words: &str) -> String {
+        eventually(&format!("the check says: {words}"), LIMIT, || async {
+            let (ended, said) = self.check().await;
+            (ended == code && said.contains(words)).then_some(said)
+        })
+        .await
     }
 
     /// How many records a topic has, as the tests' own reader sees it.

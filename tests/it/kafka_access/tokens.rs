@@ -80,11 +80,7 @@ async fn tokens_are_renewed_before_they_end_and_a_refused_secret_is_said_and_rea
     stage.home.write_config(&server.url, &sinks);
 
     let words = "answers 401 (invalid_client): check client_id and client_secret";
-    let (code, said) = stage.check().await;
-    assert!(
-        code == 1 && said.contains("sink.kafka.tokens: token: the token endpoint at 127.0.0.1:"),
-        "{said}"
-    );
+    let said = stage.checked(1, "sink.kafka.tokens: token: the token endpoint at 127.0.0.1:").await;
     assert!(said.contains(words) && !said.contains("not the one") && !said.contains("who is that"), "{said}");
 
     let Stage { kafka, home, .. } = stage;

@@ -122,8 +122,7 @@ async fn what_is_printed_is_what_an_exactly_once_sink_needs_of_real_brokers() {
     assert!(text.contains("    1 partition, cleanup.policy=compact, segment.bytes=16777216,"), "{text}");
     stage.kafka.provide(&out).await;
 
-    let (code, said) = stage.check().await;
-    assert_eq!(code, 0, "{said}");
+    stage.checked(0, "1 broker").await;
     let Stage { kafka, home, .. } = stage;
     let mut scene = Scene::on(server, home, &users, 6, &sinks, &[]).await;
     scene.publish(3).await;

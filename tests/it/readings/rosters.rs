@@ -46,6 +46,7 @@ async fn a_gap_goes_on_into_the_session_of_a_changed_line_and_ends_when_that_lis
     let expected = ["status_change", "1", "2", "3", "opened 1001", "4r", "5r", "6r", "closed 1001"];
     assert_eq!(stage.story(&talk), expected);
     let id = &opened["data"]["gapid"];
+    stage.event("the session's own gap is closed", |event| event["event"] == "gap_closed").await;
     assert_eq!(stage.gaps(0), [("\"gap_opened\"".into(), id.clone()), ("\"gap_closed\"".into(), id.clone())]);
     stage.nothing_twice();
     stage.daemon.connected(1).await;

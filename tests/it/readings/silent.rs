@@ -69,6 +69,10 @@ async fn a_session_that_is_told_nothing_is_silent_and_others_are_quiet_or_live()
         (&"cometbridge.session.silent.v1".into(), &agent(2).into())
     );
     assert_eq!(event["data"]["differing"]["facebooksession"], 1, "{event}");
+    eventually("all that was read is told", LIMIT, || async {
+        (stage.story(&untold).len() == 3).then_some(())
+    })
+    .await;
     assert_eq!(stage.story(&untold), ["1r", "2r", "status_change"]);
     stage.stands(2, "silent").await;
     stage.daemon.until("cometbridge_sessions_silent", LIMIT, |n| n == 1.0).await;

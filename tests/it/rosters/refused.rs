@@ -25,8 +25,7 @@ async fn an_agent_taken_off_and_added_again_does_not_try_its_refused_secret_once
         stage.daemon.until(REFUSED, LIMIT, |n| n == 0.0).await;
         if restart {
             // The second time a process that never saw it is asked to hold it.
-            let again = stage.home.start();
-            std::mem::replace(&mut stage.daemon, again).kill();
+            stage = stage.killed_and_back(None, &[]);
             eventually("it is up again", LIMIT, || async { stage.daemon.get("/livez").await.map(drop) })
                 .await;
             stage.daemon.connected(2).await;

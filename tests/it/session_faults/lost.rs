@@ -2,11 +2,11 @@
 
 use crate::harness::cometd::{Cometd, Kind};
 use crate::harness::daemon::Home;
-use crate::harness::eventually;
 use crate::harness::receiver::Receiver;
 use crate::harness::scene::{LIMIT, Scene};
 use crate::harness::sinks::{BRIDGE, NOT_BRIDGE, webhook};
 use crate::harness::workload;
+use crate::harness::{eventually, free_port};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -87,8 +87,9 @@ async fn dropped_and_expired_sessions_come_back_and_name_their_gap() {
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_restart_of_the_server_all_sessions_come_back() {
     let (receiver, watcher) = (Receiver::start().await, Receiver::start().await);
-    let server = Cometd::start(Kind::Java, &[]);
-    let port = server.port().to_string();
+    // A port that nobody is given while the server is away.
+    let port = free_port().to_string();
+    let server = Cometd::start(Kind::Java, &["--port", &port]);
     let users = workload::users(6);
     let patience = ["--set", "site.main.max_backoff=2s"];
     let mut scene = Scene::on(server, Home::new(), &users, 40, &sinks(&receiver, &watcher), &patience).await;

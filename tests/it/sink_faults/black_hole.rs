@@ -16,8 +16,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 /// Tries of the sink's policy; the outage goes through many times as many.
-const ATTEMPTS: usize = 3;
-const RETRY: &str = "timeout = \"100ms\"\nretry = { initial = \"10ms\", max = \"50ms\", max_attempts = 3 }\n";
+const ATTEMPTS: usize = 6;
+const RETRY: &str = "timeout = \"300ms\"\nretry = { initial = \"10ms\", max = \"50ms\", max_attempts = 6 }\n";
 /// What a daemon may grow by during the outage, whatever was published in it.
 const MOST_KIB: u64 = 48 << 10;
 /// For the outage of the campaign: tries come at their own pace.
@@ -134,7 +134,7 @@ async fn a_sink_that_never_answers_costs_the_others_nothing_and_has_everything_i
     hole.swallows.store(false, Ordering::Relaxed);
     scene.delivered("webhook", "hole", wanted).await;
     scene.until("cometbridge_sink_lag_events{sink=\"hole\"}", |lag| lag == 0.0).await;
-    // No part of an outage counts against an event, so no policy of three tries makes a dead letter of it.
+    // No part of an outage counts against an event, so no policy of six tries makes a dead letter of it.
     assert_eq!(scene.daemon.metric("cometbridge_sink_dead_letters_total").await, 0.0);
     // Its answer may come too late on a busy machine: then the same event comes again, and its try is counted.
     let too_late = scene.daemon.metric(in_vain).await - before;

@@ -163,7 +163,7 @@ async fn a_sink_gets_the_media_and_events_it_names_with_or_without_raw() {
     let wanted = scene.expected.events();
     scene.delivered("stdout", "console", wanted).await;
     for sink in ["messages", "agents", "both"] {
-        scene.until(&format!("cometbridge_sink_lag_events{{sink=\"{sink}\"}}"), |lag| lag == 0.0).await;
+        scene.settled(sink).await;
     }
     let all = scene.stdout_events();
     let kinds: [fn(&Value) -> bool; 3] = [

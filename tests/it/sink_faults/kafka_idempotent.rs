@@ -17,7 +17,7 @@ const REBUILDS: &str = "cometbridge_sink_rebuilds_total{sink=\"events\"}";
 /// Waits until all that was published has left, and reads the topic: the events at their first arrival, complete and
 /// in order, and how many came again.
 async fn read(broker: &Kafka, scene: &mut Scene, rounds: usize) -> usize {
-    scene.until("cometbridge_sink_lag_events{sink=\"events\"}", |lag| lag == 0.0).await;
+    scene.settled("events").await;
     let expected = workload::script(&scene.talks, &scene.users, rounds).1;
     // How often an event came again is not known before: read until nothing more comes.
     let records = broker.read_all(TOPIC, Duration::from_secs(3)).await;

@@ -42,7 +42,7 @@ async fn a_failing_key_is_parked_and_keeps_its_order_over_a_kill_and_a_restart()
     assert_eq!(receiver.count(), before + late, "nothing that was settled came again");
 
     receiver.answer(200);
-    scene.until("cometbridge_sink_parked_events{sink=\"crm\"}", |left| left == 0.0).await;
+    scene.nothing_is_parked("crm").await;
     let events = receiver.events();
     assert_eq!(events.len(), all);
     scene.complete("webhook", &events);

@@ -61,8 +61,8 @@ async fn one_key_in_a_hundred_fails_and_no_order_breaks_over_a_stop_and_a_kill()
     assert_eq!(receiver.count(), flowing(rounds, &scene), "each once, over a kill");
 
     receiver.answer(200);
-    scene.until("cometbridge_sink_parked_events{sink=\"crm\"}", |left| left == 0.0).await;
-    scene.until("cometbridge_sink_lag_events{sink=\"crm\"}", |lag| lag == 0.0).await;
+    scene.settled("crm").await;
+    scene.nothing_is_parked("crm").await;
     let events = receiver.events();
     println!(
         "{} of {keys} keys failed, {} events, {} tries",

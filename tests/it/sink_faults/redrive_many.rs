@@ -72,7 +72,7 @@ async fn many_dead_letters_come_back_each_once_in_order_past_a_receiver_that_fai
     tell(&scene, 1, items).await;
     let dead = "cometbridge_sink_dead_letters_total{reason=\"http-4xx\",sink=\"crm\"}";
     scene.daemon.until(dead, LONG, |n| n >= letters as f64).await;
-    scene.until("cometbridge_sink_lag_events{sink=\"crm\"}", |lag| lag == 0.0).await;
+    scene.settled("crm").await;
     let died = began.elapsed();
     let refused: BTreeSet<String> = receiver.tries().into_iter().map(|attempt| attempt.id).collect();
     assert_eq!(refused.len(), letters);
@@ -95,7 +95,7 @@ async fn many_dead_letters_come_back_each_once_in_order_past_a_receiver_that_fai
         })
         .await;
     let drained = began.elapsed();
-    scene.until("cometbridge_sink_parked_events{sink=\"crm\"}", |left| left == 0.0).await;
+    scene.nothing_is_parked("crm").await;
 
     // A request that was given up may have arrived.
     let unsure = scene.daemon.metric("cometbridge_sink_retries_total{reason=\"timeout\",sink=\"crm\"}").await;

@@ -72,8 +72,10 @@ async fn a_proxy_that_refuses_the_login_is_told_apart_from_the_server() {
             let place = format!("the proxy http://127.0.0.1:{} {words}", forward.port);
             stage.fails(&[&place], &["hunter2", "corp"]).await;
             assert_eq!(front.accepted(), 0, "nothing went around it");
-            // A try of each agent, and two of the pilot: more of them could lock the account at the proxy.
-            assert_eq!(forward.asked().len(), AGENTS + 2, "{:?}", forward.asked());
+            // A try of each agent, and two of the pilot: more of them could lock the account at the proxy. One more may
+            // be on its way before the second refusal is heard.
+            let asked = forward.asked();
+            assert!((AGENTS + 2..=AGENTS + 3).contains(&asked.len()), "{asked:?}");
             let said = stage.home.log_lines(&["WARN", "a proxy on the way refuses us (HTTP 407)"]);
             assert_eq!(said.len(), 1, "{}", stage.home.log());
         }

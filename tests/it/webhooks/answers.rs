@@ -66,7 +66,7 @@ impl Stage {
         for case in CASES {
             let nowhere = format!("http://{}.invalid/", "x".repeat(64));
             let (url, more) = match *case {
-                "silent" => (at(case), "timeout = \"300ms\"\n".to_owned()),
+                "silent" => (at(case), "timeout = \"2s\"\n".to_owned()),
                 "closed" => (format!("http://127.0.0.1:{}/", free_port()), String::new()),
                 "tls" => (front.url(), format!("ca = \"{}\"\n", home.path("other.pem").display())),
                 "dns" => (nowhere, String::new()),

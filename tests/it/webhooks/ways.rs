@@ -3,10 +3,11 @@
 use crate::harness::certificates::Authority;
 use crate::harness::cometd::{Cometd, Kind, Like};
 use crate::harness::daemon::{Home, SECRET};
+use crate::harness::eventually;
 use crate::harness::forward::{Forward, Rule};
 use crate::harness::front::Front;
 use crate::harness::receiver::Receiver;
-use crate::harness::scene::Scene;
+use crate::harness::scene::{LIMIT, Scene};
 use crate::harness::sinks::{KEEP_TRYING, NOT_BRIDGE, webhook};
 use crate::harness::workload::users;
 use axum::extract::State;
@@ -154,15 +155,24 @@ async fn tokens_that_end_and_tokens_that_are_taken_back_lose_nothing() {
     scene.publish(3).await;
     scene.until("cometbridge_sink_delivered_total{kind=\"webhook\",sink=\"crm\"}", |n| n > 0.0).await;
     // The server forgets its tokens: the next request is turned away, and asks for another.
-    guarded.issued.lock().unwrap().iter_mut().for_each(|(token, _)| token.push_str("-gone"));
-    scene.publish(3).await;
-    scene.until("cometbridge_sink_retries_total{reason=\"unauthorized\",sink=\"crm\"}", |n| n > 0.0).await;
+    // One that is about to end is replaced before it is shown: then the next one is forgotten.
+    let unauthorized = "cometbridge_sink_retries_total{reason=\"unauthorized\",sink=\"crm\"}";
+    for _ in 0..3 {
+        guarded.issued.lock().unwrap().iter_mut().for_each(|(token, _)| token.push_str("-gone"));
+        let so_far = guarded.taken.lock().unwrap().len();
+        scene.publish(1).await;
+        eventually("another one was asked for", LIMIT, || async {
+            (guarded.taken.lock().unwrap().len() > so_far).then_some(())
+        })
+        .await;
+    }
+    scene.until(unauthorized, |n| n > 0.0).await;
     // And then each ends in its own time, while events come.
     let before = guarded.issued.lock().unwrap().len();
     for round in 0..4 {
         scene.publish(1).await;
         let (wanted, issued) = (before + round, guarded.issued.clone());
-        crate::harness::eventually("the token has ended", LIFE * 20, || {
+        eventually("the token has ended", LIFE * 20, || {
             let ended = issued.lock().unwrap().last().is_some_and(|(_, at)| at.elapsed() >= LIFE);
             let fetched = issued.lock().unwrap().len() > wanted;
             async move { (ended || fetched).then_some(()) }

@@ -69,7 +69,7 @@ fn read(bootstrap: &str) -> Vec<Record> {
     consumer.assign(&list).unwrap();
     let (mut ended, mut records) = (0, Vec::new());
     while ended < PARTITIONS {
-        match consumer.poll(Duration::from_secs(10)) {
+        match consumer.poll(Duration::from_secs(30)) {
             Some(Ok(message)) => records.push(record(&message)),
             Some(Err(KafkaError::PartitionEOF(_))) => ended += 1,
             Some(Err(error)) => panic!("{error}"),

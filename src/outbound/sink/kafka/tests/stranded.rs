@@ -199,7 +199,7 @@ async fn a_client_that_has_forgotten_all_its_brokers_is_left_for_a_new_one() {
         ..config(&cluster(), KafkaMode::Binary)
     };
     // Now and then librdkafka's threads meet in time, and it finds its way back by itself.
-    for _ in 0..10 {
+    for _ in 0..30 {
         let outcomes = over_an_outage(&broker, &config).await;
         if outcomes == [Outcome::Done, Outcome::Done] {
             continue;
