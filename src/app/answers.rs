@@ -96,13 +96,11 @@ impl Answers {
             }
             Question::Pause { site, reason } => {
                 self.door(&site)?.accounts.pause(&reason).await.map_err(unavailable)?;
-                tracing::warn!(site, reason, "logins are paused by an operator");
                 let done = "no agent logs in until it is resumed; sessions that stand go on";
                 Ok(json!({"site": site, "done": done}))
             }
             Question::Resume { site } => {
                 self.door(&site)?.accounts.resume().await.map_err(unavailable)?;
-                tracing::info!(site, "logins are resumed by an operator");
                 Ok(json!({"site": site, "done": "agents log in again"}))
             }
             Question::Roster { site } => self.roster(&site),

@@ -7,7 +7,7 @@ use crate::base::health::{Health, Status};
 use crate::base::metrics::Metrics;
 use crate::base::time::Clock;
 use crate::config::Settings;
-use crate::inbound::accounts::{By, SiteGate};
+use crate::inbound::accounts::SiteGate;
 use crate::inbound::fleet::{Fleet, SiteNumbers};
 use crate::inbound::roster;
 use crate::journal::{Journal, State};
@@ -110,7 +110,7 @@ impl StatusSource {
             nodes: numbers.nodes as u64,
             busiest_node: numbers.busiest_node as u64,
             base_url: door.map(|door| door.site.base().to_string()).unwrap_or_default(),
-            paused: door.map(|door| paused(&door.accounts.state())).unwrap_or_default(),
+            paused: door.map(|door| door.accounts.state().why()).unwrap_or_default(),
             roster: self.rosters.status(name).map(|status| of_roster(&status)).unwrap_or_default(),
         }
     }
@@ -170,21 +170,9 @@ pub fn of_roster(status: &roster::Status) -> String {
     }
 }
 
-/// Who paused a site's logins and why; empty where nobody did.
-fn paused(gate: &SiteGate) -> String {
-    match &gate.paused {
-        Some((By::Operator, reason, _)) => format!("by an operator: {reason}"),
-        Some((By::Disturbed, reason, _)) => format!("by the brake: {reason}"),
-        None if gate.directory_fault => {
-            format!("a fault of the site's directory: {} logins wait, one canary tries", gate.waiting)
-        }
-        None => String::new(),
-    }
-}
-
 /// A site's health from its sessions: down where nobody is connected, degraded where some are not.
 pub fn of_site(numbers: &SiteNumbers, gate: &SiteGate) -> Status {
-    let why = match paused(gate) {
+    let why = match gate.why() {
         reason if reason.is_empty() => String::new(),
         reason => format!("; logins are paused {reason}"),
     };
@@ -222,6 +210,7 @@ pub fn line(sites: &BTreeMap<String, SiteNumbers>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inbound::accounts::By;
 
     fn numbers(phases: &[(&'static str, usize)]) -> SiteNumbers {
         let agents = phases.iter().map(|(_, count)| count).sum();

@@ -57,6 +57,20 @@ pub struct SiteGate {
     pub waiting: usize,
 }
 
+impl SiteGate {
+    /// Who paused the site's logins and why, after "logins are paused"; empty where nobody did.
+    pub fn why(&self) -> String {
+        match &self.paused {
+            Some((By::Operator, reason, _)) => format!("by an operator: {reason}"),
+            Some((By::Disturbed, reason, _)) => format!("by the brake: {reason}"),
+            None if self.directory_fault => {
+                format!("by a fault of the site's directory: {} logins wait, one canary tries", self.waiting)
+            }
+            None => String::new(),
+        }
+    }
+}
+
 impl Pause {
     /// What cannot be read still is a pause: it was written because logins were to stop.
     pub fn parse(text: &str, now: Millis) -> Pause {

@@ -134,7 +134,11 @@ impl Accounts {
             state.declare(clock.now(), Instant::now());
         }
         accounts.show(&state);
+        let why = state.status().why();
         drop(state);
+        if !why.is_empty() {
+            tracing::warn!(site = accounts.site, "as before the restart, logins are paused {why}");
+        }
         Ok(Arc::new(accounts))
     }
 

@@ -8,6 +8,9 @@ use crate::inbound::accounts::gate::{By, Pause, SiteGate, State};
 use std::sync::Arc;
 use tokio::time::Instant;
 
+/// What an operator adds to a pause of the brake's.
+const AS_WELL: &str = "; paused by an operator as well: ";
+
 impl Accounts {
     /// A notification told that an agent was logged out of the last place where it was logged in.
     pub async fn logged_out(&self, agent: &str) {
@@ -45,10 +48,16 @@ impl Accounts {
     /// can not be written down. `reason` is shown, and must not be personal.
     pub async fn pause(&self, reason: &str) -> Result<(), Arc<crate::journal::Error>> {
         tracing::warn!(site = self.site, reason, "logins are paused by an operator");
-        self.set_pause(Pause { by: By::Operator, reason: reason.to_owned(), since: self.clock.now() }).await
+        let mut pause = Pause { by: By::Operator, reason: reason.to_owned(), since: self.clock.now() };
+        // The brake's finding is not to be lost by it: what an operator adds stands behind it.
+        if let Some(brake) = self.lock().pause.clone().filter(|pause| pause.by == By::Disturbed) {
+            let found = brake.reason.split(AS_WELL).next().unwrap_or_default();
+            pause = Pause { reason: format!("{found}{AS_WELL}{reason}"), ..brake };
+        }
+        self.set_pause(pause).await
     }
 
-    async fn set_pause(&self, pause: Pause) -> Result<(), Arc<crate::journal::Error>> {
+    pub(super) async fn set_pause(&self, pause: Pause) -> Result<(), Arc<crate::journal::Error>> {
         let text = serde_json::to_string(&pause).unwrap_or_default();
         {
             let mut state = self.lock();

@@ -4,7 +4,9 @@
 
 use super::{Door, Fleet, Member, Standing};
 use crate::base::time::rfc3339;
+use crate::inbound::accounts::SiteGate;
 use crate::inbound::checkpoint;
+use crate::inbound::session::protocol::Phase;
 use crate::journal::Gap;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -90,6 +92,7 @@ impl Fleet {
             if asked.site.as_ref().is_some_and(|site| **site != *door.name) {
                 continue;
             }
+            let gate = door.accounts.state();
             for (agent, member) in door.members().range((from, Bound::Unbounded)) {
                 if asked.standing.is_some_and(|wanted| member.view.seen().standing != wanted) {
                     continue;
@@ -98,7 +101,7 @@ impl Fleet {
                     let next = out.last().map(|last| checkpoint::session_name(&last.site, &last.agent));
                     return (out, next);
                 }
-                out.push(status(door, agent, member, gaps));
+                out.push(status(door, &gate, agent, member, gaps));
             }
         }
         (out, None)
@@ -110,21 +113,33 @@ impl Fleet {
         doors
             .filter_map(|door| {
                 let member = door.members().get(key).cloned();
-                member.map(|member| status(door, key, &member, gaps))
+                member.map(|member| status(door, &door.accounts.state(), key, &member, gaps))
             })
             .collect()
     }
 }
 
-fn status(door: &Door, agent: &str, member: &Member, gaps: &HashMap<String, OpenGap>) -> AgentStatus {
+fn status(
+    door: &Door,
+    gate: &SiteGate,
+    agent: &str,
+    member: &Member,
+    gaps: &HashMap<String, OpenGap>,
+) -> AgentStatus {
     let seen = member.view.seen();
+    // What went wrong before is not why it waits now.
+    let waits = seen.phase == Phase::Login && gate.canary.as_deref() != Some(agent);
+    let cause = match gate.why() {
+        why if waits && !why.is_empty() => format!("logins are paused {why}"),
+        _ => seen.cause,
+    };
     AgentStatus {
         agent: agent.to_owned(),
         site: door.name.to_string(),
         group: member.group.as_deref().map(str::to_owned),
         phase: seen.phase.as_str().to_owned(),
         standing: seen.standing.as_str().to_owned(),
-        cause: seen.cause,
+        cause,
         since: rfc3339(seen.since),
         last_good: seen.good.map(rfc3339),
         last_notification: seen.heard.map(rfc3339),

@@ -219,6 +219,8 @@ impl State {
     fn why(&self) -> Cow<'_, str> {
         let text = match self.standing {
             Standing::Live | Standing::Quiet => "",
+            // A sink can be the reason, too.
+            Standing::Stalled if !self.cause.is_empty() => &self.cause,
             Standing::Stalled => "waits until events can be stored; nothing is acknowledged",
             // Whatever a later comparison said: this is still the reason.
             Standing::Silent => {
@@ -286,8 +288,11 @@ mod tests {
         assert_eq!(view.seen().cause, "REST showed changes that the server never told of: chat");
         view.heard(4, Kinds::of(["chat"]));
         assert_eq!(view.seen().cause, "");
+        view.cause("");
         view.stalled(true);
         assert!(view.seen().cause.starts_with("waits until events can be stored"));
+        view.cause("a sink holds the intake up");
+        assert_eq!(view.seen().cause, "a sink holds the intake up");
         view.cause("");
         view.set(Phase::Refused);
         assert_eq!(view.seen().cause, "the login is refused");

@@ -341,21 +341,6 @@ fn plain(text: &str) -> String {
     text.chars().map(mark).take(1_000).collect()
 }
 
-/// A Bayeux error without its arguments, which name clients and channels: `403::subscribe_denied`.
-pub(super) fn error_words(error: &str) -> String {
-    let parts: Vec<&str> = error.splitn(3, ':').collect();
-    match parts.as_slice() {
-        [code, _, text] if code.len() == 3 && code.bytes().all(|b| b.is_ascii_digit()) => {
-            format!("{code}::{}", clean(text))
-        }
-        _ => clean(error),
-    }
-}
-
-fn clean(text: &str) -> String {
-    text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(120).collect()
-}
-
 fn yes(is: bool) -> &'static str {
     if is { "yes" } else { "no" }
 }

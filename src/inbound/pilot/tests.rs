@@ -2,7 +2,7 @@
 
 use super::facts::Facts;
 use super::look::Look;
-use super::sheet::{Sheet, Verdict, error_words};
+use super::sheet::{Sheet, Verdict};
 use super::watch::Watch;
 use crate::inbound::settings::testing;
 
@@ -123,11 +123,4 @@ fn the_sheet_holds_no_markup_of_the_servers() {
     sheet.after = Err("HTTP 500".to_owned());
     let json: serde_json::Value = serde_json::from_str(&sheet.json().unwrap()).unwrap();
     assert_eq!(json["after"]["error"], "HTTP 500");
-}
-
-#[test]
-fn an_error_is_told_without_its_arguments() {
-    assert_eq!(error_words("402:client-id,/v2/me/chats:session_unknown"), "402::session_unknown");
-    assert_eq!(error_words("403:a:b:c"), "403::b:c");
-    assert_eq!(error_words("no\nanswer"), "noanswer");
 }

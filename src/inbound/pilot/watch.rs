@@ -4,7 +4,7 @@
 
 use super::facts::Facts;
 use super::look::Look;
-use super::sheet::{Sheet, error_words};
+use super::sheet::Sheet;
 use super::{Heard, enter, lock, reason};
 use crate::base::time::{Clock, Millis};
 use crate::inbound::normalise::{Context, kept, normalise};
@@ -198,7 +198,7 @@ fn noted(note: &Note, sheet: &mut Sheet) {
             sheet.ack = Some(*ack);
         }
         Note::SubscriptionRefused { channel, error } => {
-            sheet.refused.insert(channel.clone(), error_words(error));
+            sheet.refused.insert(channel.clone(), error.clone());
         }
         Note::Lost { reason } => *sheet.lost.entry((*reason).to_owned()).or_default() += 1,
         Note::MultipleClients { .. } => sheet.multiple_clients = true,

@@ -11,9 +11,9 @@ use crate::base::data::Certainty;
 use crate::base::time::Millis;
 use crate::inbound::session::bayeux::{Ack, Advice, Hold, Meta, Request};
 use crate::inbound::session::protocol::{
-    Action, Before, Failure, FailureKind, Input, Moment, Note, OpenGap, Phase, Rules, Saved,
+    Action, Before, FailureKind, Input, Moment, Note, OpenGap, Phase, Rules, Saved,
 };
-use crate::inbound::session::replies::{failure, is_reply, session_unknown, tells_to_stay_away};
+use crate::inbound::session::replies::{error_code, failure, is_reply, session_unknown, tells_to_stay_away};
 use crate::inbound::session::stall::Storing;
 use crate::inbound::session::steps::{Next, Step};
 use std::time::Duration;
@@ -206,12 +206,14 @@ impl Machine {
             Next::Connect { after, hold } => {
                 self.wait(after, Next::Connect { after: Duration::ZERO, hold }, out);
             }
-            Next::Fail(kind) => {
-                let failure = Failure {
-                    kind,
-                    text: "the reply held no answer to the connect".into(),
-                    retry_after: None,
-                };
+            Next::Unanswered => {
+                let failure = failure(FailureKind::Http, "the reply held no answer to the connect");
+                self.failed(at, &Step::Connect { id: String::new() }, &failure, out);
+            }
+            Next::Refused(code) => {
+                let code =
+                    code.map_or_else(|| "without a code".to_owned(), |code| format!("with code {code}"));
+                let failure = failure(FailureKind::Http, &format!("the server refused the connect {code}"));
                 self.failed(at, &Step::Connect { id: String::new() }, &failure, out);
             }
         }
@@ -270,7 +272,7 @@ impl Machine {
         }
         let Some(reply) = metas.iter().find(|meta| is_reply(meta, "/meta/connect", id)) else {
             // Data of such a reply is stored early; with ack it comes again, and is dropped then.
-            return self.store_then(at, data, None, Next::Fail(FailureKind::Http), out);
+            return self.store_then(at, data, None, Next::Unanswered, out);
         };
         self.advise(reply.advice.as_ref());
         if reply.advice.as_ref().and_then(|advice| advice.multiple_clients) == Some(true) {
@@ -329,7 +331,7 @@ impl Machine {
             None if session_unknown(reply) => {
                 self.lost(at, data, "session-unknown", Certainty::Certain, out);
             }
-            _ => self.store_then(at, data, None, Next::Fail(FailureKind::Http), out),
+            _ => self.store_then(at, data, None, Next::Refused(error_code(reply)), out),
         }
     }
 

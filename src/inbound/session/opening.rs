@@ -6,7 +6,7 @@ use crate::base::data::Certainty;
 use crate::inbound::session::bayeux::{Ack, Hold, Meta, Numbered, Request};
 use crate::inbound::session::machine::{DEFAULT_TIMEOUT, Machine};
 use crate::inbound::session::protocol::{Action, FailureKind, LoginFailure, Moment, Note, Phase};
-use crate::inbound::session::replies::{failure, is_reply, session_unknown, told_to_handshake};
+use crate::inbound::session::replies::{failure, is_reply, session_unknown, told, told_to_handshake};
 use crate::inbound::session::steps::{Next, Step};
 use std::time::Duration;
 
@@ -91,7 +91,7 @@ impl Machine {
             out.push(Action::Say(Note::HandshakeFailed));
             let text = format!(
                 "the server refused the handshake: {}",
-                reply.error.as_deref().unwrap_or("it gave no reason")
+                reply.error.as_deref().map_or_else(|| "it gave no reason".to_owned(), told)
             );
             // Whatever the advice: the way back is through the login, with a growing wait.
             let next = Next::Login { fresh: true, then_resume: false };
@@ -182,7 +182,8 @@ impl Machine {
             return self.store_then(at, data, None, Next::Subscribe, out);
         }
         for (channel, error) in refused {
-            let error = error.unwrap_or_else(|| "no answer to the subscription".to_owned());
+            let error =
+                error.map_or_else(|| "no answer to the subscription".to_owned(), |error| told(&error));
             out.push(Action::Say(Note::SubscriptionRefused { channel: channel.clone(), error }));
         }
         self.asked_twice = false;

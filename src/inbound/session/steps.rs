@@ -3,7 +3,6 @@
 //! Deliberately absent: how it gets from one to the next (`machine`, `opening`, `recovery`, `stall`, `resume`).
 
 use crate::inbound::session::bayeux::{Hold, Numbered};
-use crate::inbound::session::protocol::FailureKind;
 use crate::inbound::session::stall::Storing;
 use std::time::Duration;
 
@@ -54,7 +53,10 @@ pub(super) enum Next {
         after: Duration,
         hold: Hold,
     },
-    Fail(FailureKind),
+    /// The reply held no answer to the connect.
+    Unanswered,
+    /// The server refused the connect; the error's code, where it gave one.
+    Refused(Option<u16>),
     /// Nothing: the farewell is said.
     Gone,
 }

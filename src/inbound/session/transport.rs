@@ -4,6 +4,7 @@
 //! Deliberately absent: the meaning of a body.
 
 mod cause;
+mod patience;
 mod saved;
 
 pub use cause::{asked_wait, kind, refused};
@@ -14,9 +15,10 @@ use crate::inbound::session::bayeux::{Hold, Request};
 use crate::inbound::session::login::ME;
 use crate::inbound::session::protocol::{Failure, FailureKind};
 use crate::inbound::site::{Errand, Heard, Site};
-use cause::{broken, network, silent};
+use cause::{broken, network, silent, trickling};
 use cookie_store::CookieStore;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use patience::Patience;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use url::Url;
@@ -281,21 +283,23 @@ impl Transport {
             }
         };
         self.site.heard(url, heard);
-        let mut until = started + timeout;
+        let patience = Patience { first: started + timeout, network_delay: self.site.config.network_delay };
+        let mut until = patience.first;
+        let mut began_at = None;
         loop {
             match tokio::time::timeout_at(until, response.chunk()).await {
                 Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
                 Ok(Ok(None)) => break,
                 Ok(Err(error)) => return Err(broken(&error, url, &self.site.config)),
-                Err(_) => return Err(silent(url, timeout)),
+                Err(_) => return Err(given_up(&patience, began_at, body.len(), url, timeout)),
             }
             if body.len() as u64 > self.site.config.max_reply_bytes {
                 let limit = self.site.config.max_reply_bytes;
                 let text = format!("{}: the reply is larger than max_reply ({limit} bytes)", host(url));
                 return Err(Failure { kind: FailureKind::Unreadable, text, retry_after: None });
             }
-            // Once bytes flow, silence counts and not the whole: a large batch on a slow line is no failure.
-            until = tokio::time::Instant::now() + self.site.config.network_delay;
+            let now = tokio::time::Instant::now();
+            until = patience.until(*began_at.get_or_insert(now), now, body.len());
         }
         let answer = Answer {
             status: response.status(),
@@ -345,6 +349,22 @@ impl Transport {
             value.set_sensitive(true);
             self.mine().csrf = Some((name, value));
         }
+    }
+}
+
+/// Why nothing more is waited for.
+fn given_up(
+    patience: &Patience,
+    began: Option<tokio::time::Instant>,
+    bytes: usize,
+    url: &Url,
+    timeout: Duration,
+) -> Failure {
+    let now = tokio::time::Instant::now();
+    match began {
+        None => silent(url, timeout),
+        Some(began) if patience.trickles(began, now, bytes) => trickling(url, bytes, now - began),
+        Some(_) => silent(url, patience.network_delay),
     }
 }
 

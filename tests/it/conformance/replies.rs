@@ -101,6 +101,25 @@ async fn a_batch_that_drips_in_is_no_failure(#[case] kind: Kind) {
     stage.end().await;
 }
 
+/// A reply that never ends would make its session deaf: it is taken for none, and with ack it comes again.
+#[rstest]
+#[case::java(Kind::Java)]
+#[case::node(Kind::Node)]
+#[case::simulator(Kind::Simulator)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_that_only_trickles_in_is_given_up_and_comes_again(#[case] kind: Kind) {
+    let like = Like { timeout: 500, max_interval: 120_000, ..Like::default() };
+    let mut stage = Stage::start(kind, like, 2, 10, &["network_delay=2s"]).await;
+    stage.rounds(4, 4).await;
+    stage.proxy.spoil(NEWS, Fault::Drip(400, Duration::from_millis(300)));
+    stage.scene.publish(6).await;
+    stage.scene.until(&connects("timeout"), |n| n >= 1.0).await;
+    stage.scene.home.logged(&["WARN", "connect failed", "the reply trickles in, "]).await;
+    stage.complete().await;
+    stage.no_gap().await;
+    stage.end().await;
+}
+
 /// The simulator's advice is a fault of its own: see `resume`.
 #[rstest]
 #[case::java(Kind::Java)]

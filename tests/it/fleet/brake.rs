@@ -49,6 +49,7 @@ async fn agents_thrown_out_right_after_our_login_stop_all_logins_until_an_operat
     assert!(site["paused"].as_str().unwrap().starts_with("by the brake: "), "{site}");
     home.logged(&["logins at this site have stopped", "seen logged out"]).await;
 
+    bridge.pause_is_stored().await;
     bridge.daemon.kill();
     server.expire(1..=AGENTS).await;
     server.reset_peaks().await;
@@ -59,6 +60,9 @@ async fn agents_thrown_out_right_after_our_login_stop_all_logins_until_an_operat
     assert!(status == 503, "{status} {why}");
     assert!(why.contains("by the brake"), "{why}");
     assert!(server.attempts().await.is_empty(), "nobody tries while the brake holds");
+    home.logged(&["WARN", "as before the restart, logins are paused by the brake: "]).await;
+    let said = bridge.command(&["agents", "1"]);
+    assert!(said.contains("because            logins are paused by the brake: "), "{said}");
 
     let said = bridge.command(&["resume", "--site", "main"]);
     assert!(said.contains("site main: agents log in again"), "{said}");

@@ -31,6 +31,12 @@ pub fn silent(url: &Url, timeout: Duration) -> Failure {
     Failure { kind: FailureKind::Timeout, text, retry_after: None }
 }
 
+/// Bytes come all the while, and too few of them.
+pub fn trickling(url: &Url, bytes: usize, took: Duration) -> Failure {
+    let text = format!("{}: the reply trickles in, {bytes} bytes in {} s", host(url), took.as_secs());
+    Failure { kind: FailureKind::Timeout, text, retry_after: None }
+}
+
 /// A status that is no reply, in words that say what to look at.
 pub fn refused(answer: &Answer, what: &str, url: &Url) -> Failure {
     let status = answer.status;

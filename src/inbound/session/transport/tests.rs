@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap as Headers, Uri};
 use axum::response::{IntoResponse, Response};
 use std::collections::VecDeque;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Status, headers and body of an answer.
 type Prepared = (u16, Vec<(&'static str, String)>, Vec<u8>);
@@ -145,6 +146,32 @@ async fn a_reply_beyond_the_limit_is_unreadable_also_where_it_was_compressed() {
         assert_eq!(failure.kind, FailureKind::Unreadable);
         assert!(failure.text.contains("larger than max_reply (100000 bytes)"), "{}", failure.text);
     }
+}
+
+/// Sends the head of an answer and then one space after the other, for ever.
+async fn trickle() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut client, _) = listener.accept().await.unwrap();
+        assert!(client.read(&mut [0; 4096]).await.unwrap() > 0);
+        let mut sent = client.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n").await;
+        while sent.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            sent = client.write_all(b" ").await;
+        }
+    });
+    base
+}
+
+#[tokio::test]
+async fn a_reply_that_trickles_in_is_given_up() {
+    let session = transport(&trickle().await, |config| config.network_delay = Duration::from_secs(1)).await;
+    let request = Request::Handshake { id: "1".into() };
+    let asked = session.post(&request, Duration::from_secs(1));
+    let failure = tokio::time::timeout(Duration::from_secs(60), asked).await.unwrap().unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Timeout);
+    assert!(failure.text.contains("the reply trickles in, "), "{}", failure.text);
 }
 
 #[tokio::test]
