@@ -8,6 +8,7 @@ use crate::app::run::settings;
 use crate::app::{Fault, print};
 use crate::base::classes::Class;
 use crate::config::{Settings, written};
+use crate::outbound::mask::leaving;
 use crate::outbound::settings::{Action, Of, OnLimit, SinkConfig, Target};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -54,7 +55,7 @@ struct Destination {
     /// Fields for which a rule says something else.
     fields: BTreeMap<String, String>,
     userdata: Vec<String>,
-    /// Values of an interaction that its events carry along, as far as these rules let them.
+    /// Values of an interaction that its events carry along; what these rules never let out is not among them.
     context: Vec<String>,
 }
 
@@ -236,7 +237,7 @@ fn destination(sink: &SinkConfig) -> Destination {
         classes: classes.collect(),
         fields: fields.collect(),
         userdata: policy.userdata.clone(),
-        context: sink.context.clone(),
+        context: leaving(sink).0.into_iter().cloned().collect(),
     }
 }
 
@@ -337,6 +338,30 @@ mod tests {
         said(QUARANTINE, "whole as they came");
         let (sheet, text) = sheet_of(&["state_key={ file = \"KEY\" }"]);
         assert!(sheet.kept.iter().any(|kept| kept.what.ends_with("CSRF token, encrypted")), "{text}");
+    }
+
+    #[test]
+    fn what_never_leaves_is_not_said_to_be_carried_along() {
+        let context = "sink.stdout.console.context=[\"userData.ContactId\",\"comment\",\"ani\",\"state\"]";
+        for (privacy, carried) in [
+            ("full", "userData.ContactId, comment, ani, state\n"),
+            ("no-content", "state\n"),
+            ("pseudonymous", "ani, state\n"),
+            ("minimal", "state\n"),
+        ] {
+            let privacy = format!("sink.stdout.console.privacy=\"{privacy}\"");
+            let (sheet, text) = sheet_of(&[context, &privacy, "privacy_key={ file = \"KEY\" }"]);
+            let line = text
+                .lines()
+                .find_map(|line| line.split_once("carried along by all events of an interaction: "));
+            assert_eq!(line.unwrap().1, carried.trim_end(), "{text}");
+            assert_eq!(sheet.goes[0].context.join(", "), carried.trim_end());
+        }
+        let (_, text) = sheet_of(&[
+            "sink.stdout.console.context=[\"comment\"]",
+            "sink.stdout.console.privacy=\"no-content\"",
+        ]);
+        assert!(!text.contains("carried along"), "{text}");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::base::classes::Class;
 use crate::base::envelope::Event;
 use crate::outbound::settings::{Action, Policy, Preset, SinkConfig};
 use aws_lc_rs::hmac;
-pub use context::notes;
+pub use context::{leaving, notes};
 use hide::Hider;
 use plan::Plan;
 use secrecy::ExposeSecret;

@@ -34,20 +34,22 @@ pub(super) fn state_of(medium: &str) -> String {
     gws_type(medium, event::STATUS_CHANGE)
 }
 
-/// Paths of which no value ever leaves.
-pub fn notes(config: &SinkConfig) -> Vec<String> {
+/// The sink's paths: those of which a value can leave, and those of which none ever does.
+pub fn leaving(config: &SinkConfig) -> (Vec<&String>, Vec<&String>) {
     let policy = &config.privacy;
-    if policy.is_whole() {
-        return Vec::new();
-    }
     let plan = Plan::new(policy);
     let kinds = [medium::CALL, medium::CHAT].map(state_of);
-    let leaves = |path: &String| kinds.iter().any(|kind| plan.leaves(kind, path));
-    let never = config.context.iter().filter(|path| !leaves(path));
+    let leaves = |path: &&String| policy.is_whole() || kinds.iter().any(|kind| plan.leaves(kind, path));
+    config.context.iter().partition(leaves)
+}
+
+/// Paths of which no value ever leaves.
+pub fn notes(config: &SinkConfig) -> Vec<String> {
+    let (_, never) = leaving(config);
     let note = |path: &String| {
         format!(
             "context: {path:?} never leaves with this privacy; a rule for data.{path}, or userdata for a key of attached data, lets it"
         )
     };
-    never.map(note).collect()
+    never.into_iter().map(note).collect()
 }
