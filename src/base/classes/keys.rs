@@ -4,7 +4,8 @@
 
 use super::Class;
 
-/// Keys that hold more than facts of the business; a `*` is any end, case does not count, the first that fits does.
+/// Keys that hold more than facts of the business; a `*` at an end is anything there, case does not count, the first
+/// that fits does.
 const KEYS: &[(&str, Class)] = &[
     // A number stands in the key itself, and a person in the value.
     ("wwe_party_*", Class::Identity),
@@ -20,7 +21,7 @@ const KEYS: &[(&str, Class)] = &[
     ("_facebookpminboxurl", Class::Contact),
     ("_facebook*", Class::Identity),
     ("phonenumber", Class::Contact),
-    ("phone*", Class::Contact),
+    ("*phone*", Class::Contact),
     ("emailaddress", Class::Contact),
     ("email*", Class::Contact),
     ("header_*", Class::Contact),
@@ -28,6 +29,10 @@ const KEYS: &[(&str, Class)] = &[
     ("dnis", Class::Contact),
     ("originationdn", Class::Contact),
     ("iw_routingbasedtargetid", Class::Contact),
+    // Of calling lists: numbers, and facts about the call to one.
+    ("gsw_user*", Class::Identity),
+    ("gsw_agent*", Class::Identity),
+    ("gsw_*", Class::Contact),
     ("subject", Class::Content),
     ("body", Class::Content),
     ("bodyasplaintext", Class::Content),
@@ -50,9 +55,14 @@ pub fn is_known_key(key: &str) -> bool {
 }
 
 fn is(known: &str, key: &str) -> bool {
-    match known.strip_suffix('*') {
-        Some(start) => key.get(..start.len()).is_some_and(|first| first.eq_ignore_ascii_case(start)),
-        None => key.eq_ignore_ascii_case(known),
+    let begins = |with: &str| key.get(..with.len()).is_some_and(|first| first.eq_ignore_ascii_case(with));
+    match (known.strip_prefix('*'), known.strip_suffix('*')) {
+        (None, None) => key.eq_ignore_ascii_case(known),
+        (None, Some(start)) => begins(start),
+        (Some(part), _) => {
+            let part = part.strip_suffix('*').unwrap_or(part);
+            key.as_bytes().windows(part.len()).any(|some| some.eq_ignore_ascii_case(part.as_bytes()))
+        }
     }
 }
 
@@ -70,6 +80,13 @@ mod tests {
             ("_facebookSex", &[Class::Identity], false),
             ("PhoneNumber", &[Class::Contact], true),
             ("Phone2", &[Class::Contact], false),
+            ("Customer_phone", &[Class::Contact], false),
+            ("MobilePhoneNo", &[Class::Contact], false),
+            ("GSW_PHONE", &[Class::Contact], false),
+            ("GSW_CALLING_LIST", &[Class::Contact], false),
+            ("gsw_USERNAME", &[Class::Identity], false),
+            ("GSW_AGENT_ID", &[Class::Identity], false),
+            ("GSW_CALL_100", &[Class::Contact, Class::Contact], false),
             ("ChatServerHost", &[Class::Infrastructure], true),
             ("Order2026", &[Class::Business, Class::Contact], false),
             ("é", &[Class::Business], false),
