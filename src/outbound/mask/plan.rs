@@ -5,10 +5,10 @@
 
 use super::hide::{Hider, quoted};
 use super::map::Map;
-use crate::base::classes::{Family, Shape, TABLE, fits, under};
+use crate::base::classes::{Shape, TABLE, fits, under};
 use crate::base::context;
 use crate::base::encode::Members;
-use crate::outbound::settings::{Action, Of, Policy};
+use crate::outbound::settings::{Action, Of, Policy, Rule};
 use std::collections::BTreeMap;
 
 /// An event's id in `data`: where agents' keys are hashed, it is as the event itself has it at this sink.
@@ -30,7 +30,11 @@ impl Plan {
     pub fn new(policy: &Policy) -> Plan {
         let types = TABLE.iter().enumerate();
         let types = types.flat_map(|(nth, family)| family.types.iter().map(move |kind| (*kind, nth)));
-        let steps = TABLE.iter().map(Family::shape).map(|shape| step(policy, &shape, ""));
+        let of_transcripts = of_transcripts(policy);
+        let steps = TABLE.iter().map(|family| {
+            let of_transcript = family.types.contains(&TRANSCRIPT);
+            step(if of_transcript { &of_transcripts } else { policy }, &family.shape(), "")
+        });
         Plan(types.collect(), steps.collect())
     }
 
@@ -71,6 +75,31 @@ impl Plan {
         let (name, key) = context::split(path);
         Some((fields.get(name)?, key))
     }
+}
+
+const TRANSCRIPT: &str = "genesys.gws.*.transcript.v1";
+/// Where a transcript has what messages have, too.
+const AGAIN: [(&str, &str); 2] = [("message.from", "participants"), ("message", "items.message")];
+
+/// The rules as they count for transcripts: what is said of messages is said of those in a transcript, and of who wrote
+/// them. Where a rule of a transcript's own is about more than that, the one of both that hides more counts.
+fn of_transcripts(policy: &Policy) -> Policy {
+    let again = |rule: &Rule| {
+        let Of::Path(of) = &rule.of else { return Vec::new() };
+        let of_both = AGAIN.iter().filter_map(|(message, place)| {
+            let below = of.strip_prefix(message).filter(|rest| rest.is_empty() || rest.starts_with('.'))?;
+            let path = format!("{place}{below}");
+            let action = by_path(policy, &path).map_or(rule.action, |own| own.stricter(rule.action));
+            Some(Rule { of: Of::Path(path), action })
+        });
+        of_both.collect()
+    };
+    let whole = policy.rules.iter().filter(|rule| rule.of == Of::Path("message".to_owned()));
+    let whole = whole.map(|rule| Rule { of: Of::Path("participants".to_owned()), action: rule.action });
+    let mut rules: Vec<Rule> = whole.chain(policy.rules.iter().flat_map(again)).collect();
+    // The last of two for one path counts: a transcript's own.
+    rules.extend(policy.rules.iter().cloned());
+    Policy { rules, ..policy.clone() }
 }
 
 /// The rule whose path is the nearest decides, then the class.

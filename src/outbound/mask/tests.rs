@@ -11,6 +11,7 @@ mod fit;
 mod ids;
 mod map;
 mod media;
+mod transcripts;
 
 /// A sample of the given type; every text that must not leave without content holds the word "secret".
 fn with(medium: &'static str, word: &'static str, data: &Value) -> Arc<Event> {
