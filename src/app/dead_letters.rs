@@ -41,7 +41,8 @@ async fn list(arguments: ListDeadLetters) -> Result<(), Fault> {
             serde_json::from_value(answer).context("the running daemon's answer")?
         }
         other => {
-            let found = letters::as_the_sinks_may_see(other?, &settings.sinks).await;
+            let (found, secret) = other?;
+            let found = letters::as_the_sinks_may_see(found, &settings.sinks, &secret).await;
             found.map_err(|reason| Fault::Failed(anyhow!(reason)))?
         }
     };

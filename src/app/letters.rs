@@ -69,7 +69,8 @@ pub async fn answer(question: Question, journal: &Journal, sinks: &[SinkConfig])
     match question {
         Question::DeadLetters { letters, limit } => {
             let found = journal.dead_letters(&meant(&letters)?, limit).await.map_err(unavailable)?;
-            let found = as_the_sinks_may_see(found, sinks).await.map_err(Refusal::Unavailable)?;
+            let found = as_the_sinks_may_see(found, sinks, &journal.digest_key()).await;
+            let found = found.map_err(Refusal::Unavailable)?;
             serde_json::to_value(found).map_err(unavailable)
         }
         Question::CountLetters { letters } => {
@@ -124,7 +125,7 @@ pub async fn show(journal: &Journal, number: u64, sinks: &[SinkConfig]) -> Resul
     let Some((letter, event, answer)) = found else {
         return Err(Refusal::NotFound(format!("there is no dead letter {number}")));
     };
-    let mask = mask_of(&letter.sink, sinks).await.map_err(Refusal::Unavailable)?;
+    let mask = mask_of(&letter.sink, sinks, &journal.digest_key()).await.map_err(Refusal::Unavailable)?;
     let masked = mask.apply(&event);
     let text = crate::base::encode::structured(&masked, &journal.sequence_text(letter.sequence));
     let event = text.ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
@@ -132,15 +133,17 @@ pub async fn show(journal: &Journal, number: u64, sinks: &[SinkConfig]) -> Resul
 }
 
 /// Letters as they are listed: `id` and `subject` are those that the sink gets.
+/// `secret` is the journal's own.
 pub async fn as_the_sinks_may_see(
     letters: Vec<DeadLetter>,
     sinks: &[SinkConfig],
+    secret: &[u8; 32],
 ) -> Result<Vec<DeadLetter>, String> {
     let mut masks: HashMap<String, Mask> = HashMap::new();
     let mut out = Vec::with_capacity(letters.len());
     for letter in letters {
         if !masks.contains_key(&letter.sink) {
-            masks.insert(letter.sink.clone(), mask_of(&letter.sink, sinks).await?);
+            masks.insert(letter.sink.clone(), mask_of(&letter.sink, sinks, secret).await?);
         }
         out.push(match masks.get(&letter.sink) {
             Some(mask) => named(letter, mask),
@@ -156,10 +159,10 @@ fn named(mut letter: DeadLetter, mask: &Mask) -> DeadLetter {
 }
 
 /// Of a sink that is no longer configured nothing with content is shown.
-async fn mask_of(name: &str, sinks: &[SinkConfig]) -> Result<Mask, String> {
+async fn mask_of(name: &str, sinks: &[SinkConfig], secret: &[u8; 32]) -> Result<Mask, String> {
     match sinks.iter().find(|sink| sink.name == name) {
-        Some(sink) => Mask::new(sink).await.map_err(|reason| format!("sink {name}: {reason}")),
-        None => Ok(Mask::without_content()),
+        Some(sink) => Mask::new(sink, secret).await.map_err(|reason| format!("sink {name}: {reason}")),
+        None => Ok(Mask::without_content(secret)),
     }
 }
 

@@ -5,6 +5,7 @@
 //! Deliberately absent: which parts of a notification count as content; the caller says so by [`Skip`].
 
 use crate::base::encode::Members;
+use aws_lc_rs::hmac;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -17,6 +18,16 @@ impl Digest {
         let full = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
         let mut cut = [0u8; 16];
         for (to, from) in cut.iter_mut().zip(full.as_ref()) {
+            *to = *from;
+        }
+        Digest(cut)
+    }
+
+    /// What tells the same from other content, and can not be tried by whoever lacks the key.
+    pub fn keyed(self, key: &hmac::Key) -> Digest {
+        let tag = hmac::sign(key, &self.0);
+        let mut cut = [0u8; 16];
+        for (to, from) in cut.iter_mut().zip(tag.as_ref()) {
             *to = *from;
         }
         Digest(cut)
@@ -37,6 +48,12 @@ impl Digest {
     pub fn from_slice(bytes: &[u8]) -> Option<Digest> {
         bytes.try_into().ok().map(Digest)
     }
+}
+
+/// A key for one purpose, from a secret that has several: what is made with one says nothing about another.
+pub fn key_for(purpose: &str, secret: &[u8; 32]) -> hmac::Key {
+    let of_all = hmac::Key::new(hmac::HMAC_SHA256, secret);
+    hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&of_all, purpose.as_bytes()).as_ref())
 }
 
 /// Says whether a member is left out, by its name and its depth (0 is the outermost object), and whether to
@@ -169,6 +186,13 @@ mod tests {
             put_decimal(number, &mut out);
             assert_eq!(String::from_utf8(out).unwrap(), number.to_string());
         }
+    }
+
+    #[test]
+    fn keys_of_one_secret_differ_by_purpose_and_so_do_digests_under_them() {
+        let of = |purpose, secret: u8| Digest::of(b"x").keyed(&key_for(purpose, &[secret; 32]));
+        assert_eq!(of("a", 1), of("a", 1));
+        assert!(of("a", 1) != of("b", 1) && of("a", 1) != of("a", 2) && of("a", 1) != Digest::of(b"x"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod envelope;
 #[cfg(test)]
 pub mod examples;
 pub mod health;
+pub mod ids;
 pub mod left_out;
 pub mod link;
 pub mod media;

@@ -321,13 +321,17 @@ pub fn alone<T>(state_dir: &Path, act: impl FnOnce() -> T) -> Result<T, Error> {
     Ok(act())
 }
 
-/// Dead letters from the files of a journal that no process has open.
+/// Dead letters from the files of a journal that no process has open, and its key (a passing one where an older release
+/// gave it none).
 pub fn dead_letters_offline(
     state_dir: &Path,
     filter: &LetterFilter,
     limit: usize,
-) -> Result<Vec<DeadLetter>, Error> {
-    alone(state_dir, || read::open(state_dir)?.dead_letters(filter, limit))?
+) -> Result<(Vec<DeadLetter>, [u8; 32]), Error> {
+    alone(state_dir, || {
+        let reader = read::open(state_dir)?;
+        Ok((reader.dead_letters(filter, limit)?, reader.digest_key()?))
+    })?
 }
 
 fn serialised(event: &Event) -> Result<Vec<u8>, Error> {

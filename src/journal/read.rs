@@ -10,6 +10,7 @@ use super::engine::{RawRead, Reading};
 use super::erase::rows::{Page, Table};
 use super::erase::{self, Selector};
 use super::facts;
+use super::recover;
 use super::row::{COLUMNS, Parsed, int, parse, uint};
 use super::schema;
 use super::sqlite::{self, FILE};
@@ -36,6 +37,10 @@ pub(super) fn open(dir: &Path) -> Result<SqliteReader, Error> {
 }
 
 impl SqliteReader {
+    pub(super) fn digest_key(&self) -> Result<[u8; 32], Error> {
+        recover::key_of(&self.0).map(|(key, _)| key)
+    }
+
     /// Refuses a journal that a newer release has written.
     pub(super) fn refuse_newer(&self, dir: &Path) -> Result<(), Error> {
         let (found, known) =

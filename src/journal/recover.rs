@@ -37,19 +37,29 @@ pub(super) fn identity(conn: &mut Connection, now: i64) -> Result<Identity, Erro
             (uuid, birth)
         }
     };
-    let key = match meta::<Value>(&tx, KEY)? {
+    let (key, stored) = key_of(&tx)?;
+    if !stored {
+        set_meta(&tx, KEY, key)?;
+    }
+    tx.commit()?;
+    Ok(Identity { uuid, birth, key })
+}
+
+/// The key as it is stored, or a new one where there is none yet.
+pub(super) fn key_of(conn: &Connection) -> Result<([u8; 32], bool), Error> {
+    match meta::<Value>(conn, KEY)? {
         None => {
             let mut key = [0; 32];
             aws_lc_rs::rand::fill(&mut key)
                 .map_err(|_| std::io::Error::other("the system gave no random bytes for a key"))?;
-            set_meta(&tx, KEY, key)?;
-            key
+            Ok((key, false))
         }
         // A new one in its place would forget which secrets were refused.
-        Some(found) => usable(&found).ok_or_else(|| Error::Row(DAMAGED_KEY.to_owned()))?,
-    };
-    tx.commit()?;
-    Ok(Identity { uuid, birth, key })
+        Some(found) => {
+            let key = usable(&found).ok_or_else(|| Error::Row(DAMAGED_KEY.to_owned()))?;
+            Ok((key, true))
+        }
+    }
 }
 
 fn usable(found: &Value) -> Option<[u8; 32]> {

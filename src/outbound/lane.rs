@@ -77,8 +77,14 @@ pub enum Maker {
 }
 
 impl Maker {
-    async fn build(&self, config: &SinkConfig, journal: &str) -> Result<(Mask, Sink), BuildError> {
-        let mask = Mask::new(config).await;
+    /// `secret` is the journal's own.
+    async fn build(
+        &self,
+        config: &SinkConfig,
+        journal: &str,
+        secret: &[u8; 32],
+    ) -> Result<(Mask, Sink), BuildError> {
+        let mask = Mask::new(config, secret).await;
         let mask = mask.map_err(|reason| BuildError { sink: config.name.clone(), reason })?;
         let sink = match self {
             Maker::Settings => Sink::build(config, journal).await?,
@@ -201,7 +207,7 @@ impl<S: Source> Lane<S> {
             config,
             maker,
             // Nothing is read before the sink is built, and this with it.
-            mask: Mask::without_content(),
+            mask: Mask::without_content(&source.secret()),
             source,
             wiring,
         }
@@ -303,7 +309,7 @@ impl<S: Source> Lane<S> {
                 return Ok(None);
             }
             self.builds = self.builds.saturating_add(1);
-            match self.maker.build(&self.config, &self.wiring.journal).await {
+            match self.maker.build(&self.config, &self.wiring.journal, &self.source.secret()).await {
                 Ok((mask, sink)) => {
                     self.mask = mask;
                     let shape = sink.shape();

@@ -4,7 +4,8 @@
 //! does not know, `raw` and `notification` do not leave; what an event carries along of its interaction leaves as far as
 //! the sink asked for it (`context`). Attributes hold ids and closed words, and agents' keys: these are hashed wherever
 //! pseudonyms are, in `agent`, `observedby`, `subject`, `partitionkey` and `id` alike, so that order, joins and identity
-//! hold. An `id` stays as it is where it is made of an interaction and an index, or of chance.
+//! hold. An `id` that is made of content would tell it to whoever tries: it is hashed wherever anything is hidden. It stays as
+//! it is where it is made of an interaction and an index, or of chance.
 //! Deliberately absent: masking inside of texts.
 
 mod context;
@@ -46,8 +47,8 @@ struct Hidden {
 }
 
 impl Mask {
-    /// Reads the key, where the policy hashes anything.
-    pub async fn new(config: &SinkConfig) -> Result<Mask, String> {
+    /// Reads the key, where the policy hashes anything. `secret` is the journal's own.
+    pub async fn new(config: &SinkConfig, secret: &[u8; 32]) -> Result<Mask, String> {
         let policy = &config.privacy;
         let context = config.context.clone();
         if policy.is_whole() {
@@ -64,18 +65,19 @@ impl Mask {
             _ if policy.hashes() => return Err("privacy_key is not set".to_owned()),
             _ => None,
         };
-        Ok(Mask { context, ..Mask::of(policy, key) })
+        Ok(Mask { context, ..Mask::of(policy, key, secret) })
     }
 
     /// For a sink that nobody configures any more.
-    pub fn without_content() -> Mask {
-        Mask::of(&Policy::preset(Preset::NoContent), None)
+    pub fn without_content(secret: &[u8; 32]) -> Mask {
+        Mask::of(&Policy::preset(Preset::NoContent), None, secret)
     }
 
-    fn of(policy: &Policy, key: Option<hmac::Key>) -> Mask {
+    fn of(policy: &Policy, key: Option<hmac::Key>, secret: &[u8; 32]) -> Mask {
         let agents = policy.action(Class::Pseudonym) != Action::Keep;
+        let hider = Hider::new(key, secret, agents);
         Mask {
-            hidden: Some(Hidden { plan: Plan::new(policy), hider: Hider(key), agents }),
+            hidden: Some(Hidden { plan: Plan::new(policy), hider, agents }),
             raw: false,
             context: Vec::new(),
         }
@@ -105,7 +107,8 @@ impl Mask {
     pub fn names(&self, id: &str, subject: &str) -> (String, String) {
         match &self.hidden {
             Some(hidden) if hidden.agents => (hidden.hider.id(id), hidden.subject(subject, None)),
-            _ => (id.to_owned(), subject.to_owned()),
+            Some(hidden) => (hidden.hider.id(id), subject.to_owned()),
+            None => (id.to_owned(), subject.to_owned()),
         }
     }
 }
@@ -115,10 +118,11 @@ impl Hidden {
         let data = self.plan.left_of(&event.kind, event.data.get(), &self.hider);
         let data = RawValue::from_string(data).unwrap_or_else(|_| RawValue::NULL.to_owned());
         let mut left = without_raw(event, data);
+        left.id = self.hider.id(&event.id);
+        left.baseid = event.baseid.as_deref().map(|id| self.hider.id(id));
+        left.referenceid = event.referenceid.as_deref().map(|id| self.hider.reference(id));
         if self.agents {
             let agent = event.agent.as_deref();
-            left.id = self.hider.id(&event.id);
-            left.baseid = event.baseid.as_deref().map(|id| self.hider.id(id));
             left.subject = self.subject(&event.subject, agent);
             left.agent = agent.map(|agent| self.hider.hash(agent));
             left.observedby = event.observedby.as_deref().map(|agent| self.hider.hash(agent));
@@ -140,7 +144,7 @@ impl Hidden {
             event,
             wanted,
             |path, json| self.plan.left_at(&kind, path, json, &self.hider).map(Cow::Owned),
-            |id| if self.agents { self.hider.id(&id).into() } else { id },
+            |id| self.hider.id(&id).into(),
         )
     }
 

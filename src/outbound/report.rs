@@ -166,15 +166,15 @@ impl Report {
         );
     }
 
-    /// Each is listed by `dead-letters list`; the log names the first ones of a minute.
-    pub fn dead_letter(&mut self, failure: &Failure, id: &str, attempts: u32) {
+    /// Each is listed by `dead-letters list`; the log names the first ones of a minute, by sequence: an id may tell content.
+    pub fn dead_letter(&mut self, failure: &Failure, sequence: &str, attempts: u32) {
         self.metrics.sink_dead_letters_total.with_label_values(&[&self.sink, &failure.reason]).inc();
         let Some(unsaid) = self.letters.speak(Instant::now()) else { return };
         tracing::warn!(
             sink = self.sink,
             reason = failure.reason,
             attempts,
-            event = id,
+            sequence,
             dead_letters_not_logged = unsaid,
             "event put aside as a dead letter: {}",
             failure.detail

@@ -43,7 +43,8 @@ struct Whose<'a> {
 /// One line of JSON for the first of them that the sink's lists take; none where they take no such event.
 /// `sites` are names and realms.
 pub async fn line(config: &SinkConfig, sites: &[(&str, &str)]) -> Result<Option<String>, String> {
-    let mask = Mask::new(config).await?;
+    // There is no journal yet; no id of a sample is made of content.
+    let mask = Mask::new(config, &[0; 32]).await?;
     // The keys and groups of a roster are the site's own words: the first that the sink names is one that it takes.
     let agent = config.matching.agent.first().map_or(AGENT, String::as_str);
     let group = config.matching.group.first().map(String::as_str);

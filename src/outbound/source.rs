@@ -19,6 +19,9 @@ pub trait Source: Clone + Send + Sync + 'static {
         max_bytes: usize,
     ) -> impl Future<Output = Result<Read, Error>> + Send;
 
+    /// A secret that is the journal's own, the same after a restart.
+    fn secret(&self) -> [u8; 32];
+
     /// Changes with every commit.
     fn head(&self) -> watch::Receiver<Head>;
 
@@ -81,6 +84,10 @@ pub trait Source: Clone + Send + Sync + 'static {
 impl Source for Journal {
     async fn read(&self, from: Sequence, max_events: usize, max_bytes: usize) -> Result<Read, Error> {
         Journal::read(self, from, max_events, max_bytes).await
+    }
+
+    fn secret(&self) -> [u8; 32] {
+        Journal::digest_key(self)
     }
 
     fn head(&self) -> watch::Receiver<Head> {

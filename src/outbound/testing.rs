@@ -246,6 +246,10 @@ impl Source for Memory {
         Ok(())
     }
 
+    fn secret(&self) -> [u8; 32] {
+        [7; 32]
+    }
+
     fn writable(&self) -> bool {
         true
     }

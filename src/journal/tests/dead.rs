@@ -59,7 +59,8 @@ async fn dead_letters_are_on_disk_with_the_position_and_outlive_the_event() {
         Err(Error::Locked { .. })
     ));
     bench.journal.close().await;
-    let offline = dead_letters_offline(&state_dir(&temp), &LetterFilter::default(), 10).unwrap();
+    let (offline, key) = dead_letters_offline(&state_dir(&temp), &LetterFilter::default(), 10).unwrap();
+    assert_eq!(key, bench.journal.digest_key());
     assert_eq!(offline.iter().map(|letter| letter.id.as_str()).collect::<Vec<_>>(), ["id-2"]);
 }
 

@@ -114,7 +114,7 @@ async fn dead_letters_of_an_older_journal_are_shown_without_upgrading_it() {
     let temp = tempfile::tempdir().unwrap();
     drop(kept_v1(&temp));
     inspect(&state_dir(&temp)).unwrap();
-    assert_eq!(dead_letters_offline(&state_dir(&temp), &LetterFilter::default(), 9).unwrap().len(), 1);
+    assert_eq!(dead_letters_offline(&state_dir(&temp), &LetterFilter::default(), 9).unwrap().0.len(), 1);
     let raw = Connection::open(state_dir(&temp).join("journal.sqlite")).unwrap();
     assert_eq!(schema::version(&raw).unwrap(), 1);
 }

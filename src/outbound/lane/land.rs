@@ -6,7 +6,7 @@ use super::park::{Again, failure};
 use super::wait::{Joined, came_back};
 use super::{Calls, End, Landed, Lane};
 use crate::base::time::Millis;
-use crate::journal::{NewDeadLetter, Sequence};
+use crate::journal::{NewDeadLetter, Sequence, sequence_text};
 use crate::outbound::sink::{Cause, Outcome, Shape};
 use crate::outbound::source::Source;
 use crate::outbound::window::{Item, Verdict};
@@ -222,8 +222,8 @@ impl<S: Source> Lane<S> {
     }
 
     pub(super) fn put_aside(&mut self, letter: NewDeadLetter) {
-        let NewDeadLetter { failure, event, attempts, .. } = &letter;
-        self.report.dead_letter(failure, &event.id, *attempts);
+        let NewDeadLetter { failure, sequence, attempts, .. } = &letter;
+        self.report.dead_letter(failure, &sequence_text(self.wiring.birth, *sequence), *attempts);
         self.next.dead.push(letter);
     }
 }

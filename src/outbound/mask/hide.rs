@@ -2,7 +2,8 @@
 //!
 //! Deliberately absent: which value gets what (see `plan`).
 
-use crate::base::envelope::event;
+use crate::base::digest::key_for;
+use crate::base::ids;
 use crate::outbound::settings::Action;
 use aws_lc_rs::hmac;
 use serde_json::value::RawValue;
@@ -13,30 +14,50 @@ const KEPT: usize = 16;
 /// Characters that stay readable at the end of what is masked, of values at least twice as long.
 const READABLE: usize = 4;
 
-/// Hashes under the operator's key. Without one nothing is hashed, and what should be is dropped.
-pub struct Hider(pub Option<hmac::Key>);
+pub struct Hider {
+    /// The operator's. Without one nothing is hashed, and what should be is dropped.
+    key: Option<hmac::Key>,
+    /// Always there, and no receiver has it.
+    ids: hmac::Key,
+    /// Whether agents' keys are hashed.
+    agents: bool,
+}
 
 impl Hider {
-    /// The first 128 bits of an HMAC-SHA-256, in hex: no dot, no slash, the same for the same text everywhere.
-    pub fn hash(&self, text: &str) -> String {
-        let Some(key) = &self.0 else { return String::new() };
-        let tag = hmac::sign(key, text.as_bytes());
-        tag.as_ref().iter().take(KEPT).fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+    /// `secret` is the journal's own: without a key of the operator's, ids that say something are hashed under it.
+    pub fn new(key: Option<hmac::Key>, secret: &[u8; 32], agents: bool) -> Hider {
+        let ids = key.clone().unwrap_or_else(|| key_for("ids that leave", secret));
+        Hider { key, ids, agents }
     }
 
-    /// `<realm>/<medium>/<interaction>/messages/<index>` and UUIDs say nothing of an agent; other ids name one, or are
-    /// made from one in a way that anybody could try.
+    /// Whether there is a key of the operator's.
+    pub fn hashes(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// The first 128 bits of an HMAC-SHA-256, in hex: no dot, no slash, the same for the same text everywhere.
+    pub fn hash(&self, text: &str) -> String {
+        self.key.as_ref().map(|key| hashed(key, text, KEPT)).unwrap_or_default()
+    }
+
+    /// An id that names an agent who is hashed, or that is made of content in a way that anybody could try, as the same
+    /// hash wherever it stands; any other as it is.
     pub fn id(&self, id: &str) -> String {
-        let parts: Vec<&str> = id.split('/').collect();
-        match parts.as_slice() {
-            [_] | [_, _, _, "messages", _] => id.to_owned(),
-            [_, _, _, last] if last.split(';').next() == Some(event::TRANSCRIPT) => id.to_owned(),
-            [realm, ..] => format!("{realm}/{}", self.hash(id)),
-            [] => String::new(),
+        if !ids::is_of_content(id) && !(self.agents && ids::names_an_agent(id)) {
+            return id.to_owned();
         }
+        let realm = id.split('/').next().unwrap_or_default();
+        format!("{realm}/{}", hashed(&self.ids, id, KEPT))
+    }
+
+    /// Clients choose it freely; GWS documents an integer.
+    pub fn reference(&self, id: &str) -> String {
+        if id.parse::<i64>().is_ok() { id.to_owned() } else { hashed(&self.ids, id, KEPT) }
+    }
+
+    /// In the place of a digest that anybody could try: of the same length.
+    pub fn digest(&self, text: &str) -> String {
+        hashed(&self.ids, text, usize::MAX)
     }
 
     /// The value as it may leave, if anything of it may; of lists each item, of tables only the hash of all.
@@ -52,11 +73,19 @@ impl Hider {
             (b'{', Action::Keep) => tables.then(|| json.to_owned()),
             (b'{', Action::Mask | Action::Truncate(_)) => None,
             (_, Action::Keep) => Some(json.to_owned()),
-            (_, Action::Hash) => self.0.as_ref().and_then(|_| quoted(&self.hash(&text_of(json)?))),
+            (_, Action::Hash) => self.key.as_ref().and_then(|_| quoted(&self.hash(&text_of(json)?))),
             (_, Action::Mask) => quoted(&masked(&text_of(json)?)),
             (_, Action::Truncate(length)) => quoted(&text_of(json)?.chars().take(length).collect::<String>()),
         }
     }
+}
+
+fn hashed(key: &hmac::Key, text: &str, bytes: usize) -> String {
+    let tag = hmac::sign(key, text.as_bytes());
+    tag.as_ref().iter().take(bytes).fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 /// The text of a text; of anything else the JSON that it is.
@@ -80,7 +109,7 @@ mod tests {
     use super::*;
 
     fn hider() -> Hider {
-        Hider(Some(hmac::Key::new(hmac::HMAC_SHA256, b"Jefe")))
+        Hider::new(Some(hmac::Key::new(hmac::HMAC_SHA256, b"Jefe")), &[0; 32], false)
     }
 
     #[test]
@@ -105,6 +134,19 @@ mod tests {
         }
         assert_eq!(hider().value(r#"{"a":"b"}"#, Action::Keep, true), some(r#"{"a":"b"}"#));
         assert_eq!(of("null", Action::Hash), None);
-        assert_eq!(Hider(None).value("\"a\"", Action::Hash, false), None);
+        assert_eq!(Hider::new(None, &[0; 32], false).value("\"a\"", Action::Hash, false), None);
+    }
+
+    #[test]
+    fn a_reference_that_is_no_integer_is_hashed_with_or_without_a_key() {
+        for hider in [hider(), Hider::new(None, &[0; 32], false)] {
+            assert_eq!(hider.reference("17"), "17");
+            assert_eq!(hider.reference("-1"), "-1");
+            for free in ["Ann Lee", "17a", "4930555778899004930555778899", ""] {
+                let left = hider.reference(free);
+                assert_eq!((left.len(), left == hider.reference(free)), (2 * KEPT, true), "{free}: {left}");
+            }
+            assert_eq!(hider.digest("ab").len(), 64);
+        }
     }
 }

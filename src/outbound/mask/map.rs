@@ -128,7 +128,7 @@ impl Map {
             let shown = match self.shown(&path, &key, of, fate) {
                 Shown::AsItIs => key,
                 // Without a key for it nothing is hashed.
-                Shown::Hashed => hider.0.as_ref().map(|_| hider.hash(&key))?.into(),
+                Shown::Hashed => hider.hashes().then(|| hider.hash(&key))?.into(),
                 Shown::Never => return None,
             };
             let left = self.value(&path, value.get(), fate, depth + 1, hider)?;

@@ -11,14 +11,18 @@ use crate::base::encode::Members;
 use crate::outbound::settings::{Action, Of, Policy, Rule};
 use std::collections::BTreeMap;
 
-/// An event's id in `data`: where agents' keys are hashed, it is as the event itself has it at this sink.
+/// An event's id in `data`: it is as the event itself has it at this sink.
 const EVENT_ID: &str = "items.eventId";
+/// A digest of what is not kept, which may be short enough to be tried.
+const SHA256: &str = "sha256";
 
 /// What becomes of one place of a payload.
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
     Value(Action),
-    Id,
+    /// The id of an event, and what becomes of it then.
+    Id(Action),
+    Digest,
     Map(Map),
     Table(BTreeMap<&'static str, Step>),
 }
@@ -106,7 +110,11 @@ fn of_transcripts(policy: &Policy) -> Policy {
 fn step(policy: &Policy, shape: &Shape, path: &str) -> Step {
     match shape {
         Shape::Value(class) => match (by_path(policy, path), policy.action(*class)) {
-            (None, Action::Hash) if path == EVENT_ID => Step::Id,
+            (None, Action::Hash) if path == EVENT_ID => Step::Id(Action::Keep),
+            (said, of_class) if path == EVENT_ID && said != Some(Action::Hash) => {
+                Step::Id(said.unwrap_or(of_class))
+            }
+            (None, Action::Keep) if path == SHA256 => Step::Digest,
             (said, of_class) => Step::Value(said.unwrap_or(of_class)),
         },
         Shape::Map(class) | Shape::Keys(class) => {
@@ -155,7 +163,13 @@ fn table(fields: &BTreeMap<&'static str, Step>, json: &str, hider: &Hider, out: 
 fn put(step: &Step, json: &str, hider: &Hider, out: &mut String) -> bool {
     let left = match step {
         Step::Value(action) => hider.value(json, *action, false),
-        Step::Id => serde_json::from_str(json).ok().and_then(|id: String| quoted(&hider.id(&id))),
+        Step::Id(action) => {
+            let id = serde_json::from_str(json).ok().and_then(|id: String| quoted(&hider.id(&id)));
+            id.and_then(|id| hider.value(&id, *action, false))
+        }
+        Step::Digest => {
+            serde_json::from_str(json).ok().and_then(|digest: String| quoted(&hider.digest(&digest)))
+        }
         Step::Map(map) => map.left_of(json, hider),
         Step::Table(fields) if json.starts_with('[') => return list(fields, json, hider, out),
         Step::Table(fields) => return table(fields, json, hider, out),

@@ -288,7 +288,7 @@ pub fn reasons(target: &Target) -> &'static [&'static str] {
 pub async fn probe_offline(config: &SinkConfig) -> Result<(), String> {
     let sink = Sink::build(config, "check").await.map_err(|error| error.to_string())?;
     sink.close(Duration::ZERO).await;
-    Mask::new(config).await.map(drop)
+    Mask::new(config, &[0; 32]).await.map(drop)
 }
 
 /// Asks the destination all that can be asked without delivering anything (`check --live`): a line of what was

@@ -20,7 +20,7 @@ fn sees(mut mask: Mask, wanted: &[&str], event: &Arc<Event>) -> Value {
 
 async fn whole(raw: bool) -> Mask {
     let sink = SinkConfig { raw, ..config("s", 1) };
-    Mask::new(&sink).await.unwrap()
+    Mask::new(&sink, &[7; 32]).await.unwrap()
 }
 
 #[tokio::test]
@@ -60,17 +60,17 @@ async fn the_same_event_leaves_where_there_is_nothing_to_take_away() {
 fn a_value_leaves_as_its_field_would() {
     let all = ["state", "userData.ContactId", "userData.Name", "ani"];
     let policy = Policy { userdata: vec!["ContactId".to_owned()], ..Policy::preset(Preset::NoContent) };
+    let id = |id: &str| format!("main/{}", hash(id));
     assert_eq!(
         sees(mask(&policy), &all, &event("chat")),
         json!({"state": {"value": "Chatting", "id": "s1"},
-            "userData.ContactId": {"value": 7.50, "id": "main/chat/i/status_change/ab"}})
+            "userData.ContactId": {"value": 7.50, "id": id("main/chat/i/status_change/ab")}})
     );
     let rules = vec![
         Rule { of: Of::Path("userData.ContactId".to_owned()), action: Action::Hash },
         Rule { of: Of::Class(Class::Contact), action: Action::Mask },
     ];
     let policy = Policy { rules, ..Policy::preset(Preset::Minimal) };
-    let id = |id: &str| format!("main/{}", hash(id));
     assert_eq!(
         sees(mask(&policy), &all, &event("call")),
         json!({"state": {"value": "Chatting", "id": "s1"},
