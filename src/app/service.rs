@@ -18,7 +18,7 @@ use crate::inbound::fleet::{self, Common, Fleet, Maker, Prepared};
 use crate::inbound::quarantine::Quarantine;
 use crate::inbound::roster::{self, Agent, Begun};
 use crate::inbound::session::protocol::{GAPS, LOST, Phase};
-use crate::inbound::settings::SiteConfig;
+use crate::inbound::settings::{SiteConfig, key_digests};
 use crate::journal::{self, Journal, Recovery, StartAt, State};
 use crate::outbound::fanout::{self, Lanes};
 use crate::outbound::settings::{Figures, SinkConfig, Start, Target};
@@ -198,6 +198,7 @@ async fn open(
 ) -> Result<(Journal, Recovery), Fault> {
     let opened = Journal::open(settings.journal.clone(), clock.clone(), metrics.clone(), health.clone());
     let (journal, recovery) = opened?;
+    key_digests(&settings.sites, &journal.digest_key());
     if let Some(what) = &recovery.shortened {
         tracing::error!(
             "the journal is shorter than it was: {what}; going on as told, events may have been lost"

@@ -1,15 +1,19 @@
 //! Personal data that a site does not collect: taken out of an event's `data` before anything is written down.
 //!
 //! By class or by path, as in `classes`; what lies under a key of attached data that GWS is known to use has the class of
-//! that key. The rest stays byte for byte.
+//! that key. The rest stays byte for byte. Repeats are found by digests of everything: here is the key for them, or they would
+//! tell what was left out to whoever tries.
 //! Deliberately absent: the sender's own JSON, which the caller leaves out as a whole.
 
 use super::classes::{Class, Shape, TABLE, classes_of_key, fits};
 use super::context;
+use super::digest::{Digest, key_for};
 use super::encode::Members;
 use super::envelope::{event, gws_type, medium};
+use aws_lc_rs::hmac;
 use serde_json::json;
 use serde_json::value::RawValue;
+use std::sync::OnceLock;
 
 /// Deeper than this nothing is looked at: it goes, too.
 const MAX_DEPTH: usize = 32;
@@ -22,6 +26,8 @@ pub struct LeftOut {
     paths: Vec<String>,
     shapes: Vec<(&'static str, usize)>,
     families: Vec<Shape>,
+    /// Of digests of what is left out, too; from the journal that they stand in.
+    key: OnceLock<hmac::Key>,
 }
 
 impl LeftOut {
@@ -32,10 +38,26 @@ impl LeftOut {
         let left_out = LeftOut {
             shapes: shapes.collect(),
             families: TABLE.iter().map(super::classes::Family::shape).collect(),
+            key: OnceLock::new(),
             classes,
             paths,
         };
         (!left_out.classes.is_empty() || !left_out.paths.is_empty()).then_some(left_out)
+    }
+
+    /// From here on digests are made with a secret that nobody who gets events has. The first one counts.
+    pub fn key_digests(&self, secret: &[u8; 32]) {
+        let _ = self.key.set(key_for("digests of what is left out", secret));
+    }
+
+    /// The digest that may be written down in the place of this one. Where nothing is written down there is no key.
+    pub fn digest(&self, plain: Digest) -> Digest {
+        self.key.get().map_or(plain, |key| plain.keyed(key))
+    }
+
+    /// The same for a longer one.
+    pub fn long_digest(&self, plain: &[u8]) -> Vec<u8> {
+        self.key.get().map_or_else(|| plain.to_vec(), |key| hmac::sign(key, plain).as_ref().to_vec())
     }
 
     /// Classes and paths, as they are configured.

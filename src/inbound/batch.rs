@@ -49,7 +49,12 @@ pub fn build(session: &Session, messages: Vec<Message>, pending: &Pending, now: 
             Message::Meta(_) => None,
         })
         .collect();
-    let digests: Vec<Digest> = raws.iter().map(|(_, data)| Digest::of(data.get().as_bytes())).collect();
+    let left_out = session.site.config.left_out.as_ref();
+    let digest = |data: &RawValue| {
+        let plain = Digest::of(data.get().as_bytes());
+        left_out.map_or(plain, |left_out| left_out.digest(plain))
+    };
+    let digests: Vec<Digest> = raws.iter().map(|(_, data)| digest(data)).collect();
     let repeats = pending.repeats(&digests);
     session.metrics.messages_received_total.with_label_values(&[site]).inc_by(raws.len() as u64);
     session.metrics.duplicates_total.with_label_values(&[site, "redelivery"]).inc_by(repeats as u64);
@@ -112,11 +117,16 @@ pub(super) fn rejection(
     now: Millis,
 ) -> Candidate {
     let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, data.get().as_bytes());
+    // What is not to be kept may stand in it.
+    let hash = match &site.left_out {
+        Some(left_out) => left_out.long_digest(hash.as_ref()),
+        None => hash.as_ref().to_vec(),
+    };
     let payload = ItemRejectedData {
         agent: agent.to_owned(),
         topic,
         bytes: data.get().len() as u64,
-        sha256: hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect(),
+        sha256: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
         reason: format!("larger than max_message ({} bytes)", site.max_message_bytes),
     };
     let kind = "cometbridge.item.rejected.v1";

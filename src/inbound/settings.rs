@@ -90,6 +90,13 @@ impl SiteConfig {
     }
 }
 
+/// Sites that leave something out make their digests with the secret of the journal that these stand in.
+pub fn key_digests(sites: &[SiteConfig], secret: &[u8; 32]) {
+    for left_out in sites.iter().filter_map(|site| site.left_out.as_ref()) {
+        left_out.key_digests(secret);
+    }
+}
+
 /// What a group of agents is sent with, to reach one node.
 #[derive(Clone, Debug, Default)]
 pub struct GroupConfig {

@@ -2,7 +2,7 @@
 //!
 //! A file per medium family (`conversation`, what a `call` adds to it, its log `message`, `agent`, `others`); what none of
 //! them understands goes on as `genesys.gws.unknown.v1` with its JSON. All that is ever left out is typed text (`typing`),
-//! and what a site says not to collect (`notice`).
+//! and what a site says not to collect (`notice`, and `sealed` for digests of it).
 //! `snapshot` makes the same of what REST shows. Deliberately absent: what has been seen before (`dedup` decides by
 //! [`Candidate`]), and reading over REST.
 
@@ -17,6 +17,7 @@ mod lifecycle;
 mod message;
 mod notice;
 mod others;
+mod sealed;
 pub mod sight;
 pub mod snapshot;
 mod stamps;
@@ -99,6 +100,14 @@ pub enum Key {
 
 /// The events of one notification, in its own order; at least one. `data` is the Bayeux message's `data`.
 pub fn normalise(cx: &Context<'_>, channel: &str, data: &RawValue) -> Vec<Candidate> {
+    let made = read(cx, channel, data);
+    if cx.site.left_out.is_none() {
+        return made;
+    }
+    made.into_iter().map(|candidate| sealed::sealed(candidate, cx.site)).collect()
+}
+
+fn read(cx: &Context<'_>, channel: &str, data: &RawValue) -> Vec<Candidate> {
     let stripped = if cx.site.typing_text { None } else { typing::without_text(data) };
     let notice = Notice::new(cx, channel, stripped.as_deref().unwrap_or(data));
     let message_type = notice.message_type.as_deref().map(str::to_ascii_lowercase);
@@ -144,5 +153,5 @@ pub fn kept<'a>(site: &SiteConfig, data: &'a RawValue) -> Cow<'a, RawValue> {
 pub fn whole(cx: &Context<'_>, channel: &str, data: &RawValue, reason: &str) -> Candidate {
     let stripped = if cx.site.typing_text { None } else { typing::without_text(data) };
     let data = stripped.as_deref().unwrap_or(data);
-    Notice::new(cx, channel, data).unknown(data, Place::Whole, reason)
+    sealed::sealed(Notice::new(cx, channel, data).unknown(data, Place::Whole, reason), cx.site)
 }

@@ -36,6 +36,10 @@ pub enum Says {
 pub struct Shadow(BTreeMap<String, String>);
 
 const STATE: &str = "state";
+const DEVICE_STATE: &str = "deviceState";
+const DND: &str = "dnd";
+/// Entries that are words.
+const WORDS: [&str; 3] = [STATE, DEVICE_STATE, DND];
 
 impl Shadow {
     /// As it stands in the journal; what can not be read is an empty one, from which everything differs.
@@ -100,6 +104,17 @@ impl Shadow {
         changed
     }
 
+    /// Changes every entry that is a digest.
+    pub(super) fn each_digest(&mut self, to: impl Fn(Digest) -> Digest) {
+        for (name, value) in &mut self.0 {
+            if !WORDS.contains(&name.as_str())
+                && let Some(digest) = Digest::from_hex(value)
+            {
+                *value = to(digest).hex();
+            }
+        }
+    }
+
     fn word(&mut self, name: &str, word: Option<String>) {
         if let Some(word) = fit(word) {
             self.0.insert(name.to_owned(), word);
@@ -148,8 +163,8 @@ fn who(participant: &Participant) -> String {
 pub(super) fn agent(kind: &'static str, id: &str, data: &AgentStateData) -> Sight {
     let mut shadow = Shadow::default();
     let of = |text: &Option<String>| text.as_ref().map(|text| Digest::of(text.as_bytes()));
-    shadow.word("deviceState", data.device_state.clone());
-    shadow.word("dnd", data.do_not_disturb.clone());
+    shadow.word(DEVICE_STATE, data.device_state.clone());
+    shadow.word(DND, data.do_not_disturb.clone());
     if let Some(user) = &data.user_state {
         shadow.word(STATE, user.state.clone());
         shadow.digest("stateId", of(&user.id));

@@ -5,6 +5,7 @@
 
 use super::fields::Fields;
 use super::notice::{Notice, Place};
+use super::sealed::sealed;
 use super::{Candidate, Context, Identity, Key, agent, conversation, keys, message, typing};
 use crate::base::envelope::Origin;
 use serde_json::value::RawValue;
@@ -12,13 +13,13 @@ use serde_json::value::RawValue;
 /// A device of `user.devices`; nothing for what has no id.
 pub fn device(cx: &Context<'_>, json: &RawValue) -> Option<Candidate> {
     let notice = Notice::read(cx, "/v2/me/devices", json);
-    agent::device(&notice, json, Place::Whole).ok().map(of_state)
+    agent::device(&notice, json, Place::Whole).ok().map(|candidate| of_state(cx, candidate))
 }
 
 /// A media channel of `user.channels`; nothing for what has no name.
 pub fn channel(cx: &Context<'_>, json: &RawValue) -> Option<Candidate> {
     let notice = Notice::read(cx, "/v2/me/channels", json);
-    agent::channel(&notice, json, Place::Whole).ok().map(of_state)
+    agent::channel(&notice, json, Place::Whole).ok().map(|candidate| of_state(cx, candidate))
 }
 
 /// A conversation of a medium's list; nothing for what has no id.
@@ -28,7 +29,7 @@ pub fn conversation(cx: &Context<'_>, medium: &'static str, json: &RawValue) -> 
     let resource = Fields::of(json)?;
     let id = conversation::id_of(&resource)?;
     let notice = Notice::read(cx, medium, json);
-    Some(of_state(conversation::as_read(&notice, medium, &id, &resource)))
+    Some(of_state(cx, conversation::as_read(&notice, medium, &id, &resource)))
 }
 
 /// An item of a conversation's log; nothing for what has no index, as it could not be told from a repeat.
@@ -37,14 +38,15 @@ pub fn item(cx: &Context<'_>, medium: &'static str, interaction: &str, json: &Ra
     let json = stripped.as_deref().unwrap_or(json);
     let notice = Notice::read(cx, medium, json);
     let of = message::Conversation { medium, id: interaction.to_owned() };
-    let mut candidate = message::item(&notice, &of, json, Place::Whole);
+    let mut candidate = sealed(message::item(&notice, &of, json, Place::Whole), cx.site);
     candidate.event.origin = Origin::Snapshot;
     matches!(candidate.dedup, Key::LogItem { .. }).then_some(candidate)
 }
 
 /// The last state that a notification is compared with is then a reading's: it equals none, so the next
 /// notification goes out whatever it says.
-fn of_state(candidate: Candidate) -> Candidate {
+fn of_state(cx: &Context<'_>, candidate: Candidate) -> Candidate {
+    let candidate = sealed(candidate, cx.site);
     let content = keys::joined(&["snapshot", &candidate.content.hex()]);
     let mut event = candidate.event;
     event.origin = Origin::Snapshot;
