@@ -22,3 +22,4 @@ pub mod seal;
 pub mod secret;
 pub mod tape;
 pub mod time;
+pub mod words;

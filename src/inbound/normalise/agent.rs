@@ -2,6 +2,7 @@
 //!
 //! A list is a snapshot of what stands in it. Deliberately absent: whether a state is news.
 
+use super::conversation::id_of;
 use super::fields::{Fields, fit, raw};
 use super::keys;
 use super::notice::{About, Notice, Place};
@@ -10,7 +11,7 @@ use crate::base::data::{AgentStateData, UserState};
 use crate::base::envelope::{event, id_segment, medium};
 use serde_json::value::RawValue;
 
-/// `DeviceStateChangeMessage`: `devices[]`, each with an `id`.
+/// `DeviceStateChangeMessage`: `devices[]`, each with an `id`, or an address that ends in it.
 pub(super) fn devices(notice: &Notice<'_>) -> Vec<Candidate> {
     notice.each("devices", |json, place| {
         device(notice, json, place).unwrap_or_else(|reason| notice.unknown(json, place, reason))
@@ -26,7 +27,7 @@ pub(super) fn channels(notice: &Notice<'_>) -> Vec<Candidate> {
 
 pub(super) fn device(notice: &Notice<'_>, json: &RawValue, place: Place) -> Result<Candidate, &'static str> {
     let fields = Fields::of(json).ok_or("a device is no object that can be read")?;
-    let id = fit(fields.word("id")).ok_or("a device has no `id`")?;
+    let id = id_of(&fields).ok_or("a device has no `id`, `path` or `uri`")?;
     let data = AgentStateData {
         device_id: Some(id.clone()),
         device_state: fields.word("deviceState"),

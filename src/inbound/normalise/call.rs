@@ -4,7 +4,7 @@
 //! state is news.
 
 use super::conversation::WithFree;
-use super::fields::{Fields, items, raw, word};
+use super::fields::{Fields, each, raw, word};
 use super::lifecycle;
 use super::notice::Notice;
 use crate::base::data::{CallData, CallParticipant};
@@ -24,10 +24,7 @@ pub(super) fn data_of(notice: &Notice<'_>, id: &str, call: &Fields<'_>) -> Box<R
         ani: call.word("ani"),
         dnis: call.word("dnis"),
         phone_number: notice.fields.word("phoneNumber"),
-        participants: call
-            .get("participants")
-            .and_then(items)
-            .map(|all| all.into_iter().filter_map(participant).collect()),
+        participants: call.get("participants").and_then(|list| each(list, participant)),
         capabilities: call.texts("capabilities"),
         duration: call.word("duration"),
         mute: call.word("mute"),

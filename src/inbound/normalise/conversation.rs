@@ -3,13 +3,14 @@
 //! They share one shape: a notification type, and the interaction under its medium's name. What is special to a call is
 //! in `call`, the log of a conversation in `message`. Deliberately absent: whether a state is news.
 
-use super::fields::{Fields, fit, items, raw};
+use super::fields::{Fields, each, fit, items, raw};
 use super::keys::{self, medium_of};
 use super::notice::{About, Notice, Place};
-use super::{Candidate, Key, Says, Shadow, Sight, call, lifecycle, others, sight, stamps};
+use super::{Candidate, Key, Says, Shadow, Sight, call, failure, lifecycle, others, sight, stamps};
 use crate::base::data::{InteractionData, Participant};
 use crate::base::envelope::{event, id_segment, medium};
 use crate::base::media::events_of;
+use crate::base::words::is_no_id;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -40,7 +41,7 @@ pub(super) fn state_change(notice: &Notice<'_>, medium: &'static str) -> Candida
     let (Some(resource), Some(id)) = (&found, id) else {
         // What failed is told all the same, in the agent's order.
         if name == Some(event::ERROR) {
-            return others::error(notice, found.as_ref());
+            return others::error(notice);
         }
         let reason = match found {
             None => "no resource of the message type's medium",
@@ -83,7 +84,7 @@ fn made(
     let about = About { medium, event: name, subject: subject.clone(), order: id };
     let data = match medium {
         medium::CALL => call::data_of(notice, id, resource),
-        _ => data_of(notice, medium, id, resource),
+        _ => data_of(notice, medium, id, resource, name),
     };
     let mut event = notice.event(about, data, notice.data);
     event.interaction = Some(id.to_owned());
@@ -133,10 +134,14 @@ fn resource_of<'a>(notice: &Notice<'a>, medium: &str) -> Option<Fields<'a>> {
 /// The id of a resource: `id`, else the last segment of `path`, else of `uri`.
 pub(super) fn id_of(fields: &Fields<'_>) -> Option<String> {
     let segment = |name| fit(fields.text(name).as_deref().and_then(last_segment));
-    fit(fields.word("id")).or_else(|| segment("path")).or_else(|| segment("uri"))
+    fields.id("id").or_else(|| segment("path")).or_else(|| segment("uri"))
 }
 
-/// The last segment of a path or URI, where it can be an id: not the host, not the collection's name.
+/// Collections of what is no interaction.
+const COLLECTIONS: &[&str] = &["devices", "workbins", "users"];
+
+/// The last segment of a path or URI, where it can be an id: not the host, not the collection's name, and not the `null` of
+/// what has none yet.
 pub(super) fn last_segment(location: &str) -> Option<String> {
     let path = match location.split_once("://") {
         Some((_, rest)) => rest.split_once('/')?.1,
@@ -144,7 +149,8 @@ pub(super) fn last_segment(location: &str) -> Option<String> {
     };
     let path = path.split(['?', '#']).next()?.trim().trim_end_matches('/');
     let last = path.rsplit('/').next()?.trim();
-    (!last.is_empty() && medium_of(last).is_none()).then(|| last.to_owned())
+    let is_collection = medium_of(last).is_some() || COLLECTIONS.contains(&last);
+    (!last.is_empty() && !is_collection && !is_no_id(last)).then(|| last.to_owned())
 }
 
 /// Typed data with what is the site's own, taken over without re-encoding its numbers.
@@ -167,22 +173,26 @@ impl<D: Default> Default for WithFree<D> {
     }
 }
 
-fn data_of(notice: &Notice<'_>, medium: &str, id: &str, resource: &Fields<'_>) -> Box<RawValue> {
+fn data_of(notice: &Notice<'_>, medium: &str, id: &str, resource: &Fields<'_>, name: &str) -> Box<RawValue> {
     let state = resource.word("state");
+    let failure = match name {
+        event::ERROR => failure::told(&notice.fields),
+        _ => failure::near(&notice.fields, resource),
+    };
     let data = InteractionData {
         interaction_id: id.to_owned(),
         notification_type: notice.notification_type.clone(),
         lifecycle: state.as_deref().and_then(|state| lifecycle::of(medium, state)),
         state,
         capabilities: resource.texts("capabilities"),
-        participants: resource.get("participants").and_then(items).map(|all| {
-            all.into_iter().filter_map(Fields::of).map(|fields| somebody(notice, &fields)).collect()
-        }),
+        participants: resource
+            .get("participants")
+            .and_then(|list| each(list, |one| Some(somebody(notice, &Fields::of(one)?)))),
         comment: resource.text("comment"),
         chat_type: resource.word("chatType").filter(|_| medium == medium::CHAT),
         received_date: resource.text("receivedDate").map(|text| dated(notice, text)),
-        error_code: notice.fields.word("errorCode").or_else(|| resource.word("errorCode")),
-        error_message: notice.fields.text("errorMessage").or_else(|| resource.text("errorMessage")),
+        error_code: failure.code,
+        error_message: failure.text,
         user_data: None,
         user_data_changes: None,
     };
@@ -244,6 +254,9 @@ mod tests {
     #[case("https://h/chats/0001/?x=/y#z", Some("0001"))]
     #[case("http://localhost:8080", None)]
     #[case("/chats/", None)]
+    #[case("http://localhost:8080/api/v2/me/calls/null", None)]
+    #[case("/calls/undefined/", None)]
+    #[case("/devices", None)]
     #[case("", None)]
     fn the_last_segment_is_the_id_where_it_can_be_one(#[case] location: &str, #[case] id: Option<&str>) {
         assert_eq!(last_segment(location).as_deref(), id);

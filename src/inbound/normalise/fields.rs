@@ -5,6 +5,7 @@
 //! Deliberately absent: any knowledge of GWS's names.
 
 use crate::base::encode::Members;
+use crate::base::words::is_no_id;
 use serde::Serialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -58,6 +59,16 @@ impl<'a> Fields<'a> {
         self.get(name).and_then(word)
     }
 
+    /// A member that can be an id: a word of bounded length that does not say that there is none.
+    pub(in crate::inbound) fn id(&self, name: &str) -> Option<String> {
+        fit(self.word(name)).filter(|id| !is_no_id(id))
+    }
+
+    /// A member that is a word or a number of any form.
+    pub(in crate::inbound) fn numeral(&self, name: &str) -> Option<String> {
+        self.get(name).and_then(|value| word(value).or_else(|| number(value)))
+    }
+
     /// A member that is `true` or `false`.
     pub(in crate::inbound) fn flag(&self, name: &str) -> Option<bool> {
         self.get(name).and_then(|value| value.get().parse().ok())
@@ -80,6 +91,12 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// The members that are objects, but for those called so in any case.
+    pub(in crate::inbound) fn objects(&self, but: &[&str]) -> impl Iterator<Item = Fields<'a>> {
+        let is_left = |name: &str| !but.iter().any(|other| other.eq_ignore_ascii_case(name));
+        self.0.iter().filter(move |(name, _)| is_left(name)).filter_map(|(_, value)| Fields::of(value))
+    }
+
     /// Whether a member's name begins so, in any case.
     pub(in crate::inbound) fn any_begins(&self, prefix: &str) -> bool {
         let begins =
@@ -87,10 +104,9 @@ impl<'a> Fields<'a> {
         self.0.iter().any(|(name, _)| begins(name))
     }
 
-    /// A member that is a list of strings; items of other shapes are passed over.
+    /// A member that is a list of strings, as [`each`] reads it.
     pub(in crate::inbound) fn texts(&self, name: &str) -> Option<Vec<String>> {
-        let list = self.get(name).filter(|list| list.get().starts_with('[')).and_then(items)?;
-        Some(list.into_iter().filter_map(string).collect())
+        self.get(name).filter(|list| list.get().starts_with('[')).and_then(|list| each(list, string))
     }
 
     /// The object without the members called `name`, the other values untouched.
@@ -112,6 +128,17 @@ pub(in crate::inbound) fn items(json: &RawValue) -> Option<Vec<&RawValue>> {
         Some(b'{') => Some(vec![json]),
         _ => None,
     }
+}
+
+/// What can be read of a list's items. One of which nothing can is no list: an empty one would say that nothing is there.
+pub(in crate::inbound) fn each<T>(
+    list: &RawValue,
+    read: impl FnMut(&RawValue) -> Option<T>,
+) -> Option<Vec<T>> {
+    let all = items(list)?;
+    let none = all.is_empty();
+    let found: Vec<T> = all.into_iter().filter_map(read).collect();
+    (none || !found.is_empty()).then_some(found)
 }
 
 /// Whether a list has more than [`MAX_ITEMS`]; what is short in bytes is not counted.
@@ -159,6 +186,14 @@ pub(in crate::inbound) fn word(json: &RawValue) -> Option<String> {
         None => return None,
     };
     (!text.is_empty()).then_some(text)
+}
+
+/// A number as it is written, but for a fraction of zeros: `5.0` is 5.
+fn number(json: &RawValue) -> Option<String> {
+    let token = json.get();
+    let whole = token.split_once('.').filter(|(_, rest)| rest.bytes().all(|byte| byte == b'0'));
+    let first = token.bytes().next()?;
+    (first == b'-' || first.is_ascii_digit()).then(|| whole.map_or(token, |(whole, _)| whole).to_owned())
 }
 
 /// What may stand in an attribute, an id or a key: of bounded length and without control characters.
@@ -255,6 +290,32 @@ mod tests {
         for text in ["1.5", "true", "{}", "\"  \"", "\"\\ud800\""] {
             assert_eq!(word(&json(text)), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_numeral_is_a_word_or_a_number_in_any_form() {
+        let data = json(r#"{"a":5.0,"b":-5.50,"c":" x ","d":7,"e":1e3,"f":true,"g":{},"h":-0.000}"#);
+        let fields = Fields::of(&data).unwrap();
+        let all = ["a", "b", "c", "d", "e", "f", "g", "h"].map(|name| fields.numeral(name));
+        let as_text = ["5", "-5.50", "x", "7", "1e3", "", "", "-0"];
+        assert_eq!(all.map(Option::unwrap_or_default), as_text);
+    }
+
+    #[test]
+    fn what_says_that_there_is_no_id_is_none() {
+        let data = json(r#"{"a":"null","b":" Undefined ","c":"nullable","d":17,"e":null}"#);
+        let fields = Fields::of(&data).unwrap();
+        let all = ["a", "b", "c", "d", "e"].map(|name| fields.id(name));
+        assert_eq!(all.map(Option::unwrap_or_default), ["", "", "nullable", "17", ""]);
+    }
+
+    #[test]
+    fn a_list_of_which_nothing_can_be_read_is_absent_and_an_empty_one_is_empty() {
+        let data = json(r#"{"a":["x",5],"b":[],"c":[5,null],"d":"x","e":{}}"#);
+        let fields = Fields::of(&data).unwrap();
+        assert_eq!(fields.texts("a").unwrap(), ["x"]);
+        assert!(fields.texts("b").unwrap().is_empty());
+        assert!(["c", "d", "e"].iter().all(|name| fields.texts(name).is_none()));
     }
 
     #[test]

@@ -3,21 +3,10 @@
 //! Deliberately absent: what has been seen before (that is `dedup`).
 
 use crate::base::digest::{Digest, Keep, canonical, put_decimal};
-use crate::base::envelope::{id_segment, medium};
+use crate::base::envelope::id_segment;
+pub use crate::base::words::medium_of;
 use crate::inbound::settings::{Scope, SiteConfig};
 use serde_json::value::RawValue;
-
-/// The medium of an interaction that a word names in any known spelling (`FacebookSession`, `chats`, `twitters`,
-/// `im-sessions`, …).
-pub fn medium_of(word: &str) -> Option<&'static str> {
-    let folded = word.trim().to_ascii_lowercase();
-    let singular = match folded.strip_suffix('s').unwrap_or(&folded) {
-        "twitter" => medium::TWEET,
-        "im-session" => medium::IMSESSION,
-        other => other,
-    };
-    medium::CONVERSATIONS.iter().chain(medium::ITEMS).copied().find(|medium| *medium == singular)
-}
 
 /// The medium of a CometD channel, by its last segment: `/v2/me/chats` → `chat`.
 pub fn channel_medium(channel: &str) -> Option<&'static str> {

@@ -36,7 +36,7 @@ fn conversation_of(notice: &Notice<'_>) -> Result<Conversation, &'static str> {
     let of_channel = channel_medium(notice.channel).filter(|medium| medium::CONVERSATIONS.contains(medium));
     match named.len() {
         0 => {
-            let id = fit(notice.fields.word("interactionId")).or_else(|| id_of(&notice.fields));
+            let id = notice.fields.id("interactionId").or_else(|| id_of(&notice.fields));
             match (of_channel, id) {
                 (Some(medium), Some(id)) => Ok(Conversation { medium, id }),
                 _ => Err("no member says which conversation the log is of"),
@@ -59,7 +59,7 @@ pub(super) fn named_id(fields: &Fields<'_>, medium: &str) -> Option<String> {
         [format!("{medium}{suffix}"), format!("{medium}s{suffix}")].iter().find_map(|name| fit(read(name)))
     };
     let segment = |name: &str| fields.text(name).as_deref().and_then(last_segment);
-    by("Id", &|name| fields.word(name)).or_else(|| by("Path", &segment)).or_else(|| by("Uri", &segment))
+    by("Id", &|name| fields.id(name)).or_else(|| by("Path", &segment)).or_else(|| by("Uri", &segment))
 }
 
 pub(super) fn item(notice: &Notice<'_>, of: &Conversation, json: &RawValue, place: Place) -> Candidate {
@@ -108,8 +108,8 @@ pub(super) fn item(notice: &Notice<'_>, of: &Conversation, json: &RawValue, plac
 fn stamp_of(fields: &Fields<'_>, notice: &Notice<'_>) -> Option<Stamp> {
     let text = fields.text("timestamp").and_then(|text| stamps::parse(&text, &notice.cx.site.time_zone));
     text.or_else(|| {
-        let number = fields.word("timestampSeconds").or_else(|| fields.word("timestamp"))?;
-        stamps::from_number(number.parse().ok()?)
+        let number = fields.numeral("timestampSeconds").or_else(|| fields.numeral("timestamp"))?;
+        stamps::from_digits(&number)
     })
 }
 

@@ -9,6 +9,7 @@
 mod agent;
 mod call;
 mod conversation;
+mod failure;
 pub(in crate::inbound) mod fields;
 mod identity;
 pub mod keys;
@@ -127,20 +128,16 @@ fn read(cx: &Context<'_>, channel: &str, data: &RawValue) -> Vec<Candidate> {
         }
         Some(other) => match other.strip_suffix("statechangemessage").and_then(keys::medium_of) {
             Some(medium) => vec![conversation::state_change(&notice, medium)],
-            None => {
-                vec![others::untyped(&notice).unwrap_or_else(|| {
-                    notice.unknown(notice.data, Place::Whole, "this `messageType` is not known")
-                })]
-            }
+            None => others::untyped(&notice)
+                .unwrap_or_else(|| unknown(&notice, "this `messageType` is not known")),
         },
-        None if !data.get().starts_with('{') => {
-            vec![notice.unknown(notice.data, Place::Whole, "`data` is no JSON object")]
-        }
-        None => vec![
-            others::untyped(&notice)
-                .unwrap_or_else(|| notice.unknown(notice.data, Place::Whole, "no `messageType`")),
-        ],
+        None if !data.get().starts_with('{') => unknown(&notice, "`data` is no JSON object"),
+        None => others::untyped(&notice).unwrap_or_else(|| unknown(&notice, "no `messageType`")),
     }
+}
+
+fn unknown(notice: &Notice<'_>, reason: &str) -> Vec<Candidate> {
+    vec![notice.unknown(notice.data, Place::Whole, reason)]
 }
 
 /// What may be kept of a notification's data: without typed text, unless the site's settings want it.

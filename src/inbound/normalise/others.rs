@@ -1,14 +1,14 @@
 //! Notifications that carry no interaction's state: workbins, outbound records, errors, user events, passwords,
 //! services, and the log of an instant-message session.
 //!
-//! One event each, and each is forwarded: none says what it would repeat. Deliberately absent: the items of an
+//! One event each (of a list of services one for each), and each is forwarded: none says what it would repeat. Deliberately absent: the items of an
 //! instant-message log (GWS does not document them; they stand in `raw`).
 
 use super::conversation::{WithFree, id_of, last_segment};
 use super::fields::{Fields, fit, raw};
 use super::message::named_id;
 use super::notice::{About, Notice, Place};
-use super::{Candidate, Key, keys};
+use super::{Candidate, Key, failure, keys};
 use crate::base::data::{
     ErrorData, InteractionData, OutboundRecordData, PasswordData, ServiceStateData, UserEventData,
     WorkbinActionData, WorkbinSubscriptionData,
@@ -24,9 +24,9 @@ const SERVICES: &str = "/notifications/services";
 /// By its `messageType`, in lower case; nothing for another.
 pub(super) fn typed(notice: &Notice<'_>, message_type: &str) -> Option<Candidate> {
     Some(match message_type {
-        "errormessage" => error(notice, None),
+        "errormessage" => error(notice),
         "tweetoperationresponse" | "twitteroperationresponse" => {
-            of_agent(notice, medium::TWEET, event::OPERATION_RESPONSE, raw(&what_failed(notice, None)))
+            of_agent(notice, medium::TWEET, event::OPERATION_RESPONSE, raw(&what_failed(notice)))
         }
         "deviceusereventmessage" => of_agent(notice, medium::AGENT, event::USER_EVENT, user_event(notice)),
         "outboundrecordmessage" => record(notice),
@@ -38,39 +38,34 @@ pub(super) fn typed(notice: &Notice<'_>, message_type: &str) -> Option<Candidate
 }
 
 /// Without a `messageType` that is known: a password's news by its `notificationType`, a service's by its channel.
-pub(super) fn untyped(notice: &Notice<'_>) -> Option<Candidate> {
+pub(super) fn untyped(notice: &Notice<'_>) -> Option<Vec<Candidate>> {
     if notice.message_type.is_none() {
         let is =
             |word: &str| notice.notification_type.as_deref().is_some_and(|of| of.eq_ignore_ascii_case(word));
         if is(PASSWORD_CHANGED) {
-            return Some(password(notice, event::PASSWORD_CHANGED));
+            return Some(vec![password(notice, event::PASSWORD_CHANGED)]);
         }
         if is(PASSWORD_ERROR) {
-            return Some(password(notice, event::PASSWORD_ERROR));
+            return Some(vec![password(notice, event::PASSWORD_ERROR)]);
         }
     }
     let of_services = notice.channel.trim().trim_end_matches('/') == SERVICES;
-    (of_services && notice.data.get().starts_with('{')).then(|| service(notice))
+    (of_services && notice.data.get().starts_with('{')).then(|| services(notice))
 }
 
 /// An error that names no interaction: an `ErrorMessage`, or an `Error` of a resource that has no id or is not there.
-pub(super) fn error(notice: &Notice<'_>, resource: Option<&Fields<'_>>) -> Candidate {
-    let data = ErrorData { topic: Some(notice.channel.to_owned()), ..what_failed(notice, resource) };
+pub(super) fn error(notice: &Notice<'_>) -> Candidate {
+    let data = ErrorData { topic: Some(notice.channel.to_owned()), ..what_failed(notice) };
     of_agent(notice, medium::AGENT, event::ERROR, raw(&data))
 }
 
-/// Beside the resource, or in it: GWS does not say where.
-fn what_failed(notice: &Notice<'_>, resource: Option<&Fields<'_>>) -> ErrorData {
-    let (word, text) = (|of: &Fields<'_>| of.word("errorCode"), |of: &Fields<'_>| of.text("errorMessage"));
-    ErrorData {
-        topic: None,
-        error_code: word(&notice.fields).or_else(|| resource.and_then(word)),
-        error_message: text(&notice.fields).or_else(|| resource.and_then(text)),
-    }
+fn what_failed(notice: &Notice<'_>) -> ErrorData {
+    let failure = failure::told(&notice.fields);
+    ErrorData { topic: None, error_code: failure.code, error_message: failure.text }
 }
 
 fn user_event(notice: &Notice<'_>) -> Box<RawValue> {
-    let data = UserEventData { device_id: notice.fields.word("deviceId"), user_data: None };
+    let data = UserEventData { device_id: named_id(&notice.fields, keys::DEVICE), user_data: None };
     raw(&WithFree { data, user_data: notice.fields.free("userData"), ..WithFree::default() })
 }
 
@@ -79,23 +74,36 @@ fn password(notice: &Notice<'_>, name: &'static str) -> Candidate {
     let of_uri = || fit(fields.text("userUri").as_deref().and_then(last_segment));
     let data = PasswordData {
         notification_type: notice.notification_type.clone().unwrap_or_default(),
-        user_id: fields.word("userId").or_else(of_uri),
-        error_code: fields.word("errorCode"),
+        user_id: fields.id("userId").or_else(of_uri),
+        error_code: fields.numeral("errorCode"),
         error_message: fields.text("errorMessage"),
     };
     of_agent(notice, medium::USER, name, raw(&data))
 }
 
-fn service(notice: &Notice<'_>) -> Candidate {
+/// In the words of the newer API, or as REST lists services.
+fn services(notice: &Notice<'_>) -> Vec<Candidate> {
+    if notice.fields.get("services").is_none() {
+        return vec![service(notice, notice.data, &notice.fields, Place::Whole)];
+    }
+    notice.each("services", |json, place| {
+        service(notice, json, &Fields::of(json).unwrap_or_else(Fields::none), place)
+    })
+}
+
+fn service(notice: &Notice<'_>, json: &RawValue, fields: &Fields<'_>, place: Place) -> Candidate {
     let data = ServiceStateData {
         message_type: notice.message_type.clone(),
         notification_type: notice.notification_type.clone(),
-        service_name: notice.fields.word("serviceName"),
-        service_state: notice.fields.word("serviceState"),
+        service_name: fields.word("serviceName").or_else(|| fields.word("name")),
+        service_state: fields.word("serviceState").or_else(|| fields.word("state")),
     };
+    if data.service_name.is_none() && data.service_state.is_none() {
+        return notice.unknown(json, place, "neither the name nor the state of a service");
+    }
     let subject =
         fit(data.service_name.clone()).map_or(medium::SERVICE.to_owned(), |name| format!("service/{name}"));
-    one(notice, (medium::SERVICE, event::STATE_CHANGE), subject, None, raw(&data))
+    part(notice, (json, place), (medium::SERVICE, event::STATE_CHANGE), subject, None, raw(&data))
 }
 
 fn record(notice: &Notice<'_>) -> Candidate {
@@ -119,8 +127,8 @@ fn record(notice: &Notice<'_>) -> Candidate {
 
 fn workbin(notice: &Notice<'_>, name: &'static str) -> Candidate {
     let fields = &notice.fields;
-    let Some(id) = fit(fields.word("id")) else {
-        return notice.unknown(notice.data, Place::Whole, "a workbin has no `id`");
+    let Some(id) = id_of(fields) else {
+        return notice.unknown(notice.data, Place::Whole, "a workbin has no `id`, `path` or `uri`");
     };
     let subject = format!("workbin/{id}");
     if name == event::SUBSCRIPTION_CHANGE {
@@ -169,17 +177,29 @@ fn one(
     interaction: Option<String>,
     data: Box<RawValue>,
 ) -> Candidate {
+    part(notice, (notice.data, Place::Whole), (medium, name), subject, interaction, data)
+}
+
+/// The same of an element.
+fn part(
+    notice: &Notice<'_>,
+    (json, place): (&RawValue, Place),
+    (medium, name): (&'static str, &'static str),
+    subject: String,
+    interaction: Option<String>,
+    data: Box<RawValue>,
+) -> Candidate {
     let agent = notice.cx.agent;
     let order = interaction.as_deref().unwrap_or(agent);
-    let dedup = notice.key(&subject, Place::Whole, Key::None);
-    let mut event = notice.event(About { medium, event: name, subject, order }, data, notice.data);
+    let dedup = notice.key(&subject, place, Key::None);
+    let mut event = notice.event(About { medium, event: name, subject, order }, data, json);
     event.agent = Some(agent.to_owned());
-    let content = keys::content(notice.data);
+    let content = keys::content(json);
     let stem = match &interaction {
         Some(id) => format!("{medium}/{}/{name}", id_segment(id)),
         None => format!("agent/{}/{medium}/{name}", id_segment(agent)),
     };
     event.interaction = interaction;
-    let identity = notice.identity(&stem, content, Place::Whole);
+    let identity = notice.identity(&stem, content, place);
     Candidate { event, identity, dedup, resource: None, content, sight: None, dated: false, compared: false }
 }

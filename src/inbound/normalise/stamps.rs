@@ -55,6 +55,21 @@ pub(super) fn from_number(number: i64) -> Option<Stamp> {
     stamp(at, Offset::UTC)
 }
 
+/// Reads a number as it is written, with a fraction too.
+pub(super) fn from_digits(text: &str) -> Option<Stamp> {
+    if let Ok(number) = text.parse() {
+        return from_number(number);
+    }
+    let number: f64 = text.parse().ok()?;
+    let millis = if number.abs() >= MILLIS_FROM as f64 { number } else { number * 1000.0 };
+    // What no integer holds is no time either: the cast ends at the largest, which is beyond every year.
+    millis
+        .is_finite()
+        .then(|| Timestamp::from_millisecond(millis.round() as i64).ok())
+        .flatten()
+        .and_then(|at| stamp(at, Offset::UTC))
+}
+
 /// A server's generation time in milliseconds as UTC text; nothing for what is no time after the epoch.
 pub(super) fn server(millis: i64) -> Option<String> {
     let at = Timestamp::from_millisecond(millis).ok().filter(|_| millis > 0)?;
@@ -130,6 +145,17 @@ mod tests {
     fn numbers_are_seconds_or_milliseconds_by_their_size() {
         assert_eq!(from_number(1_389_261_492_035).unwrap().utc, "2014-01-09T09:58:12.035Z");
         assert_eq!(from_number(1_389_261_492).unwrap().utc, "2014-01-09T09:58:12.000Z");
+        for (digits, utc) in [
+            ("1389261492.035", Some("2014-01-09T09:58:12.035Z")),
+            ("1389261492035.0", Some("2014-01-09T09:58:12.035Z")),
+            ("1389261492", Some("2014-01-09T09:58:12.000Z")),
+            ("1e400", None),
+            ("-1e300", None),
+            ("NaN", None),
+            ("soon", None),
+        ] {
+            assert_eq!(from_digits(digits).map(|stamp| stamp.utc).as_deref(), utc, "{digits}");
+        }
         assert_eq!(from_number(i64::MAX), None);
         assert_eq!(from_number(i64::MIN), None);
     }

@@ -5,7 +5,7 @@
 use super::*;
 
 /// The lists that become an event for each of their items.
-const LISTS: &[&str] = &["messages", "devices", "channels"];
+const LISTS: &[&str] = &["messages", "devices", "channels", "services"];
 
 /// The events hold all that may be kept of `data`, as JSON, in its own order.
 pub(super) fn assert_whole(site: &SiteConfig, data: &RawValue, candidates: &[Candidate]) {
