@@ -41,10 +41,10 @@ pub fn build(session: &Session, messages: Vec<Message>, pending: &Pending, now: 
         .into_iter()
         .filter_map(|message| match message {
             Message::Data { channel, data } => Some((channel, data)),
-            Message::Malformed { raw, reason } => {
+            Message::Malformed { channel, raw, reason } => {
                 session.metrics.messages_malformed_total.with_label_values(&[site]).inc();
                 tracing::warn!(agent = %session.agent.key, reason, bytes = raw.get().len(), "a message is not well-formed; it is kept as unknown");
-                Some((NO_CHANNEL.to_owned(), raw))
+                Some((channel.unwrap_or_else(|| NO_CHANNEL.to_owned()), raw))
             }
             Message::Meta(_) => None,
         })

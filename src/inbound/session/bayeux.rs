@@ -30,8 +30,8 @@ pub enum Message {
     Meta(Box<Meta>),
     /// A notification: its channel and its `data`, untouched.
     Data { channel: String, data: Box<RawValue> },
-    /// Not a Bayeux message, as it came.
-    Malformed { raw: Box<RawValue>, reason: &'static str },
+    /// Not a Bayeux message, as it came, and its channel where it names one.
+    Malformed { channel: Option<String>, raw: Box<RawValue>, reason: &'static str },
 }
 
 /// A reply to one of our requests. Unknown members are passed over.
@@ -217,7 +217,7 @@ fn bundled(bundle: &mut String) -> Option<Message> {
     }
     let list = std::mem::take(bundle) + "]";
     let raw = RawValue::from_string(list).ok()?;
-    Some(Message::Malformed { raw, reason: "several that are no Bayeux messages, together" })
+    Some(Message::Malformed { channel: None, raw, reason: "several that are no Bayeux messages, together" })
 }
 
 /// serde's words without a quotation from the body, which could be personal.
@@ -226,11 +226,11 @@ fn position(error: &serde_json::Error) -> String {
 }
 
 fn message(raw: &RawValue) -> Message {
-    let malformed = |reason| Message::Malformed { raw: raw.to_owned(), reason };
+    let malformed = |channel, reason| Message::Malformed { channel, raw: raw.to_owned(), reason };
     let Ok(wire) = serde_json::from_str::<Wire<'_>>(raw.get()) else {
-        return malformed("not a Bayeux message");
+        return malformed(None, "not a Bayeux message");
     };
-    let Some(channel) = wire.channel else { return malformed("no channel") };
+    let Some(channel) = wire.channel else { return malformed(None, "no channel") };
     if let Some(data) = wire.data
         && !channel.starts_with("/meta/")
         && data.get() != "null"
@@ -238,7 +238,7 @@ fn message(raw: &RawValue) -> Message {
         return Message::Data { channel, data: data.to_owned() };
     }
     if wire.successful.is_none() && !channel.starts_with("/meta/") {
-        return malformed("neither data nor a reply");
+        return malformed(Some(channel), "neither data nor a reply");
     }
     Message::Meta(Box::new(Meta {
         channel,

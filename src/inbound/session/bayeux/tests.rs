@@ -21,6 +21,16 @@ fn a_body_is_read_as_a_set_and_a_bad_message_costs_only_itself() {
 }
 
 #[test]
+fn a_message_without_data_keeps_its_channel() {
+    let body = br#"[{"channel":"/v2/me/chats","data":null},{"channel":"/v2/me/calls"},{"data":null}]"#;
+    let channels = parse(body).unwrap().into_iter().map(|message| match message {
+        Message::Malformed { channel, .. } => channel.unwrap_or_default(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(channels.collect::<Vec<_>>(), ["/v2/me/chats", "/v2/me/calls", ""]);
+}
+
+#[test]
 fn every_form_of_the_ack_extension_is_understood() {
     let of = |ext: &str| {
         let body = format!(r#"{{"channel":"/meta/handshake","successful":true,"ext":{ext}}}"#);
