@@ -20,6 +20,7 @@ pub mod retry;
 pub mod schema;
 pub mod seal;
 pub mod secret;
+pub mod stamps;
 pub mod tape;
 pub mod time;
 pub mod words;

@@ -4,19 +4,16 @@
 //! them are. Deliberately absent: the family itself, which stands in the list with the others.
 
 use super::Metrics;
+use crate::base::words::is_type_name;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 /// Different words that become a label, in all sites together.
 const MAX_WORDS: usize = 32;
-const MAX_LENGTH: usize = 64;
 /// A word that is none of the names, or one too many.
 const OTHER: &str = "other";
 /// There was no `messageType`, or it is not collected.
 const NONE: &str = "none";
-/// What the names of GWS's documented types end in; the last may be followed by a version.
-const ENDS: &[&str] = &["Updated", "Response", "Event", "Message"];
-
 /// The words that are labels.
 #[derive(Default)]
 pub(super) struct Words(Mutex<BTreeSet<String>>);
@@ -24,7 +21,7 @@ pub(super) struct Words(Mutex<BTreeSet<String>>);
 impl Words {
     fn label<'w>(&self, word: Option<&'w str>) -> &'w str {
         let Some(word) = word else { return NONE };
-        if !is_name(word) {
+        if !is_type_name(word) {
             return OTHER;
         }
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -37,17 +34,6 @@ impl Words {
         known.insert(word.to_owned());
         word
     }
-}
-
-/// Whether a word has the shape of GWS's own names: `WorkbinStateChangeMessage`, `ChannelStateChangeMessageV2`,
-/// `MessageLogUpdated`, `TweetOperationResponse`.
-fn is_name(word: &str) -> bool {
-    let shaped = word.len() <= MAX_LENGTH
-        && word.starts_with(|first: char| first.is_ascii_uppercase())
-        && word.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let unversioned = word.trim_end_matches(|c: char| c.is_ascii_digit());
-    let version = unversioned.len() < word.len() && unversioned.ends_with("MessageV");
-    shaped && (version || ENDS.iter().any(|end| word.ends_with(end)))
 }
 
 impl Metrics {
@@ -67,6 +53,7 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::words::MAX_LENGTH;
     use rstest::rstest;
 
     #[rstest]

@@ -122,6 +122,73 @@ fn tapes_without_content_have_no_names_and_texts_and_say_their_interactions_as_t
     );
 }
 
+#[test]
+fn documented_forms_pass_as_the_bridge_reads_them() {
+    let veil = Veil::new(Level::NoContent).unwrap();
+    let call = json!({"messageType": " CallStateChangeMessage", "notificationType": "StatusChange ",
+        "calls": [{"id": " 0A1B ", "state": " Dialing ", "capabilities": [" Hold"]}]});
+    assert_eq!(
+        veil.over(&call),
+        json!({"messageType": "CallStateChangeMessage", "notificationType": "StatusChange",
+            "calls": [{"id": "0A1B", "state": "Dialing", "capabilities": ["Hold"]}]})
+    );
+    for stamp in ["2014-01-09 11:58:12.035+0200", "2014-01-02T14:23:18.000-0800", "2014-01-09 11:58:12"] {
+        let item = json!({"messages": [{"timestamp": format!(" {stamp}")}], "chat": {"receivedDate": stamp}});
+        let kept = json!({"messages": [{"timestamp": stamp}], "chat": {"receivedDate": stamp}});
+        assert_eq!(veil.over(&item), kept);
+    }
+    assert!(veil.over(&json!({"timestamp": "2014-01-09 Jane Doe"})).get("timestamp").is_none());
+    for (uri, kept) in [
+        ("http://h/api/v2/twitters/0002T", "/twitters/0002T"),
+        ("http://h/api/v2/me/chats/0003C/?x=1", "/chats/0003C"),
+        ("/im-sessions/0004I", "/im-sessions/0004I"),
+        ("http://h/api/v2/me/calls/null", "/calls/null"),
+    ] {
+        assert_eq!(veil.over(&json!({"uri": uri})), json!({"uri": kept}));
+    }
+    for medium in ["chats", "emails", "smssessions", "calls", "twitters"] {
+        let (data, mut kept) = (json!({medium: {"id": "X1", "text": "MARKER"}}), json!({}));
+        kept[medium] = json!({"id": "X1"});
+        assert_eq!(veil.over(&data), kept);
+    }
+    let workbin = json!({"messageType": "WorkbinStateChangeMessage", "action": "ItemAdded",
+        "emailStateResourceV2": {"email": {"id": "0001E", "subject": "MARKER"}}, "chatStateResourceV2": {"id": "0003C"}});
+    assert_eq!(
+        veil.over(&workbin),
+        json!({"messageType": "WorkbinStateChangeMessage", "action": "ItemAdded",
+            "emailStateResourceV2": {"email": {"id": "0001E"}}, "chatStateResourceV2": {"id": "0003C"}})
+    );
+    let services = json!({"services": [{"name": "Voice", "state": "Inactive"}], "serviceName": "VOICE"});
+    assert_eq!(veil.over(&services), services);
+    let device =
+        veil.over(&json!({"devices": [{"uri": "http://h/devices/MARKER"}], "userUri": "/users/MARKER"}));
+    assert!(device["devices"][0]["uri"].as_str().unwrap().starts_with("/devices/"), "{device}");
+    assert!(!device.to_string().contains("MARKER"), "{device}");
+}
+
+#[test]
+fn texts_that_somebody_chose_become_marks_and_numbers_and_types_of_gws_stay() {
+    for level in LEVELS {
+        let veil = Veil::new(level).unwrap();
+        for name in ["referenceId", "errorCode", "messageType", "notificationType"] {
+            for text in ["MARKER", "ann.smith-MARKER", "+4930MARKER", "MARKER Message"] {
+                let veiled = veil.over(&json!({name: text}));
+                assert!(veiled[name].is_string() && !veiled.to_string().contains("MARKER"), "{veiled}");
+                assert_eq!(veiled, veil.over(&json!({name: format!(" {text} ")})), "one value, one mark");
+                assert_ne!(veiled, veil.over(&json!({name: format!("{text}2")})));
+            }
+        }
+        for kept in [
+            json!({"referenceId": 17, "errorCode": 5}),
+            json!({"messageType": "facebooksessionStateChangeMessage", "notificationType": "statuschange"}),
+            json!({"messageType": "WidgetStateChangeMessage", "notificationType": "WidgetUpdated"}),
+            json!({"messageType": "ServiceStateChanged", "notificationType": "TweetSaved"}),
+        ] {
+            assert_eq!(veil.over(&kept), kept);
+        }
+    }
+}
+
 fn anything() -> impl Strategy<Value = Value> {
     let name = prop_oneof![
         Just("text".to_owned()),

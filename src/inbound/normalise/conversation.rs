@@ -6,10 +6,11 @@
 use super::fields::{Fields, each, fit, items, raw};
 use super::keys::{self, medium_of};
 use super::notice::{About, Notice, Place};
-use super::{Candidate, Key, Says, Shadow, Sight, call, failure, lifecycle, others, sight, stamps};
+use super::{Candidate, Key, Says, Shadow, Sight, call, failure, lifecycle, others, sight};
 use crate::base::data::{InteractionData, Participant};
 use crate::base::envelope::{event, id_segment, medium};
 use crate::base::media::events_of;
+use crate::base::stamps;
 use crate::base::words::is_no_id;
 use serde::Serialize;
 use serde_json::value::RawValue;

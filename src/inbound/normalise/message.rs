@@ -7,10 +7,10 @@ use super::conversation::{id_of, last_segment, somebody};
 use super::fields::{Fields, fit, integer, raw};
 use super::keys::{self, channel_medium};
 use super::notice::{About, Notice, Place};
-use super::stamps::{self, Stamp};
 use super::{Candidate, Identity, Key, sight};
 use crate::base::data::{Message, MessageData};
 use crate::base::envelope::{TimeSource, event, id_segment, medium};
+use crate::base::stamps::{self, Stamp};
 use crate::inbound::settings::Scope;
 use serde_json::value::RawValue;
 

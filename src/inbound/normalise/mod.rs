@@ -21,7 +21,6 @@ mod others;
 mod sealed;
 pub mod sight;
 pub mod snapshot;
-mod stamps;
 #[cfg(test)]
 pub(in crate::inbound) mod tests;
 mod typing;

@@ -4,12 +4,13 @@
 
 use super::fields::{self, Fields, MAX_ITEMS, fit, integer, raw};
 use super::keys::{canonical_channel, content, joined};
-use super::{Candidate, Context, Identity, Key, stamps};
+use super::{Candidate, Context, Identity, Key};
 use crate::base::data::UnknownData;
 use crate::base::digest::Digest;
 use crate::base::envelope::{
     Event, TimeSource, event, gws_type, id_segment, medium, partition_key, schema_urn,
 };
+use crate::base::stamps;
 use crate::base::time::rfc3339;
 use serde::Deserialize;
 use serde_json::value::RawValue;

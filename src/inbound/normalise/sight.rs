@@ -6,9 +6,9 @@
 
 use super::fields::{Fields, fit, items};
 use super::keys::{self, joined};
-use super::stamps::Stamp;
 use crate::base::data::{AgentStateData, Message, Participant};
 use crate::base::digest::Digest;
+use crate::base::stamps::Stamp;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 

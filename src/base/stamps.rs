@@ -16,14 +16,14 @@ const MILLIS_FROM: u64 = 100_000_000_000;
 
 /// One moment in two forms, both RFC 3339 with milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
-    pub(super) utc: String,
+pub struct Stamp {
+    pub utc: String,
     /// With the offset the sender wrote (or the site's, where there was none).
-    pub(super) local: String,
+    pub local: String,
 }
 
 /// Reads a text stamp; `zone` is for those without an offset.
-pub(super) fn parse(text: &str, zone: &TimeZone) -> Option<Stamp> {
+pub fn parse(text: &str, zone: &TimeZone) -> Option<Stamp> {
     let text = text.trim();
     if text.len() > MAX_TEXT {
         return None;
@@ -46,7 +46,7 @@ pub(super) fn parse(text: &str, zone: &TimeZone) -> Option<Stamp> {
 }
 
 /// Reads a number: milliseconds or seconds since the epoch, told apart by size.
-pub(super) fn from_number(number: i64) -> Option<Stamp> {
+pub fn from_number(number: i64) -> Option<Stamp> {
     let at = if number.unsigned_abs() >= MILLIS_FROM {
         Timestamp::from_millisecond(number).ok()?
     } else {
@@ -56,7 +56,7 @@ pub(super) fn from_number(number: i64) -> Option<Stamp> {
 }
 
 /// Reads a number as it is written, with a fraction too.
-pub(super) fn from_digits(text: &str) -> Option<Stamp> {
+pub fn from_digits(text: &str) -> Option<Stamp> {
     if let Ok(number) = text.parse() {
         return from_number(number);
     }
@@ -71,7 +71,7 @@ pub(super) fn from_digits(text: &str) -> Option<Stamp> {
 }
 
 /// A server's generation time in milliseconds as UTC text; nothing for what is no time after the epoch.
-pub(super) fn server(millis: i64) -> Option<String> {
+pub fn server(millis: i64) -> Option<String> {
     let at = Timestamp::from_millisecond(millis).ok().filter(|_| millis > 0)?;
     stamp(at, Offset::UTC).map(|stamp| stamp.utc)
 }
