@@ -93,6 +93,18 @@ pub struct InteractionData {
     /// RFC 3339 with the sender's offset (the site's where there was none), milliseconds; as it came where it can not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub received_date: Option<String>,
+    /// Of an email, as are the four that follow. Its body is not taken over; it stands in `raw`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cc: Option<Vec<String>>,
+    /// All that the email has, also where one was added or removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attachments: Option<Vec<Attachment>>,
     /// Of an `error`, where GWS says it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_code: Option<String>,
@@ -105,6 +117,16 @@ pub struct InteractionData {
     /// did, and where nobody knows: nothing was heard of it since the bridge began, or for long.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_data_changes: Option<BTreeMap<String, KeyChange>>,
+}
+
+/// A file that came or leaves with an email.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Attachment {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 /// What became of a key of attached data.

@@ -114,6 +114,7 @@ fn each_attribute<'a>(event: &'a Event, sequence: &'a str, mut put: impl FnMut(&
     put_some("authorkind", &event.authorkind);
     put_some("visibility", &event.visibility);
     put_some("referenceid", &event.referenceid);
+    put_some("correlationid", &event.correlationid);
     put_some("baseid", &event.baseid);
     if let Some(index) = event.messageindex {
         put("messageindex", Integer(index));

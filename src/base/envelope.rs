@@ -256,6 +256,9 @@ pub struct Event {
     pub visibility: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub referenceid: Option<String>,
+    /// The interaction that this one came from, where the sender names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlationid: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -304,6 +307,7 @@ impl Event {
             authorkind: None,
             visibility: None,
             referenceid: None,
+            correlationid: None,
             revision: None,
             baseid: None,
             partitionkey: String::new(),

@@ -137,6 +137,9 @@ struct Envelope<D> {
     /// The notification's `referenceId`, for correlation only: it is not unique.
     #[serde(skip_serializing_if = "Option::is_none")]
     referenceid: Option<String>,
+    /// The id of the interaction that this one came from, on a call that names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    correlationid: Option<String>,
     /// The id of the first revision, on later ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     baseid: Option<String>,

@@ -185,6 +185,7 @@ fn without_raw(event: &Event, data: Box<RawValue>) -> Event {
         authorkind: event.authorkind.clone(),
         visibility: event.visibility.clone(),
         referenceid: event.referenceid.clone(),
+        correlationid: event.correlationid.clone(),
         revision: event.revision,
         baseid: event.baseid.clone(),
         partitionkey: event.partitionkey.clone(),

@@ -44,6 +44,7 @@ pub fn event(key: &str, number: u64) -> Event {
         authorkind: Some("Customer".to_owned()),
         visibility: Some("All".to_owned()),
         referenceid: None,
+        correlationid: None,
         revision: None,
         baseid: None,
         partitionkey: key.to_owned(),

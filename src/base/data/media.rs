@@ -29,6 +29,9 @@ pub struct CallData {
     pub conn_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call_type: Option<String>,
+    /// The call that this one came from, where GWS names it (`parentCallUri`, as a consult call has).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent_interaction_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ani: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -130,6 +133,11 @@ pub struct WorkbinSubscriptionData {
     pub state_resource: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workbin_user_id: Option<String>,
+    /// Of `RequestFailed`, where GWS says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_message: Option<String>,
 }
 
 /// `genesys.gws.workbin.action.v1`: something was put into a workbin, or taken out.

@@ -3,8 +3,8 @@
 //! Deliberately absent: which keys of the attached data changed (`AttachedDataChanged` does not say), and whether a
 //! state is news.
 
-use super::conversation::WithFree;
-use super::fields::{Fields, each, raw, word};
+use super::conversation::{WithFree, last_segment};
+use super::fields::{Fields, each, fit, raw, word};
 use super::lifecycle;
 use super::notice::Notice;
 use crate::base::data::{CallData, CallParticipant};
@@ -21,6 +21,7 @@ pub(super) fn data_of(notice: &Notice<'_>, id: &str, call: &Fields<'_>) -> Box<R
         call_uuid: call.word("callUuid"),
         conn_id: call.word("connId"),
         call_type: call.word("callType"),
+        parent_interaction_id: parent_of(call),
         ani: call.word("ani"),
         dnis: call.word("dnis"),
         phone_number: notice.fields.word("phoneNumber"),
@@ -44,6 +45,11 @@ pub(super) fn data_of(notice: &Notice<'_>, id: &str, call: &Fields<'_>) -> Box<R
     })
 }
 
+/// The call that this one came from; Genesys's own sample client knows the parent of a consult call so.
+pub(super) fn parent_of(call: &Fields<'_>) -> Option<String> {
+    fit(call.text("parentCallUri").as_deref().and_then(last_segment))
+}
+
 /// An object, or a text in old releases.
 fn participant(json: &RawValue) -> Option<CallParticipant> {
     match Fields::of(json) {
@@ -55,5 +61,21 @@ fn participant(json: &RawValue) -> Option<CallParticipant> {
         }),
         None => word(json)
             .map(|number| CallParticipant { phone_number: Some(number), ..CallParticipant::default() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(r#"{"parentCallUri":"http://h/api/v2/me/calls/C0"}"#, Some("C0"))]
+    #[case(r#"{"parentCallUri":"http://h/api/v2/me/calls/null"}"#, None)]
+    #[case(r#"{"parentCallUri":"http://h/api/v2/me/calls/"}"#, None)]
+    #[case(r#"{"parentCallUri":null,"uri":"http://h/api/v2/me/calls/C1"}"#, None)]
+    fn a_call_has_the_parent_that_its_notification_names(#[case] json: &str, #[case] parent: Option<&str>) {
+        let json = RawValue::from_string(json.to_owned()).unwrap();
+        assert_eq!(parent_of(&Fields::of(&json).unwrap()).as_deref(), parent);
     }
 }

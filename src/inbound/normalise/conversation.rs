@@ -7,7 +7,7 @@ use super::fields::{Fields, each, fit, items, raw};
 use super::keys::{self, medium_of};
 use super::notice::{About, Notice, Place};
 use super::{Candidate, Key, Says, Shadow, Sight, call, failure, lifecycle, others, sight};
-use crate::base::data::{InteractionData, Participant};
+use crate::base::data::{Attachment, InteractionData, Participant};
 use crate::base::envelope::{event, id_segment, medium};
 use crate::base::media::events_of;
 use crate::base::stamps;
@@ -89,6 +89,7 @@ fn made(
     };
     let mut event = notice.event(about, data, notice.data);
     event.interaction = Some(id.to_owned());
+    event.correlationid = if medium == medium::CALL { call::parent_of(resource) } else { None };
     event.agent = Some(notice.cx.agent.to_owned());
     let content = keys::content(notice.data);
     let left_out = notice.cx.site.left_out.as_ref();
@@ -180,6 +181,8 @@ fn data_of(notice: &Notice<'_>, medium: &str, id: &str, resource: &Fields<'_>, n
         event::ERROR => failure::told(&notice.fields),
         _ => failure::near(&notice.fields, resource),
     };
+    let nothing = Fields::none();
+    let email = if medium == medium::EMAIL { resource } else { &nothing };
     let data = InteractionData {
         interaction_id: id.to_owned(),
         notification_type: notice.notification_type.clone(),
@@ -192,12 +195,22 @@ fn data_of(notice: &Notice<'_>, medium: &str, id: &str, resource: &Fields<'_>, n
         comment: resource.text("comment"),
         chat_type: resource.word("chatType").filter(|_| medium == medium::CHAT),
         received_date: resource.text("receivedDate").map(|text| dated(notice, text)),
+        subject: email.text("subject"),
+        from: email.text("from"),
+        to: email.texts("to"),
+        cc: email.texts("cc"),
+        attachments: email.get("attachments").and_then(|list| each(list, attachment)),
         error_code: failure.code,
         error_message: failure.text,
         user_data: None,
         user_data_changes: None,
     };
     raw(&WithFree { data, user_data: resource.free("userData"), ..WithFree::default() })
+}
+
+fn attachment(json: &RawValue) -> Option<Attachment> {
+    let fields = Fields::of(json)?;
+    Some(Attachment { id: fields.id("id"), name: fields.text("name") })
 }
 
 /// A stamp as those of a log's items are written; one that can not be read stays as it came.

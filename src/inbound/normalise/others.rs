@@ -132,10 +132,13 @@ fn workbin(notice: &Notice<'_>, name: &'static str) -> Candidate {
     };
     let subject = format!("workbin/{id}");
     if name == event::SUBSCRIPTION_CHANGE {
+        let failure = failure::told(fields);
         let data = WorkbinSubscriptionData {
             workbin_id: id,
             state_resource: fields.word("stateResource"),
             workbin_user_id: fields.word("workbinUserId"),
+            error_code: failure.code,
+            error_message: failure.text,
         };
         return one(notice, (medium::WORKBIN, name), subject, None, raw(&data));
     }

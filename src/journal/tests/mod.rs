@@ -88,6 +88,7 @@ pub(super) fn event(id: &str, text: &str) -> Event {
         authorkind: None,
         visibility: None,
         referenceid: None,
+        correlationid: None,
         revision: None,
         baseid: None,
         partitionkey: "main/1".to_owned(),

@@ -268,11 +268,13 @@ fn interaction(of: &str, word: &str, state: &str, lifecycle: Option<Lifecycle>) 
     if word == event::LOG_UPDATE {
         return bare;
     }
-    let error = word == event::ERROR;
+    let (error, email) = (word == event::ERROR, of == medium::EMAIL);
     InteractionData {
         state: some(state),
         lifecycle,
         participants: medium::CONVERSATIONS.contains(&of).then(|| vec![person("Customer")]),
+        subject: email.then(|| TEXT.to_owned()),
+        from: email.then(|| "sample.person@example.com".to_owned()),
         error_code: error.then(|| "17".to_owned()),
         error_message: error.then(|| TEXT.to_owned()),
         user_data: attached("ContactId", CONTACT),
