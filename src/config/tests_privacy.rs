@@ -205,9 +205,9 @@ fn values_that_events_carry_along_are_named_by_their_paths() {
     let settings = load(r#"["userData.ContactId", "userData.a.b", "dnis", "state"]"#).unwrap();
     assert_eq!(settings.sinks[0].context, ["userData.ContactId", "userData.a.b", "dnis", "state"]);
     assert!(load("[]").unwrap().sinks[0].context.is_empty());
-    let fields = "ani, callType, callUuid, capabilities, chatType, comment, connId, dnis, duration, errorCode, errorMessage, \
-        extensions.KEY, lifecycle, monitoredUserMuted, monitoring, mute, notificationType, phoneNumber, receivedDate, recordingState, \
-        state, supervisorListeningIn, userData.KEY";
+    let fields = "ani, callType, callUuid, capabilities, cc, chatType, comment, connId, dnis, duration, errorCode, errorMessage, \
+        extensions.KEY, from, lifecycle, monitoredUserMuted, monitoring, mute, notificationType, parentInteractionId, phoneNumber, \
+        receivedDate, recordingState, state, subject, supervisorListeningIn, to, userData.KEY";
     refused(
         &with(r#"["state", "data.userData.ContactId", "state"]"#),
         &format!(
