@@ -213,6 +213,11 @@ fn smssession_error(p: &Plant) -> (&'static str, Value) {
 fn email(p: &Plant) -> (&'static str, Value) {
     let mut email = p.session();
     email["body"] = p.m("unknown").into();
+    email["subject"] = p.m("text").into();
+    email["from"] = p.phone().into();
+    email["to"] = json!([p.phone(), [p.m("odd")]]);
+    email["cc"] = json!([p.phone()]);
+    email["attachments"] = json!([{"id": "0000A1", "name": p.m("text"), "uri": p.m("unknown")}, p.m("odd")]);
     ("/v2/me/emails", p.state("email", "Email", "EmailSaved", &email))
 }
 
@@ -249,7 +254,8 @@ fn outbound(p: &Plant) -> (&'static str, Value) {
 
 fn workbin_subscription(p: &Plant) -> (&'static str, Value) {
     let data = json!({"messageType": "WorkbinSubscriptionStateChangeMessage", "id": "w1",
-        "stateResource": "Subscribed", "workbinUserId": p.m("name"), "owner": p.m("unknown")});
+        "stateResource": "Subscribed", "workbinUserId": p.m("name"), "owner": p.m("unknown"),
+        "errorMessage": p.m("text")});
     ("/v2/me/workbins", data)
 }
 
