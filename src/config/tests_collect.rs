@@ -27,7 +27,7 @@ fn a_word_that_means_nothing_is_named_with_those_that_do() {
     refused(
         &with(r#"["contnt"]"#),
         r#"
-DIR/c.toml:10:9: site.main.collect.drop[0]: "contnt" is neither a class nor a field that an event can be without
+DIR/c.toml:10:9: site.main.collect.drop[0]: "contnt" is neither a class nor a field
    10 | drop = ["contnt"]
       |         ^^^^^^^^
       allowed: identity, contact, content, business, infrastructure, a field of these such as data.message.text or data.userData.KEY
@@ -38,18 +38,26 @@ DIR/c.toml:10:9: site.main.collect.drop[0]: "contnt" is neither a class nor a fi
 }
 
 #[test]
-fn what_identifies_and_orders_an_event_can_not_be_left_out() {
+fn what_can_not_be_left_out_is_told_why() {
     let home = Home::new();
-    for word in [
-        "pseudonym",
-        "plain",
-        "data.agent",
-        "data.state",
-        "data.userData.",
-        "message.text",
-        "data.differing.chat",
+    for (word, why) in [
+        ("plain", "is no personal data (plain)"),
+        ("data.state", "is no personal data (plain)"),
+        ("data.participants.kind", "is no personal data (plain)"),
+        ("data.differing.chat", "is no personal data (plain)"),
+        ("pseudonym", "is an agent under an opaque key (pseudonym)"),
+        ("data.agent", "is an agent under an opaque key (pseudonym)"),
+        ("data.participants.agent", "is an agent under an opaque key (pseudonym)"),
+        ("data.participants", "holds several fields: name those that are to go"),
+        ("data.items.message.text", "stands in transcripts alone"),
+        ("data.items", "stands in transcripts alone"),
+        ("data.userData.", "is neither a class nor a field"),
+        ("message.text", "is neither a class nor a field"),
+        ("data.nothing", "is neither a class nor a field"),
     ] {
         let found = home.load(&with(&format!("[{word:?}]")), &[], &[]).unwrap_err().to_string();
-        assert!(found.contains("is neither a class nor a field"), "{word}: {found}");
+        assert!(found.contains(&format!("{word:?} {why}")), "{word}: {found}");
+        let meant = found.contains("did you mean");
+        assert!(why.contains("neither") || !meant, "{word} is a word that there is: {found}");
     }
 }

@@ -25,17 +25,51 @@ impl Check<'_> {
             } else if let Some(path) = word.strip_prefix("data.").filter(|path| can_go(path)) {
                 paths.push(path.to_owned());
             } else {
-                let what = format!("{word:?} is neither a class nor a field that an event can be without");
-                let finding = self.fault(&at.key("drop").index(index), what);
+                let stays = stays(word);
+                let known = stays.is_some();
+                let what = stays.unwrap_or("is neither a class nor a field");
+                let finding = self.fault(&at.key("drop").index(index), format!("{word:?} {what}"));
                 let fields: Vec<String> = fields().map(|path| format!("data.{path}")).collect();
                 let words = CLASSES.iter().map(|class| class.as_str());
                 let all: Vec<&str> = words.chain(fields.iter().map(String::as_str)).collect();
-                finding.nearest = nearest(word, &all).map(str::to_owned);
+                finding.nearest = nearest(word, &all).filter(|_| !known).map(str::to_owned);
                 let such = "a field of these such as data.message.text or data.userData.KEY";
                 finding.allowed(CLASSES.iter().map(|class| class.as_str()).chain([such]));
             }
         }
         LeftOut::new(dropped, paths).map(Arc::new)
+    }
+}
+
+/// Why a class or a field that there is can not go; none where there is no such.
+fn stays(word: &str) -> Option<&'static str> {
+    if let Some(class) = Class::parse(word) {
+        return of_class(class);
+    }
+    let path = word.strip_prefix("data.")?;
+    let named = |known: &str| match known.strip_suffix('*') {
+        Some(map) => path.strip_prefix(map).is_some_and(|key| !key.is_empty()),
+        None => known == path,
+    };
+    let (own, received): (Vec<_>, Vec<_>) =
+        classes::TABLE.iter().partition(|family| family.types == [TRANSCRIPT]);
+    let fields = || received.iter().flat_map(|family| family.fields);
+    if let Some((_, class)) = fields().find(|(known, _)| named(known)) {
+        return of_class(*class);
+    }
+    if fields().any(|(known, _)| classes::under(known, path)) {
+        return Some("holds several fields: name those that are to go");
+    }
+    let mut of_transcripts = own.iter().flat_map(|family| family.fields);
+    let found = of_transcripts.any(|(known, _)| named(known) || classes::under(known, path));
+    found.then_some("stands in transcripts alone, and they are made of what was kept")
+}
+
+fn of_class(class: Class) -> Option<&'static str> {
+    match class {
+        Class::Plain => Some("is no personal data (plain): states, kinds, counts, stamps and ids stay"),
+        Class::Pseudonym => Some("is an agent under an opaque key (pseudonym): events are told apart by it"),
+        _ => None,
     }
 }
 
