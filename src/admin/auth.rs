@@ -4,7 +4,7 @@
 
 use crate::base::digest::Digest;
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use secrecy::{ExposeSecret, SecretString};
@@ -36,19 +36,24 @@ pub async fn telling(State(auth): State<Auth>, request: Request, next: Next) -> 
     }
 }
 
-/// For what acts: shut without a token in the configuration.
+/// For what acts, or shows content: shut without a token in the configuration.
 pub async fn acting(State(auth): State<Auth>, request: Request, next: Next) -> Response {
     match auth.allows(&request) {
         Some(true) => next.run(request).await,
         Some(false) => refused(),
-        None => (
-            StatusCode::FORBIDDEN,
-            "This changes something, so it needs a token. Put one into a file (openssl rand -base64 32 > FILE; \
-             chmod 600 FILE), set admin.token = { file = \"FILE\" } in the configuration and restart; callers then \
-             show it as \"Authorization: Bearer TOKEN\".\n",
-        )
-            .into_response(),
+        None => shut(request.method()),
     }
+}
+
+/// What changes nothing, and yet needs a token, shows what stands in an event.
+fn shut(method: &Method) -> Response {
+    let why = if method.is_safe() { "shows what stands in an event" } else { "changes something" };
+    let text = format!(
+        "This {why}, so it needs a token. Put one into a file (openssl rand -base64 32 > FILE; chmod 600 FILE), set \
+         admin.token = {{ file = \"FILE\" }} in the configuration and restart; callers then show it as \
+         \"Authorization: Bearer TOKEN\".\n"
+    );
+    (StatusCode::FORBIDDEN, text).into_response()
 }
 
 fn refused() -> Response {

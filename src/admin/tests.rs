@@ -124,12 +124,15 @@ async fn with_a_token_everything_but_the_probes_needs_it() {
 }
 
 #[tokio::test]
-async fn what_acts_needs_a_token_always() {
+async fn what_acts_or_shows_content_needs_a_token_always() {
     let path = "/api/v1/dead-letters/redrive?sink=crm";
     let open = started(config(None)).await;
     let (status, _, body) = open.ask("POST", path, None).await;
     assert_eq!(status, 403);
-    assert!(body.contains("admin.token"), "{body}");
+    assert!(body.starts_with("This changes something") && body.contains("admin.token"), "{body}");
+    let (status, _, body) = open.ask("GET", "/api/v1/dead-letters/17", None).await;
+    assert_eq!(status, 403);
+    assert!(body.starts_with("This shows what stands in an event") && body.contains("admin.token"), "{body}");
     assert_eq!(open.ask("POST", path, Some("Bearer ")).await.0, 403);
     assert_eq!(open.ask("POST", "/api/v1/erase", None).await.0, 403);
     let guarded = started(config(Some(TOKEN))).await;

@@ -10,7 +10,8 @@ pub enum DeadLetters {
         after_help = "Example:\n  cometbridge dead-letters list --config FILE --sink crm --since 24h --limit 20 --json"
     )]
     List(ListDeadLetters),
-    /// One with the event as its sink would get it, and the beginning of the last answer. Asks with admin.token.
+    /// One with the event as its sink would get it, and the beginning of the last answer. Needs
+    /// admin.token where a daemon runs, as it shows what stands in an event.
     #[command(after_help = "Example:\n  cometbridge dead-letters show 17 --config FILE")]
     Show(ShowLetter),
     /// Deliver them again, under the same ids; they come after later events and are flagged late. Needs admin.token
