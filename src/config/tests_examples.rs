@@ -46,8 +46,8 @@ fn load(text: &str) -> (Home, crate::config::Settings) {
     furnish(&home);
     let text = text.replace("/etc/cometbridge", "DIR");
     let text = text
-        .replace("\"agents.csv\"", "\"DIR/agents.csv\"")
-        .replace("\"passwords.csv\"", "\"DIR/passwords.csv\"");
+        .replace("\"roster/agents.csv\"", "\"DIR/agents.csv\"")
+        .replace("\"roster/passwords.csv\"", "\"DIR/passwords.csv\"");
     let settings = home.load(&text, &[], &[]);
     let settings = settings.unwrap_or_else(|problems| panic!("{problems}"));
     (home, settings)

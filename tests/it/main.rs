@@ -17,6 +17,7 @@ mod corpus;
 mod crash;
 mod data_path;
 mod exactly_once;
+mod first_steps;
 mod fleet;
 mod harness;
 mod kafka_access;
