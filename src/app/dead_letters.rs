@@ -12,7 +12,7 @@ use crate::base::health::Health;
 use crate::base::metrics::Metrics;
 use crate::base::time::Clock;
 use crate::config::Settings;
-use crate::journal::{self, DeadLetter, Journal, LetterCount};
+use crate::journal::{self, DeadLetter, Journal, LetterCount, LetterFilter};
 use anyhow::{Context, anyhow};
 use serde_json::Value;
 use std::fmt::Write;
@@ -32,7 +32,7 @@ async fn list(arguments: ListDeadLetters) -> Result<(), Fault> {
     let asked = which(&arguments.which);
     let filter =
         letters::filter(&asked, &settings.sinks).map_err(|reason| Fault::Failed(anyhow!("--{reason}")))?;
-    let found = match journal::dead_letters_offline(&settings.journal.state_dir, &filter, limit) {
+    let found = match offline(&settings, filter, limit).await? {
         Err(journal::Error::Locked { .. }) => {
             let limit = arguments.limit.to_string();
             let mut query = query(&asked);
@@ -47,6 +47,25 @@ async fn list(arguments: ListDeadLetters) -> Result<(), Fault> {
         }
     };
     print(&if arguments.json { as_json(&found)? } else { as_text(&found) })
+}
+
+/// From the files; an id is one as it is listed, or the journal's own.
+async fn offline(
+    settings: &Settings,
+    mut filter: LetterFilter,
+    limit: usize,
+) -> Result<Result<(Vec<DeadLetter>, [u8; 32]), journal::Error>, Fault> {
+    let state_dir = &settings.journal.state_dir;
+    if let Some(rest) = letters::shown(&filter) {
+        match journal::dead_letter_ids_offline(state_dir, &rest) {
+            Ok((ids, secret)) => {
+                let recorded = letters::as_recorded(filter, ids, &settings.sinks, &secret).await;
+                filter = recorded.map_err(|reason| Fault::Failed(anyhow!(reason)))?;
+            }
+            Err(error) => return Ok(Err(error)),
+        }
+    }
+    Ok(journal::dead_letters_offline(state_dir, &filter, limit))
 }
 
 async fn show(arguments: ShowLetter) -> Result<(), Fault> {

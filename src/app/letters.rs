@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
+/// Characters of the hash that an id of an agent's event becomes (`outbound::mask`).
+const HASH: usize = 32;
+
 /// One dead letter with what its sink would get.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Shown {
@@ -41,6 +44,7 @@ pub fn filter(letters: &Letters, sinks: &[SinkConfig]) -> Result<LetterFilter, S
     }
     Ok(LetterFilter {
         sink: letters.sink.clone(),
+        sinks: Vec::new(),
         agent: letters.agent.clone(),
         interaction: letters.interaction.clone(),
         kind: letters.r#type.clone(),
@@ -49,6 +53,46 @@ pub fn filter(letters: &Letters, sinks: &[SinkConfig]) -> Result<LetterFilter, S
         since: letters.since.as_deref().map(|text| moment("since", text)).transpose()?,
         until: letters.until.as_deref().map(|text| moment("until", text)).transpose()?,
     })
+}
+
+/// What to look through for an id that is not the journal's own, but one as a listing shows it; none where it is the
+/// journal's, or there is no id at all. The form tells: `<realm>/<hash>` is no id that an event is given.
+pub fn shown(filter: &LetterFilter) -> Option<LetterFilter> {
+    let (realm, hash) = filter.id.as_deref()?.split_once('/')?;
+    let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    let is_hash = hash.len() == HASH && hash.bytes().all(hex);
+    (is_hash && !realm.is_empty()).then(|| LetterFilter { id: None, ..filter.clone() })
+}
+
+/// The filter by the journal's own id, of those sinks alone that get it as it was asked for; `ids` are sink and id of what
+/// [`shown`] says. Nothing that is listed or told says which id that is.
+pub async fn as_recorded(
+    asked: LetterFilter,
+    ids: Vec<(String, String)>,
+    sinks: &[SinkConfig],
+    secret: &[u8; 32],
+) -> Result<LetterFilter, String> {
+    let mut masks = Masks::new(sinks, secret);
+    let mut filter = asked.clone();
+    for (sink, id) in ids {
+        let printed = masks.of(&sink).await?.names(&id, "").0;
+        if Some(&printed) == asked.id.as_ref() {
+            filter.id = Some(id);
+            filter.sinks.push(sink);
+        }
+    }
+    Ok(filter)
+}
+
+/// Those that are meant, as the journal knows them.
+async fn meant(
+    asked: &LetterFilter,
+    journal: &Journal,
+    sinks: &[SinkConfig],
+) -> Result<LetterFilter, Refusal> {
+    let Some(rest) = shown(asked) else { return Ok(asked.clone()) };
+    let ids = journal.dead_letter_ids(&rest).await.map_err(unavailable)?;
+    as_recorded(asked.clone(), ids, sinks, &journal.digest_key()).await.map_err(Refusal::Unavailable)
 }
 
 /// A time, or how long ago.
@@ -65,16 +109,18 @@ fn moment(name: &str, text: &str) -> Result<Millis, String> {
 
 /// The answer to a question about dead letters.
 pub async fn answer(question: Question, journal: &Journal, sinks: &[SinkConfig]) -> Result<Value, Refusal> {
-    let meant = |letters: &Letters| filter(letters, sinks).map_err(Refusal::Invalid);
+    let asked = |letters: &Letters| filter(letters, sinks).map_err(Refusal::Invalid);
     match question {
         Question::DeadLetters { letters, limit } => {
-            let found = journal.dead_letters(&meant(&letters)?, limit).await.map_err(unavailable)?;
+            let meant = meant(&asked(&letters)?, journal, sinks).await?;
+            let found = journal.dead_letters(&meant, limit).await.map_err(unavailable)?;
             let found = as_the_sinks_may_see(found, sinks, &journal.digest_key()).await;
             let found = found.map_err(Refusal::Unavailable)?;
             serde_json::to_value(found).map_err(unavailable)
         }
         Question::CountLetters { letters } => {
-            let counts = journal.count_dead_letters(&meant(&letters)?).await.map_err(unavailable)?;
+            let meant = meant(&asked(&letters)?, journal, sinks).await?;
+            let counts = journal.count_dead_letters(&meant).await.map_err(unavailable)?;
             serde_json::to_value(counts).map_err(unavailable)
         }
         Question::ShowLetter { number } => show(journal, number, sinks).await,
@@ -91,14 +137,15 @@ pub async fn act(
     letters: &Letters,
     sinks: &[SinkConfig],
 ) -> Result<Value, Refusal> {
-    let filter = filter(letters, sinks).map_err(Refusal::Invalid)?;
-    if filter == LetterFilter::default() && !letters.all {
+    let asked = filter(letters, sinks).map_err(Refusal::Invalid)?;
+    if asked == LetterFilter::default() && !letters.all {
         let text = "all dead letters of all sinks? Say which ones, or all=true";
         return Err(Refusal::Invalid(text.to_owned()));
     }
     if letters.rate == Some(0) {
         return Err(Refusal::Invalid("rate: at least 1 a second".to_owned()));
     }
+    let filter = meant(&asked, journal, sinks).await?;
     let counts = journal.count_dead_letters(&filter).await.map_err(unavailable)?;
     if letters.dry_run {
         return Ok(json!({"dry_run": true, "counts": counts}));
@@ -107,13 +154,13 @@ pub async fn act(
         Action::Redrive => ("redrive", journal.redrive_dead_letters(&filter, letters.rate).await),
         Action::Purge => ("purge", journal.purge_dead_letters(&filter).await),
     };
-    // The filter may name an interaction or an agent's key, never content.
+    // As it was asked: it may name an interaction or an agent's key, never content.
     tracing::warn!(
         audit = true,
         action = word,
         letters = done.as_ref().map_or_else(|error| format!("broken off: {error}"), u64::to_string),
-        sink = filter.sink.as_deref().unwrap_or("all"),
-        filter = serde_json::to_string(&filter).unwrap_or_default(),
+        sink = asked.sink.as_deref().unwrap_or("all"),
+        filter = serde_json::to_string(&asked).unwrap_or_default(),
         "an operator acts on dead letters"
     );
     let done = done.map_err(unavailable)?;
@@ -139,18 +186,34 @@ pub async fn as_the_sinks_may_see(
     sinks: &[SinkConfig],
     secret: &[u8; 32],
 ) -> Result<Vec<DeadLetter>, String> {
-    let mut masks: HashMap<String, Mask> = HashMap::new();
+    let mut masks = Masks::new(sinks, secret);
     let mut out = Vec::with_capacity(letters.len());
     for letter in letters {
-        if !masks.contains_key(&letter.sink) {
-            masks.insert(letter.sink.clone(), mask_of(&letter.sink, sinks, secret).await?);
-        }
-        out.push(match masks.get(&letter.sink) {
-            Some(mask) => named(letter, mask),
-            None => letter,
-        });
+        let mask = masks.of(&letter.sink).await?;
+        out.push(named(letter, mask));
     }
     Ok(out)
+}
+
+/// Each sink's, built when it is first asked for.
+struct Masks<'a> {
+    sinks: &'a [SinkConfig],
+    secret: &'a [u8; 32],
+    built: HashMap<String, Mask>,
+}
+
+impl<'a> Masks<'a> {
+    fn new(sinks: &'a [SinkConfig], secret: &'a [u8; 32]) -> Masks<'a> {
+        Masks { sinks, secret, built: HashMap::new() }
+    }
+
+    async fn of(&mut self, sink: &str) -> Result<&Mask, String> {
+        let mask = match self.built.remove(sink) {
+            Some(mask) => mask,
+            None => mask_of(sink, self.sinks, self.secret).await?,
+        };
+        Ok(self.built.entry(sink.to_owned()).or_insert(mask))
+    }
 }
 
 fn named(mut letter: DeadLetter, mask: &Mask) -> DeadLetter {
@@ -173,6 +236,38 @@ fn unavailable(error: impl std::fmt::Display) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::secret::SecretRef;
+    use crate::outbound::settings::{Policy, Preset};
+    use crate::outbound::testing::config;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[tokio::test]
+    async fn a_listed_id_means_the_letters_that_are_listed_by_it_and_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = dir.path().join("privacy.key");
+        std::fs::write(&key, "a key of some length").unwrap();
+        std::fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
+        let mut hashed = config("hashed", 1);
+        hashed.privacy = Policy::preset(Preset::Pseudonymous);
+        hashed.privacy.key = Some(SecretRef::File(key));
+        let (sinks, secret) = ([hashed, config("whole", 1)], [7; 32]);
+        let (own, other) = ("s/agent/1001/device/aa", "s/agent/1002/device/bb");
+        let printed = mask_of("hashed", &sinks, &secret).await.unwrap().names(own, "").0;
+        let ids = || {
+            let of = |sink: &str, id: &str| (sink.to_owned(), id.to_owned());
+            vec![of("hashed", own), of("hashed", other), of("whole", own), of("gone", own)]
+        };
+        let by = |id: &str| LetterFilter { id: Some(id.to_owned()), ..LetterFilter::default() };
+        assert_eq!(shown(&by(&printed)), Some(LetterFilter::default()));
+        let found = as_recorded(by(&printed), ids(), &sinks, &secret).await.unwrap();
+        assert_eq!((found.id.as_deref(), &found.sinks[..]), (Some(own), &["hashed".to_owned()][..]));
+        let unknown = by(&format!("s/{}", "0".repeat(HASH)));
+        assert_eq!(as_recorded(unknown.clone(), ids(), &sinks, &secret).await.unwrap(), unknown);
+        for recorded in [own, "s/chat/x/messages/5", "019c13f0-0000-7000-8000-000000000001", "s/", "/x"] {
+            assert_eq!(shown(&by(recorded)), None, "{recorded}");
+        }
+        assert_eq!(shown(&LetterFilter::default()), None);
+    }
 
     #[test]
     fn a_time_is_a_stamp_or_how_long_ago() {

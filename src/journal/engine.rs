@@ -268,6 +268,8 @@ pub(super) trait Reading: Send {
     fn notes(&self, prefix: &str) -> Result<Vec<(String, String)>, Error>;
     fn dead_letters(&self, filter: &LetterFilter, limit: usize) -> Result<Vec<DeadLetter>, Error>;
     fn count_dead_letters(&self, filter: &LetterFilter) -> Result<Vec<LetterCount>, Error>;
+    /// Sink and event id of each that is meant.
+    fn letter_ids(&self, filter: &LetterFilter) -> Result<Vec<(String, String)>, Error>;
     /// Those that are meant, with the bytes of their bodies.
     fn letter_numbers(&self, filter: &LetterFilter) -> Result<Vec<(u64, u64)>, Error>;
     fn dead_letter(&self, number: u64) -> Result<Option<(DeadLetter, Arc<Event>, String)>, Error>;

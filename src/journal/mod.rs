@@ -338,3 +338,12 @@ fn serialised(event: &Event) -> Result<Vec<u8>, Error> {
     // The error's own words could quote the event.
     serde_json::to_vec(event).map_err(|error| Error::Row(format!("event ({:?} error)", error.classify())))
 }
+
+/// Their sinks and ids, as [`Journal::dead_letter_ids`].
+pub fn dead_letter_ids_offline(
+    state_dir: &Path,
+    filter: &LetterFilter,
+) -> Result<Vec<(String, String)>, Error> {
+    alone(state_dir, || read::open(state_dir)?.letter_ids(filter))?
+}
+

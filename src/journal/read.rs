@@ -213,6 +213,10 @@ impl Reading for SqliteReader {
         aside::letters::count(&self.0, filter)
     }
 
+    fn letter_ids(&self, filter: &LetterFilter) -> Result<Vec<(String, String)>, Error> {
+        aside::letters::ids(&self.0, filter)
+    }
+
     fn letter_numbers(&self, filter: &LetterFilter) -> Result<Vec<(u64, u64)>, Error> {
         aside::letters::numbers(&self.0, filter)
     }

@@ -27,4 +27,4 @@ pub use sink::{notes, probe_live, probe_offline};
 #[cfg(test)]
 mod lane_tests;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;

@@ -287,7 +287,10 @@ fn dead_letters(home: &Home, preset: &str, forbidden: &[&str]) {
         .map(|line| serde_json::from_str::<Value>(line).unwrap()["number"].as_u64().unwrap())
         .collect();
     assert!(numbers.len() > 100);
-    for number in numbers.iter().step_by(numbers.len() / 20) {
+    for (number, line) in numbers.iter().zip(list.lines()).step_by(numbers.len() / 20) {
+        let id = serde_json::from_str::<Value>(line).unwrap()["id"].as_str().unwrap().to_owned();
+        let again = said(home, &["dead-letters", "list", "--sink", &sink, "--id", &id, "--json"]);
+        assert_eq!(again.trim_end(), line, "found again by the id that is listed");
         let shown = said(home, &["dead-letters", "show", &number.to_string(), "--json"]);
         nothing_of(forbidden, &format!("a dead letter of {preset}"), &shown);
     }

@@ -43,7 +43,7 @@ pub struct Which {
     /// Why the last try failed, e.g. http-4xx.
     #[arg(long)]
     pub reason: Option<String>,
-    /// The event's id.
+    /// The event's id, as it is listed or as it stands in the journal.
     #[arg(long)]
     pub id: Option<String>,
     /// Failed last at or after this time (RFC 3339), or so long ago (36h).

@@ -6,7 +6,7 @@ use crate::base::time::{Millis, rfc3339};
 use crate::journal::api::Error;
 use crate::journal::row::{int, uint};
 use crate::journal::schema;
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_iter};
 use std::sync::Arc;
 
 /// The schema that first knew redrives and answers; an older journal is read without them.
@@ -119,6 +119,7 @@ const FIELDS: &str =
 /// The condition of a filter, over the parameters of [`wanted`]. There is no index for it: to look into 100,000 letters of
 /// 8 kB takes less than a second, and what reads bodies comes last.
 const FITS: &str = "(?1 IS NULL OR sink = ?1)
+     AND (?9 IS NULL OR sink IN (SELECT value FROM json_each(?9)))
      AND (?4 IS NULL OR kind = ?4) AND (?5 IS NULL OR reason = ?5) AND (?6 IS NULL OR id = ?6)
      AND (?7 IS NULL OR last_failure >= ?7) AND (?8 IS NULL OR last_failure < ?8)
      AND (?2 IS NULL OR (json_valid(CAST(body AS TEXT)) AND (
@@ -127,9 +128,31 @@ const FITS: &str = "(?1 IS NULL OR sink = ?1)
      AND (?3 IS NULL OR (json_valid(CAST(body AS TEXT))
                          AND json_extract(CAST(body AS TEXT), '$.interaction') = ?3))";
 
-fn wanted(filter: &LetterFilter) -> [&dyn ToSql; 8] {
-    let LetterFilter { sink, agent, interaction, kind, reason, id, since, until } = filter;
-    [sink, agent, interaction, kind, reason, id, since, until]
+fn wanted(filter: &LetterFilter) -> [Box<dyn ToSql + '_>; 9] {
+    let LetterFilter { sink, sinks, agent, interaction, kind, reason, id, since, until } = filter;
+    let sinks = (!sinks.is_empty()).then(|| serde_json::Value::from(sinks.as_slice()).to_string());
+    [
+        Box::new(sink),
+        Box::new(agent),
+        Box::new(interaction),
+        Box::new(kind),
+        Box::new(reason),
+        Box::new(id),
+        Box::new(since),
+        Box::new(until),
+        Box::new(sinks),
+    ]
+}
+
+fn rows<T>(
+    conn: &Connection,
+    filter: &LetterFilter,
+    select: &str,
+    row: impl Fn(&Row<'_>) -> Result<T, rusqlite::Error>,
+) -> Result<Vec<T>, Error> {
+    let mut select = conn.prepare_cached(select)?;
+    let found = select.query_map(params_from_iter(wanted(filter)), row)?;
+    Ok(found.collect::<Result<_, _>>()?)
 }
 
 pub(in crate::journal) fn list(
@@ -139,11 +162,17 @@ pub(in crate::journal) fn list(
 ) -> Result<Vec<DeadLetter>, Error> {
     let redrive = redrive_column(conn)?;
     let limit = limit.min(i64::MAX as usize);
-    let mut select = conn.prepare_cached(&format!(
-        "SELECT {FIELDS}, {redrive} FROM dead_letter WHERE {FITS} ORDER BY number LIMIT {limit}"
-    ))?;
-    let found = select.query_map(&wanted(filter)[..], letter)?;
-    Ok(found.collect::<Result<_, _>>()?)
+    let select =
+        format!("SELECT {FIELDS}, {redrive} FROM dead_letter WHERE {FITS} ORDER BY number LIMIT {limit}");
+    rows(conn, filter, &select, letter)
+}
+
+pub(in crate::journal) fn ids(
+    conn: &Connection,
+    filter: &LetterFilter,
+) -> Result<Vec<(String, String)>, Error> {
+    let select = format!("SELECT DISTINCT sink, id FROM dead_letter WHERE {FITS}");
+    rows(conn, filter, &select, |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
 pub(in crate::journal) fn numbers(
@@ -151,20 +180,17 @@ pub(in crate::journal) fn numbers(
     filter: &LetterFilter,
 ) -> Result<Vec<(u64, u64)>, Error> {
     // The length stands in the row's head: no body is read for it.
-    let mut select = conn
-        .prepare_cached(&format!("SELECT number, length(body) FROM dead_letter WHERE {FITS} ORDER BY seq"))?;
-    let found = select.query_map(&wanted(filter)[..], |row| Ok((uint(row.get(0)?), uint(row.get(1)?))))?;
-    Ok(found.collect::<Result<_, _>>()?)
+    let select = format!("SELECT number, length(body) FROM dead_letter WHERE {FITS} ORDER BY seq");
+    rows(conn, filter, &select, |row| Ok((uint(row.get(0)?), uint(row.get(1)?))))
 }
 
 pub(in crate::journal) fn count(conn: &Connection, filter: &LetterFilter) -> Result<Vec<LetterCount>, Error> {
-    let mut select = conn.prepare_cached(&format!(
+    let select = format!(
         "SELECT sink, reason, count(*) FROM dead_letter WHERE {FITS} GROUP BY sink, reason ORDER BY sink, reason"
-    ))?;
-    let found = select.query_map(&wanted(filter)[..], |row| {
+    );
+    rows(conn, filter, &select, |row| {
         Ok(LetterCount { sink: row.get(0)?, reason: row.get(1)?, letters: uint(row.get(2)?) })
-    })?;
-    Ok(found.collect::<Result<_, _>>()?)
+    })
 }
 
 pub(in crate::journal) fn one(

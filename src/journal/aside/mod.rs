@@ -124,6 +124,9 @@ pub struct DeadLetter {
 #[serde(deny_unknown_fields, default)]
 pub struct LetterFilter {
     pub sink: Option<String>,
+    /// One of these, where there are any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sinks: Vec<String>,
     pub agent: Option<String>,
     pub interaction: Option<String>,
     /// The event's `type`.
@@ -237,6 +240,12 @@ impl Journal {
     pub async fn count_dead_letters(&self, filter: &LetterFilter) -> Result<Vec<LetterCount>, Error> {
         let filter = filter.clone();
         self.ask(move |reader| reader.count_dead_letters(&filter)).await
+    }
+
+    /// Sink and event id of each.
+    pub async fn dead_letter_ids(&self, filter: &LetterFilter) -> Result<Vec<(String, String)>, Error> {
+        let filter = filter.clone();
+        self.ask(move |reader| reader.letter_ids(&filter)).await
     }
 
     /// One dead letter with its event and the beginning of the last answer.

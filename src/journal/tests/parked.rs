@@ -159,6 +159,9 @@ async fn letters_are_found_by_everything_a_filter_names() {
     assert_eq!(found(LetterFilter { interaction: own("elsewhere"), ..any() }).await, [3]);
     assert_eq!(found(LetterFilter { kind: own("genesys.gws.unknown.v1"), ..any() }).await, [4]);
     assert_eq!(found(LetterFilter { id: own("id-2"), ..any() }).await, [2]);
+    let sinks = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    assert_eq!(found(LetterFilter { sinks: sinks(&["crm", "other"]), id: own("id-2"), ..any() }).await, [2]);
+    assert_eq!(found(LetterFilter { sinks: sinks(&["other"]), ..any() }).await, [0u64; 0]);
     assert_eq!(found(LetterFilter { since: Some(START + 2), until: Some(START + 4), ..any() }).await, [2, 3]);
     assert_eq!(found(LetterFilter { reason: own("timeout"), ..any() }).await, [0u64; 0]);
     assert_eq!(found(LetterFilter { interaction: own("' OR 1=1 --"), ..any() }).await, [0u64; 0]);
