@@ -115,8 +115,9 @@ async fn act(action: Action, arguments: ActOnLetters) -> Result<(), Fault> {
     print(&if arguments.json { format!("{answer}\n") } else { done(action, &answer)? })
 }
 
-/// The journal of a daemon that does not run.
+/// The journal of a daemon that does not run. Who looks or removes does not make one.
 pub(super) fn open(settings: &Settings) -> Result<Journal, journal::Error> {
+    journal::exists(&settings.journal.state_dir)?;
     let metrics = Metrics::new().map_err(|error| journal::Error::Failed(error.to_string()))?;
     let (journal, _) = Journal::open(settings.journal.clone(), Clock::system(), metrics, Health::default())?;
     Ok(journal)

@@ -314,6 +314,16 @@ pub fn inspect(state_dir: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// There is a journal in this state directory; nothing is made, and nothing is locked.
+pub fn exists(state_dir: &Path) -> Result<(), Error> {
+    directory::check(state_dir)?;
+    if state_dir.join(sqlite::FILE).exists() {
+        return Ok(());
+    }
+    let reason = "holds no journal; the service has not run on it yet".to_owned();
+    Err(Error::Directory { path: state_dir.display().to_string(), reason })
+}
+
 /// Does it while no daemon can have the state directory.
 pub fn alone<T>(state_dir: &Path, act: impl FnOnce() -> T) -> Result<T, Error> {
     directory::check(state_dir)?;
@@ -334,16 +344,18 @@ pub fn dead_letters_offline(
     })?
 }
 
+/// Sink and id of each letter, and [`Journal::digest_key`].
+type LetterIds = (Vec<(String, String)>, [u8; 32]);
+
+/// Their sinks and ids, as [`Journal::dead_letter_ids`], and [`Journal::digest_key`].
+pub fn dead_letter_ids_offline(state_dir: &Path, filter: &LetterFilter) -> Result<LetterIds, Error> {
+    alone(state_dir, || {
+        let reader = read::open(state_dir)?;
+        Ok((reader.letter_ids(filter)?, reader.digest_key()?))
+    })?
+}
+
 fn serialised(event: &Event) -> Result<Vec<u8>, Error> {
     // The error's own words could quote the event.
     serde_json::to_vec(event).map_err(|error| Error::Row(format!("event ({:?} error)", error.classify())))
 }
-
-/// Their sinks and ids, as [`Journal::dead_letter_ids`].
-pub fn dead_letter_ids_offline(
-    state_dir: &Path,
-    filter: &LetterFilter,
-) -> Result<Vec<(String, String)>, Error> {
-    alone(state_dir, || read::open(state_dir)?.letter_ids(filter))?
-}
-

@@ -277,6 +277,34 @@ fn the_data_sheet_says_what_is_read_how_long_it_is_kept_and_where_it_goes() {
         let (code, out, err) = command(&fixed.into_iter().chain(more.iter().copied()).collect::<Vec<_>>());
         assert_eq!((code, err.as_str()), (0, ""));
         assert!(!out.contains("secretpath"), "a path may hold a secret: {out}");
+#[test]
+fn who_looks_for_what_was_put_aside_or_erased_makes_no_state_directory() {
+    let home = good_home(&format!("{STDOUT}transcripts = true\n"));
+    let config = home.config();
+    let looks: [&[&str]; 5] = [
+        &["erase", "--list"],
+        &["erase", "--interaction", "x", "--dry-run"],
+        &["dead-letters", "list"],
+        &["dead-letters", "show", "1"],
+        &["completeness", "--day", "2026-11-22"],
+    ];
+    let said = |look: &[&str]| {
+        let (code, stdout, stderr) = command(&[look, &["--config", config.to_str().unwrap()]].concat());
+        assert_eq!((code, stdout.as_str()), (1, ""), "{look:?}: {stderr}");
+        stderr
+    };
+    for look in looks {
+        let stderr = said(look);
+        assert!(stderr.contains("state: can not be looked at: No such file"), "{look:?}: {stderr}");
+        assert!(!home.state_dir().exists(), "{look:?}");
+    }
+    fs::create_dir(home.state_dir()).unwrap();
+    chmod(&home.state_dir(), 0o700);
+    let stderr = said(looks[0]);
+    assert!(stderr.contains("state: holds no journal"), "{stderr}");
+    assert_eq!(fs::read_dir(home.state_dir()).unwrap().count(), 0);
+}
+
         out
     };
     let text = sheet(&[]);
