@@ -80,15 +80,11 @@ async fn sinks(
         settings.sites.iter().map(|site| (site.name.as_str(), site.realm.as_str())).collect();
     for sink in &settings.sinks {
         let at = format!("sink.{}.{}", sink.target.kind(), sink.name);
-        let shown = match outbound::probe_offline(sink).await {
-            Ok(()) => outbound::sample::line(sink, &sites).await,
-            Err(error) => Err(error),
-        };
-        match shown {
+        match outbound::probe_offline(sink, &sites).await {
             Ok(sample) => {
                 let _ = writeln!(report, "sink {}: {}, ready to be tried", sink.name, sink.target.kind());
                 let _ = match sample {
-                    Some(sample) => writeln!(report, "  an invented event as it would leave: {sample}"),
+                    Some(sample) => writeln!(report, "  an invented event as it would leave:{sample}"),
                     None => writeln!(report, "  {NO_SAMPLE}"),
                 };
                 let said = outbound::notes(sink).into_iter().chain(contexts::notes(settings, sink));

@@ -13,7 +13,7 @@ pub mod mask;
 mod oauth;
 mod report;
 pub mod route;
-pub mod sample;
+mod sample;
 pub mod settings;
 pub mod sink;
 pub mod source;

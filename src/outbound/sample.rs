@@ -1,16 +1,17 @@
-//! Invented events as they would leave through a sink: what `check` shows.
+//! Invented events as a sink may see them: what `check` shows, as they would leave.
 //!
 //! One of each medium and event that a sink can be routed, and of each state, author and visibility that GWS is known
-//! to have; `payload` says what stands in them. Deliberately absent: anything that was received.
+//! to have; `payload` says what stands in them. Deliberately absent: anything that was received, and the form in which a sink sends it (`sink::Shown`).
 
 mod payload;
 
 use super::mask::Mask;
 use super::route;
 use super::settings::SinkConfig;
-use crate::base::encode;
+use super::sink::Delivery;
 use crate::base::envelope::{Event, Origin, TimeSource, event, gws_type, medium, partition_key, schema_urn};
 use crate::base::media::events_of;
+use crate::journal::Sequence;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 use std::sync::Arc;
@@ -24,6 +25,7 @@ const CHANGED: &str = "019c13f0-0000-7000-8000-000000000001";
 const OTHER: &str = "019c13f0-0000-7000-8000-000000000002";
 const TIME: &str = "2026-01-31T12:00:00.000Z";
 const SEQUENCE: &str = "1769860800-0000000000000000042";
+const NUMBER: Sequence = 42;
 /// Shown before all others where the sink takes them.
 const FIRST: [(&str, &str); 3] = [
     (medium::CHAT, event::MESSAGE),
@@ -40,9 +42,9 @@ struct Whose<'a> {
     sink: &'a str,
 }
 
-/// One line of JSON for the first of them that the sink's lists take; none where they take no such event.
+/// The first of them that the sink's lists take, as it may see it; none where they take no such event.
 /// `sites` are names and realms.
-pub async fn line(config: &SinkConfig, sites: &[(&str, &str)]) -> Result<Option<String>, String> {
+pub async fn delivery(config: &SinkConfig, sites: &[(&str, &str)]) -> Result<Option<Delivery>, String> {
     // There is no journal yet; no id of a sample is made of content.
     let mask = Mask::new(config, &[0; 32]).await?;
     // The keys and groups of a roster are the site's own words: the first that the sink names is one that it takes.
@@ -52,9 +54,14 @@ pub async fn line(config: &SinkConfig, sites: &[(&str, &str)]) -> Result<Option<
     let mut samples = sites.iter().map(whose).flat_map(|whose| {
         kinds().flat_map(move |(medium, event)| samples(&whose, medium, event)).collect::<Vec<_>>()
     });
-    let Some(sample) = samples.find(|event| route::wants(config, event)) else { return Ok(None) };
-    let left = encode::structured(&mask.apply(&Arc::new(sample)), SEQUENCE);
-    Ok(left.ok().and_then(|bytes| String::from_utf8(bytes).ok()))
+    let sample = samples.find(|event| route::wants(config, event));
+    Ok(sample.map(|sample| Delivery {
+        sequence: NUMBER,
+        sequence_text: SEQUENCE.to_owned(),
+        event: mask.apply(&Arc::new(sample)),
+        attempt: 1,
+        beside: false,
+    }))
 }
 
 /// Every medium and event there is.
@@ -198,7 +205,7 @@ fn json_of(value: &impl serde::Serialize) -> Box<RawValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::schema;
+    use crate::base::{encode, schema};
     use crate::outbound::settings::{Match, Policy, Preset};
     use crate::outbound::testing::config;
     use serde_json::Value;
@@ -217,6 +224,12 @@ mod tests {
                 assert!(known.get(member).is_some(), "{}: data.{member}", event.kind);
             }
         }
+    }
+
+    async fn line(sink: &SinkConfig, sites: &[(&str, &str)]) -> Result<Option<String>, String> {
+        let left = delivery(sink, sites).await?;
+        let bytes = left.map(|left| encode::structured(&left.event, &left.sequence_text).unwrap());
+        Ok(bytes.map(|bytes| String::from_utf8(bytes).unwrap()))
     }
 
     async fn shown(sink: &SinkConfig) -> Option<Value> {

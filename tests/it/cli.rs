@@ -3,7 +3,7 @@
 //! Deliberately absent: `demo`, `simulate` and `run` (see `live`), and mistakes in the configuration (see
 //! `config_errors`).
 
-use crate::harness::daemon::{Home, command, command_with};
+use crate::harness::daemon::{Home, SECRET, command, command_with};
 use crate::harness::free_port;
 use std::collections::BTreeSet;
 use std::fs;
@@ -76,6 +76,33 @@ fn check_shows_an_event_that_the_sink_takes_or_says_that_it_has_none() {
         let (code, stdout, stderr) = check(&good_home(&format!("{STDOUT}{lists}\n")));
         assert_eq!((code, stderr.as_str()), (0, ""), "{lists}");
         assert!(stdout.contains(shown), "{lists}: {stdout}");
+    }
+}
+
+#[test]
+fn check_shows_a_record_and_a_request_with_all_that_leaves_beside_the_event() {
+    let home = good_home(
+        "[sink.kafka.events]\nbrokers = [\"127.0.0.1:9\"]\ntopic = \"gws.{class}\"\nprivacy = \"no-content\"\n\
+         headers = { x-team = \"crm\" }\n\
+         [sink.webhook.crm]\nurl = \"https://crm.example.com/secretpath\"\nprivacy = \"no-content\"\n\
+         secrets = [{ env = \"CRM_SECRET\" }]\n",
+    );
+    let config = home.config();
+    let arguments = ["check", "--config", config.to_str().unwrap()];
+    let (code, stdout, stderr) = command_with(&arguments, &[("CRM_SECRET", SECRET)]);
+    assert_eq!(code, 0, "{stderr}");
+    for said in [
+        "leave:\n    topic: gws.content\n    key: main/0000SAMPLE01\n    header content-type: application/json\n",
+        "\n    header ce_type: genesys.gws.chat.message.v1\n",
+        "\n    header x-team: crm\n    value: {\"interactionId\":\"0000SAMPLE01\",",
+        "leave:\n    header content-type: application/cloudevents+json\n    header webhook-id: main/chat/0000SAMPLE01/messages/5\n\
+         \x20   header webhook-signature: (by each secret, of id, time and body)\n    header webhook-timestamp: (",
+        "\n    body: {\"specversion\":\"1.0\",",
+    ] {
+        assert!(stdout.contains(said), "not said: {said}\n{stdout}");
+    }
+    for hidden in ["secretpath", SECRET, "Sample Person", "invented."] {
+        assert!(!stdout.contains(hidden), "{hidden}: {stdout}");
     }
 }
 
@@ -251,33 +278,6 @@ fn a_sink_that_does_not_exist_is_refused_by_name() {
 }
 
 #[test]
-fn an_override_reaches_the_configuration_and_a_bad_one_does_not() {
-    let home = good_home(STDOUT);
-    let port = free_port();
-    let set = format!("admin.listen=127.0.0.1:{port}");
-    let config = home.config();
-    let (code, stdout, _) = command(&["print-config", "--config", config.to_str().unwrap(), "--set", &set]);
-    assert_eq!(code, 0);
-    assert!(stdout.contains(&format!("listen = \"127.0.0.1:{port}\"")), "{stdout}");
-    let (code, _, stderr) =
-        command(&["print-config", "--config", config.to_str().unwrap(), "--set", "admin.listen"]);
-    assert_eq!(code, 78, "{stderr}");
-}
-
-#[test]
-fn the_data_sheet_says_what_is_read_how_long_it_is_kept_and_where_it_goes() {
-    let home = good_home(
-        "[sink.stdout.console]\nprivacy = \"no-content\"\nuserdata = [\"ContactId\"]\n\
-         privacy_rules = [{ path = \"data.message.text\", action = \"truncate\", length = 20 }]\n\
-         [sink.webhook.crm]\nurl = \"https://crm.example.com/secretpath\"\nprivacy = \"full\"\nunsigned = true\n",
-    );
-    let config = home.config();
-    let sheet = |more: &[&str]| {
-        let fixed = ["data-sheet", "--config", config.to_str().unwrap()];
-        let (code, out, err) = command(&fixed.into_iter().chain(more.iter().copied()).collect::<Vec<_>>());
-        assert_eq!((code, err.as_str()), (0, ""));
-        assert!(!out.contains("secretpath"), "a path may hold a secret: {out}");
-#[test]
 fn who_looks_for_what_was_put_aside_or_erased_makes_no_state_directory() {
     let home = good_home(&format!("{STDOUT}transcripts = true\n"));
     let config = home.config();
@@ -305,6 +305,33 @@ fn who_looks_for_what_was_put_aside_or_erased_makes_no_state_directory() {
     assert_eq!(fs::read_dir(home.state_dir()).unwrap().count(), 0);
 }
 
+#[test]
+fn an_override_reaches_the_configuration_and_a_bad_one_does_not() {
+    let home = good_home(STDOUT);
+    let port = free_port();
+    let set = format!("admin.listen=127.0.0.1:{port}");
+    let config = home.config();
+    let (code, stdout, _) = command(&["print-config", "--config", config.to_str().unwrap(), "--set", &set]);
+    assert_eq!(code, 0);
+    assert!(stdout.contains(&format!("listen = \"127.0.0.1:{port}\"")), "{stdout}");
+    let (code, _, stderr) =
+        command(&["print-config", "--config", config.to_str().unwrap(), "--set", "admin.listen"]);
+    assert_eq!(code, 78, "{stderr}");
+}
+
+#[test]
+fn the_data_sheet_says_what_is_read_how_long_it_is_kept_and_where_it_goes() {
+    let home = good_home(
+        "[sink.stdout.console]\nprivacy = \"no-content\"\nuserdata = [\"ContactId\"]\n\
+         privacy_rules = [{ path = \"data.message.text\", action = \"truncate\", length = 20 }]\n\
+         [sink.webhook.crm]\nurl = \"https://crm.example.com/secretpath\"\nprivacy = \"full\"\nunsigned = true\n",
+    );
+    let config = home.config();
+    let sheet = |more: &[&str]| {
+        let fixed = ["data-sheet", "--config", config.to_str().unwrap()];
+        let (code, out, err) = command(&fixed.into_iter().chain(more.iter().copied()).collect::<Vec<_>>());
+        assert_eq!((code, err.as_str()), (0, ""));
+        assert!(!out.contains("secretpath"), "a path may hold a secret: {out}");
         out
     };
     let text = sheet(&[]);

@@ -2,7 +2,7 @@
 //!
 //! `properties` makes the client's settings, `topic` names, `record` bytes (with `template`), `call` is one delivery,
 //! `flight` what is on its way, `context` hears librdkafka, `cause` and `trouble` say what errors mean, `live` asks
-//! beforehand. Records wait in librdkafka's queue as long as brokers are away: a call comes back when all its reports
+//! beforehand, `shown` is a record for people. Records wait in librdkafka's queue as long as brokers are away: a call comes back when all its reports
 //! are in, or when none will come any more, and `trouble` says meanwhile what is wrong. Limits of our own stand below
 //! librdkafka's, so a full queue is the exception; then the same record waits its turn. `exact` puts events and position into one transaction
 //! where `delivery` says so, with `control` for the topic that keeps it. Deliberately absent: creating topics.
@@ -17,6 +17,7 @@ pub mod live;
 pub mod needs;
 pub mod properties;
 mod record;
+mod shown;
 mod statistics;
 pub mod template;
 mod tokens;

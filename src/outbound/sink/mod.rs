@@ -3,6 +3,7 @@
 //! Deliberately absent: a registry. One `match` knows the kinds.
 
 pub mod kafka;
+mod shown;
 pub mod stdout;
 pub mod webhook;
 
@@ -11,9 +12,10 @@ mod contract;
 
 use crate::base::envelope::Event;
 use crate::journal::Sequence;
-use crate::outbound::mask::{self, Mask};
-use crate::outbound::route;
+use crate::outbound::mask;
 use crate::outbound::settings::{SinkConfig, Target};
+use crate::outbound::{route, sample};
+pub use shown::Shown;
 use std::time::Duration;
 
 /// One event on its way to one sink, masked already.
@@ -251,6 +253,17 @@ impl Sink {
         }
     }
 
+    /// What would leave for this event; none where it can not be encoded.
+    async fn shown(&self, delivery: &Delivery) -> Option<Shown> {
+        match self {
+            Sink::Kafka(sink) => sink.shown(delivery),
+            Sink::Webhook(sink) => sink.shown(delivery).await,
+            Sink::Stdout(_) => stdout::StdoutSink::shown(delivery),
+            #[cfg(test)]
+            Sink::Scripted(_) => None,
+        }
+    }
+
     /// Asks the destination whether it is there, without delivering anything (`check --live`).
     pub async fn probe(&self) -> Result<(), Cause> {
         match self {
@@ -284,11 +297,16 @@ pub fn reasons(target: &Target) -> &'static [&'static str] {
 }
 
 /// Builds and drops the sink without calling its destination: properties, secrets, certificates, the key of what is
-/// hashed (`check`).
-pub async fn probe_offline(config: &SinkConfig) -> Result<(), String> {
+/// hashed (`check`). Shows an invented event as it would leave, where it takes one. `sites` are names and realms.
+pub async fn probe_offline(config: &SinkConfig, sites: &[(&str, &str)]) -> Result<Option<Shown>, String> {
     let sink = Sink::build(config, "check").await.map_err(|error| error.to_string())?;
+    let sample = sample::delivery(config, sites).await;
+    let shown = match &sample {
+        Ok(Some(delivery)) => sink.shown(delivery).await,
+        Ok(None) | Err(_) => None,
+    };
     sink.close(Duration::ZERO).await;
-    Mask::new(config, &[0; 32]).await.map(drop)
+    sample.map(|_| shown)
 }
 
 /// Asks the destination all that can be asked without delivering anything (`check --live`): a line of what was

@@ -5,7 +5,7 @@
 
 mod pretty;
 
-use super::{Cause, Delivery, Outcome, Shape, closed};
+use super::{Cause, Delivery, Outcome, Shape, Shown, closed};
 use crate::base::encode;
 use crate::outbound::settings::StdoutMode;
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -95,6 +95,11 @@ impl StdoutSink {
         // How much of the batch came through is not known: all of it follows again, under the same ids.
         let again = |outcome| if outcome == Outcome::Done { failed.clone() } else { outcome };
         outcomes.into_iter().map(again).collect()
+    }
+
+    /// The envelope also where lines are for people: it says all that leaves. None where the event can not be encoded.
+    pub fn shown(delivery: &Delivery) -> Option<Shown> {
+        Some(Shown { beside: Vec::new(), body: ("line", structured(delivery)?) })
     }
 
     /// Waits until the last line is out, at most `grace`.

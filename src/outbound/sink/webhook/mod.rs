@@ -1,7 +1,8 @@
 //! The webhook sink: events as structured or batched CloudEvents, signed as Standard Webhooks says.
 //!
 //! `client` makes the HTTP client and `guard` resolves for it, `body` what is posted, `keys` and `oauth` what shows
-//! who we are, `sign` the signatures, `pace` when it may leave, `answer` what an answer means. Success is 2xx and
+//! who we are, `sign` the signatures, `pace` when it may leave, `answer` what an answer means, `shown` a request for
+//! people. Success is 2xx and
 //! nothing else; a redirect is never followed. Deliberately absent: retries, and an answer's text in any message, as
 //! it may repeat what was sent; its beginning is handed to the lane for the dead letter alone.
 
@@ -12,6 +13,7 @@ mod guard;
 mod keys;
 mod oauth;
 mod pace;
+mod shown;
 mod sign;
 
 pub use answer::REASONS;
@@ -34,6 +36,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+
+/// Headers that are another at each try.
+const TIMESTAMP: &str = "webhook-timestamp";
+const SIGNATURE: &str = "webhook-signature";
 
 pub struct WebhookSink {
     config: WebhookConfig,
@@ -220,10 +226,10 @@ impl WebhookSink {
         let mut headers = keys.headers.clone();
         if !keys.signing.is_empty() {
             let signature = sign::header(&keys.signing, &parcel.id, now, &parcel.bytes);
-            headers.insert("webhook-signature", HeaderValue::from_str(&signature)?);
+            headers.insert(SIGNATURE, HeaderValue::from_str(&signature)?);
         }
         headers.insert("webhook-id", HeaderValue::from_str(&parcel.id)?);
-        headers.insert("webhook-timestamp", HeaderValue::from(now));
+        headers.insert(TIMESTAMP, HeaderValue::from(now));
         headers.insert(CONTENT_TYPE, parcel.content_type.clone());
         if let Some(bearer) = bearer {
             headers.insert(AUTHORIZATION, bearer.header.clone());

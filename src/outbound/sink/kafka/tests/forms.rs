@@ -45,6 +45,29 @@ async fn key_and_headers_are_made_of_the_event_in_both_modes() {
 }
 
 #[tokio::test]
+async fn what_is_shown_of_a_record_is_what_arrives() {
+    for mode in [KafkaMode::Binary, KafkaMode::Structured] {
+        let cluster = cluster();
+        let mut config = config(&cluster, mode);
+        config.key = "{site}/{medium}".to_owned();
+        config.headers = vec![("x-class".to_owned(), "c-{class}".to_owned())];
+        let sink = KafkaSink::build(&config, "journal", "sink").await.unwrap();
+        let delivery = delivery(1, "k");
+        let shown = sink.shown(&delivery).unwrap();
+        assert_eq!(sink.deliver(&[delivery], 0).await, [Outcome::Done]);
+        let record = read_back(&cluster).await.remove(0);
+        let beside: BTreeMap<String, String> = shown.beside.iter().cloned().collect();
+        let mut arrived: BTreeMap<String, String> =
+            record.headers.into_iter().map(|(name, text)| (format!("header {name}"), text)).collect();
+        arrived.extend([("topic".to_owned(), "t".to_owned()), ("key".to_owned(), record.key)]);
+        assert_eq!(beside, arrived);
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(&shown.body.1).unwrap(), record.value);
+        let text = shown.to_string();
+        assert!(text.starts_with("\n    topic: t\n    key: main/chat\n    header content-type: "), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn an_event_that_lacks_what_the_key_wants_has_its_partition_key() {
     let cluster = cluster();
     let mut config = config(&cluster, KafkaMode::Binary);

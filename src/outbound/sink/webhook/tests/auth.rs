@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::base::secret::SecretRef;
-use crate::outbound::settings::OAuth2;
+use crate::outbound::settings::{HeaderSource, OAuth2};
 use axum::Json;
 use serde_json::{Value, json};
 
@@ -158,4 +158,48 @@ async fn where_no_token_can_be_had_one_asks_and_nothing_is_posted_or_told() {
         assert!(!causes[0].contains("hunter2"), "{causes:?}");
     }
     assert!(receiver.got.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_shown_of_a_request_is_what_arrives_but_for_secrets() {
+    let (token, secret, key) = (Secret::new("hunter2"), Secret::new(OLD), Secret::new("hunter3"));
+    for mode in [WebhookMode::Structured, WebhookMode::Batch] {
+        let receiver = Receiver::default();
+        let config = WebhookConfig {
+            mode,
+            secrets: vec![secret.place()],
+            auth: Some(Auth::Bearer(token.place())),
+            headers: vec![
+                ("X-Team".to_owned(), HeaderSource::Plain("crm".to_owned())),
+                ("X-Key".to_owned(), HeaderSource::Secret(key.place())),
+            ],
+            ..config(listen(receiver.clone()).await)
+        };
+        let sink = WebhookSink::build(&config, BACKOFF).await.unwrap();
+        let shown = sink.shown(&delivery(1, "a")).await.unwrap();
+        assert_eq!(sink.deliver(&[delivery(1, "a")]).await, [Outcome::Done]);
+        let (headers, body) = receiver.got.lock().unwrap().remove(0);
+        assert_eq!(shown.body.1, body);
+        let instead = |name: &str| match name {
+            "authorization" | "x-key" => Some("(a secret)"),
+            "webhook-timestamp" => Some("(the time of each try)"),
+            "webhook-signature" => Some("(by each secret, of id, time and body)"),
+            _ => None,
+        };
+        for (name, text) in &shown.beside {
+            let name = name.strip_prefix("header ").unwrap();
+            let arrived = headers[name].to_str().unwrap();
+            assert_eq!(text, instead(name).unwrap_or(arrived), "{name}");
+        }
+        let names: Vec<&str> = shown.beside.iter().map(|(name, _)| &name["header ".len()..]).collect();
+        let (who, ours) = (["authorization", "content-type"], ["x-key", "x-team"]);
+        let standard = ["webhook-id", "webhook-signature", "webhook-timestamp"];
+        assert_eq!(names, [&who[..], &standard[..], &ours[..]].concat());
+        assert!(!shown.to_string().contains("hunter"), "{shown}");
+    }
+    let (receiver, issuer) = (Receiver::default(), Issuer::default());
+    let auth = Auth::OAuth2(oauth2(issuer.listen().await, &token));
+    let shown = showing(&receiver, auth).await.shown(&delivery(1, "a")).await.unwrap();
+    assert_eq!(shown.beside[0], ("header authorization".to_owned(), "(a token)".to_owned()));
+    assert_eq!((issuer.count(), receiver.got.lock().unwrap().len()), (0, 0), "nobody is asked");
 }
