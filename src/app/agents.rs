@@ -5,7 +5,7 @@
 use crate::app::answers::Detail;
 use crate::app::cli::{Agents, OfSite, Pause, Retry};
 use crate::app::remote::Remote;
-use crate::app::run::settings;
+use crate::app::run::settings_to_ask;
 use crate::app::{Fault, print};
 use crate::inbound::fleet::{AgentStatus, Span};
 use anyhow::Context;
@@ -23,7 +23,7 @@ struct Page {
 }
 
 pub async fn agents(arguments: Agents) -> Result<(), Fault> {
-    let remote = Remote::new(&settings(&arguments.configured)?).await?;
+    let remote = Remote::new(&settings_to_ask(&arguments.configured)?).await?;
     if let Some(agent) = &arguments.agent {
         let query = [("site", arguments.site.as_deref())];
         let answer = remote.get(&["agents", agent], &query).await?;
@@ -54,18 +54,18 @@ pub async fn agents(arguments: Agents) -> Result<(), Fault> {
 }
 
 pub async fn pause(arguments: Pause) -> Result<(), Fault> {
-    let remote = Remote::new(&settings(&arguments.configured)?).await?;
+    let remote = Remote::new(&settings_to_ask(&arguments.configured)?).await?;
     let body = serde_json::json!({"reason": arguments.reason}).to_string();
     done(&remote.post(&["sites", &arguments.site, "pause"], &[], body.into()).await?)
 }
 
 pub async fn resume(arguments: OfSite) -> Result<(), Fault> {
-    let remote = Remote::new(&settings(&arguments.configured)?).await?;
+    let remote = Remote::new(&settings_to_ask(&arguments.configured)?).await?;
     done(&remote.post(&["sites", &arguments.site, "resume"], &[], Vec::new()).await?)
 }
 
 pub async fn retry(arguments: Retry) -> Result<(), Fault> {
-    let remote = Remote::new(&settings(&arguments.configured)?).await?;
+    let remote = Remote::new(&settings_to_ask(&arguments.configured)?).await?;
     let site = arguments.site.as_deref();
     match (&arguments.agent, site) {
         (Some(agent), _) => {

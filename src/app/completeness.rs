@@ -5,7 +5,7 @@
 use crate::admin::Refusal;
 use crate::app::cli::Completeness;
 use crate::app::remote::Remote;
-use crate::app::run::settings;
+use crate::app::run::settings_to_ask;
 use crate::app::{Fault, dead_letters, print};
 use crate::base::time::Millis;
 use crate::journal::{self, Journal};
@@ -28,7 +28,7 @@ struct Page {
 }
 
 pub async fn run(arguments: Completeness) -> Result<(), Fault> {
-    let settings = settings(&arguments.configured)?;
+    let settings = settings_to_ask(&arguments.configured)?;
     let (day, site) = (arguments.day.as_str(), arguments.site.as_deref());
     span(day).map_err(|what| Fault::Failed(anyhow!("--{what}")))?;
     if let Some(site) = site

@@ -6,7 +6,7 @@ use crate::admin::{Letters, Refusal};
 use crate::app::cli::{ActOnLetters, DeadLetters, ListDeadLetters, ShowLetter, Which};
 use crate::app::letters::{self, Action, Shown};
 use crate::app::remote::Remote;
-use crate::app::run::settings;
+use crate::app::run::settings_to_ask;
 use crate::app::{Fault, print, telemetry};
 use crate::base::health::Health;
 use crate::base::metrics::Metrics;
@@ -27,7 +27,7 @@ pub async fn run(command: DeadLetters) -> Result<(), Fault> {
 }
 
 async fn list(arguments: ListDeadLetters) -> Result<(), Fault> {
-    let settings = settings(&arguments.configured)?;
+    let settings = settings_to_ask(&arguments.configured)?;
     let limit = usize::try_from(arguments.limit).context("--limit")?;
     let asked = which(&arguments.which);
     let filter =
@@ -69,7 +69,7 @@ async fn offline(
 }
 
 async fn show(arguments: ShowLetter) -> Result<(), Fault> {
-    let settings = settings(&arguments.configured)?;
+    let settings = settings_to_ask(&arguments.configured)?;
     let number = arguments.number;
     let answer = match open(&settings) {
         Ok(journal) => {
@@ -90,7 +90,7 @@ async fn show(arguments: ShowLetter) -> Result<(), Fault> {
 }
 
 async fn act(action: Action, arguments: ActOnLetters) -> Result<(), Fault> {
-    let settings = settings(&arguments.configured)?;
+    let settings = settings_to_ask(&arguments.configured)?;
     let asked = Letters {
         rate: arguments.rate,
         dry_run: arguments.dry_run,

@@ -6,7 +6,7 @@ use crate::admin;
 use crate::app::cli::Erase;
 use crate::app::erase::{self, Note, Report};
 use crate::app::remote::Remote;
-use crate::app::run::settings;
+use crate::app::run::settings_to_ask;
 use crate::app::{Fault, dead_letters, print, telemetry};
 use crate::journal;
 use anyhow::Context;
@@ -17,7 +17,7 @@ pub async fn run(arguments: Erase) -> Result<(), Fault> {
     if arguments.whom.list {
         return list(arguments).await;
     }
-    let settings = settings(&arguments.configured)?;
+    let settings = settings_to_ask(&arguments.configured)?;
     let Erase { whom, dry_run, json, .. } = arguments;
     let asked = admin::Erase { interaction: whom.interaction, agent: whom.agent, field: whom.field, dry_run };
     let answer = match dead_letters::open(&settings) {
@@ -38,7 +38,7 @@ pub async fn run(arguments: Erase) -> Result<(), Fault> {
 }
 
 async fn list(arguments: Erase) -> Result<(), Fault> {
-    let settings = settings(&arguments.configured)?;
+    let settings = settings_to_ask(&arguments.configured)?;
     let notes = match dead_letters::open(&settings) {
         Ok(journal) => {
             let notes = erase::erased(&journal).await;

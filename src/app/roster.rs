@@ -6,7 +6,7 @@
 use crate::app::answers::Shown;
 use crate::app::cli::{Roster, RosterDiff, RosterShown};
 use crate::app::remote::{NoAnswer, Remote};
-use crate::app::run::settings;
+use crate::app::run::settings_to_ask;
 use crate::app::{Fault, print};
 use crate::config::Settings;
 use crate::inbound::roster;
@@ -44,7 +44,7 @@ fn site<'a>(settings: &'a Settings, wanted: Option<&str>) -> Result<&'a SiteConf
 }
 
 async fn diff(RosterDiff { file, shown }: RosterDiff) -> Result<(), Fault> {
-    let settings = settings(&shown.configured)?;
+    let settings = settings_to_ask(&shown.configured)?;
     let site = site(&settings, shown.site.as_deref())?;
     let content = roster::content(&file).map_err(refused)?;
     // Faults are said with the file's own name, before anybody else is asked.
@@ -88,7 +88,7 @@ async fn diff(RosterDiff { file, shown }: RosterDiff) -> Result<(), Fault> {
 }
 
 async fn tell(shown: RosterShown, act: Option<&str>) -> Result<(), Fault> {
-    let settings = settings(&shown.configured)?;
+    let settings = settings_to_ask(&shown.configured)?;
     let site = site(&settings, shown.site.as_deref())?;
     let remote = Remote::new(&settings).await?;
     let answer = match act {

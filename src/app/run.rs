@@ -3,13 +3,24 @@
 use crate::app::cli::{Configured, Run};
 use crate::app::stop::{Signals, stop};
 use crate::app::{Fault, service, telemetry};
-use crate::config::{self, Settings, Sources};
+use crate::config::{self, Purpose, Settings, Sources};
 use anyhow::Context;
 
 /// Reads the configuration; every problem it has is in the fault.
 pub fn settings(configured: &Configured) -> Result<Settings, Fault> {
+    load(Purpose::Act, configured)
+}
+
+/// The same for a command that asks the running daemon, or looks at what it left: of all that the configuration names,
+/// only what it takes to ask has to be there.
+pub fn settings_to_ask(configured: &Configured) -> Result<Settings, Fault> {
+    load(Purpose::Ask, configured)
+}
+
+fn load(purpose: Purpose, configured: &Configured) -> Result<Settings, Fault> {
     let hint = if configured.config.is_none() { " (no --config FILE was given)" } else { "" };
-    config::load(&sources(configured)).map_err(|problems| Fault::Configuration(format!("{problems}{hint}")))
+    config::load_to(purpose, &sources(configured))
+        .map_err(|problems| Fault::Configuration(format!("{problems}{hint}")))
 }
 
 pub fn sources(configured: &Configured) -> Sources {

@@ -25,6 +25,8 @@ mod walk;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_asking;
+#[cfg(test)]
 mod tests_collect;
 #[cfg(test)]
 mod tests_examples;
@@ -113,8 +115,23 @@ pub fn written(time: Duration) -> String {
     units::Duration(time).to_string()
 }
 
+/// What the configuration is loaded for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To do what it says: everything that it names has to be there.
+    Act,
+    /// To ask the running daemon. Files and secrets are the daemon's: that one of them is missing here, or kept from
+    /// whoever asks, must not stand between an operator and a pause. Only the token is needed to ask.
+    Ask,
+}
+
 /// Reads, merges and checks the configuration. Touches no network; looks at the files that it names.
 pub fn load(sources: &Sources) -> Result<Settings, Problems> {
+    load_to(Purpose::Act, sources)
+}
+
+/// The same, as far as the purpose needs it.
+pub fn load_to(purpose: Purpose, sources: &Sources) -> Result<Settings, Problems> {
     let mut found = Findings::default();
     let (layers, whole) = layers::gather(sources, &mut found);
     let keys = keys::keys();
@@ -123,14 +140,15 @@ pub fn load(sources: &Sources) -> Result<Settings, Problems> {
         .zip(layers.iter().enumerate().map(|(index, layer)| walk::check(&keys, index, layer, &mut found)))
         .collect();
     // Without the text of a broken file all that it says would seem to be missing.
-    let settings = if whole { settings(sources, &layers, clean, &mut found) } else { None };
+    let settings = if whole { settings(purpose, sources, &layers, clean, &mut found) } else { None };
     match settings {
         Some(settings) if found.list.is_empty() => Ok(settings),
-        _ => Err(Problems::new(found, &layers)),
+        _ => Err(Problems::new(purpose, found, &layers)),
     }
 }
 
 fn settings(
+    purpose: Purpose,
     sources: &Sources,
     layers: &[layers::Layer],
     clean: Vec<(String, walk::Clean)>,
@@ -151,7 +169,7 @@ fn settings(
         }
     };
     match serde_path_to_error::deserialize(merged) {
-        Ok(raw) => check::Check { sources, layers, found, secrets: Vec::new(), privacy_key: None }
+        Ok(raw) => check::Check { purpose, sources, layers, found, secrets: Vec::new(), privacy_key: None }
             .settings(raw, effective),
         Err(error) => {
             // The walk has been over everything: this is a key that raw shapes and walk disagree about.

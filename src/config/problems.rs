@@ -2,6 +2,7 @@
 //!
 //! Deliberately absent: the process's exit code (78 stands in `main`).
 
+use super::Purpose;
 use super::excerpt::{excerpt, position};
 use super::findings::{Finding, Findings};
 use super::layers::{Layer, Origin};
@@ -28,13 +29,15 @@ pub struct Problem {
 /// All faults of a configuration, by layer and line; at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems {
+    purpose: Purpose,
     list: Vec<Problem>,
 }
 
 impl Problems {
-    pub(super) fn new(mut found: Findings, layers: &[Layer]) -> Problems {
+    pub(super) fn new(purpose: Purpose, mut found: Findings, layers: &[Layer]) -> Problems {
         found.list.sort_by(|one, other| order(one).cmp(&order(other)));
-        Problems { list: found.list.into_iter().map(|finding| problem(finding, layers)).collect() }
+        let list = found.list.into_iter().map(|finding| problem(finding, layers)).collect();
+        Problems { purpose, list }
     }
 
     /// In the order they are shown in.
@@ -93,9 +96,13 @@ impl std::fmt::Display for Problems {
         for problem in &self.list {
             writeln!(f, "{problem}")?;
         }
+        let undone = match self.purpose {
+            Purpose::Act => "nothing was started",
+            Purpose::Ask => "nobody was asked",
+        };
         match self.list.len() {
-            1 => f.write_str("1 problem in the configuration; nothing was started"),
-            count => write!(f, "{count} problems in the configuration; nothing was started"),
+            1 => write!(f, "1 problem in the configuration; {undone}"),
+            count => write!(f, "{count} problems in the configuration; {undone}"),
         }
     }
 }

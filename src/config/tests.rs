@@ -49,14 +49,18 @@ impl Home {
     }
 
     pub(super) fn load(&self, text: &str, env: &[(&str, &str)], set: &[&str]) -> Result<Settings, Problems> {
+        load(&self.sources(text, env, set))
+    }
+
+    pub(super) fn sources(&self, text: &str, env: &[(&str, &str)], set: &[&str]) -> Sources {
         self.put("c.toml", text, 0o644);
         let owned =
             |(name, value): &(&str, &str)| ((*name).to_owned(), value.replace("DIR", self.directory()));
-        load(&Sources {
+        Sources {
             file: Some(self.path("c.toml")),
             environment: env.iter().map(owned).collect(),
             overrides: set.iter().map(|set| set.replace("DIR", self.directory())).collect(),
-        })
+        }
     }
 
     fn problems(&self, text: &str, env: &[(&str, &str)], set: &[&str]) -> String {
@@ -151,7 +155,7 @@ fn every_value_of_the_file_is_of_its_keys_kind() {
     let layer = layers::Layer { origin: layers::Origin::File("defaults".into()), text, root };
     let mut found = Findings::default();
     walk::check(&keys(), 0, &layer, &mut found);
-    assert_eq!(Problems::new(found, &[layer]).list(), []);
+    assert_eq!(Problems::new(Purpose::Act, found, &[layer]).list(), []);
 }
 
 #[test]

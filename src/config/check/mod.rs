@@ -21,7 +21,7 @@ use super::findings::{Finding, Findings, locate};
 use super::layers::{Layer, Sources};
 use super::raw::{self, Raw};
 use super::tree::Path;
-use super::{AdminSettings, Effective, LogFormat, LogSettings, Settings};
+use super::{AdminSettings, Effective, LogFormat, LogSettings, Purpose, Settings};
 use crate::base::secret::SecretRef;
 use crate::journal;
 use route::Door;
@@ -31,6 +31,7 @@ use std::time::Duration;
 
 /// What every check has at hand.
 pub(super) struct Check<'a> {
+    pub purpose: Purpose,
     pub sources: &'a Sources,
     pub layers: &'a [Layer],
     pub found: &'a mut Findings,

@@ -6,6 +6,8 @@ use crate::harness::daemon::Daemon;
 use crate::harness::eventually;
 use crate::harness::scene::LIMIT;
 use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn agents_are_listed_with_their_standing_and_one_with_its_timeline() {
@@ -116,4 +118,28 @@ async fn while_logins_are_paused_nobody_logs_in_and_the_page_says_why() {
     assert!(daemon.stop().await.success());
     let (code, _, stderr) = Daemon::asked(&home, &["resume", "--site", "main"]).await;
     assert!(code == 1 && stderr.contains("no daemon answers"), "{stderr}");
+}
+
+/// Files and secrets are the daemon's: whoever can not read them can stop the logins all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_is_asked_whatever_became_of_the_files_that_it_was_started_with() {
+    let stage = Stage::start(Kind::Simulator, 2, "watch = \"1h\"\n").await;
+    fs::remove_file(stage.home.path("agents.csv")).unwrap();
+    fs::set_permissions(stage.home.path("passwords.csv"), fs::Permissions::from_mode(0o644)).unwrap();
+    let (code, _, stderr) = stage.ask(&["check"]).await;
+    assert!(
+        code == 78 && stderr.contains("2 problems in the configuration; nothing was started"),
+        "{stderr}"
+    );
+    for asked in [
+        &["pause", "--site", "main", "--reason", "an emergency"][..],
+        &["resume", "--site", "main"],
+        &["retry", "--site", "main", "--all"],
+        &["agents"],
+        &["roster", "status"],
+        &["dead-letters", "list"],
+    ] {
+        stage.told(asked).await;
+    }
+    stage.end().await;
 }
