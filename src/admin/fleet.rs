@@ -110,8 +110,18 @@ async fn reload(Shared(state): Shared<State>, Path(site): Path<String>) -> Respo
     ask(&state, Question::RosterReload { site }).await
 }
 
-async fn accept(Shared(state): Shared<State>, Path(site): Path<String>) -> Response {
-    ask(&state, Question::RosterAccept { site }).await
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Accept {
+    change: Option<String>,
+}
+
+async fn accept(
+    Shared(state): Shared<State>,
+    Path(site): Path<String>,
+    Query(query): Query<Accept>,
+) -> Response {
+    ask(&state, Question::RosterAccept { site, change: query.change }).await
 }
 
 #[derive(Deserialize)]

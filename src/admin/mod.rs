@@ -69,8 +69,8 @@ pub enum Question {
     RosterDiff { site: String, csv: Vec<u8> },
     /// Acting: looks at the roster's file now.
     RosterReload { site: String },
-    /// Acting: lets a held change through.
-    RosterAccept { site: String },
+    /// Acting: lets a held change through; where `change` is said, only that one.
+    RosterAccept { site: String, change: Option<String> },
     /// Acting: no login at the site until it is resumed.
     Pause { site: String, reason: String },
     /// Acting: ends a pause.

@@ -69,12 +69,16 @@ async fn what_acts_on_sites_and_agents_needs_a_token_always() {
         None,
         Some(Question::Resume { site: "main".into() }),
         Some(Question::RosterReload { site: "main".into() }),
-        Some(Question::RosterAccept { site: "main".into() }),
+        Some(Question::RosterAccept { site: "main".into(), change: None }),
     ]) {
         let Some(question) = question else { continue };
         let (status, _, body) = guarded.ask("POST", path, Some(&format!("Bearer {TOKEN}"))).await;
         assert_eq!((status, body), said(&question));
     }
+    let path = "/api/v1/sites/main/roster/accept?change=3f9a12cd";
+    let (status, _, body) = guarded.ask("POST", path, Some(&format!("Bearer {TOKEN}"))).await;
+    let named = Question::RosterAccept { site: "main".into(), change: Some("3f9a12cd".into()) };
+    assert_eq!((status, body), said(&named));
 }
 
 #[tokio::test]

@@ -48,6 +48,8 @@ pub struct Detail {
 /// A change with at most [`LISTED`] keys of each kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shown {
+    /// See [`Change::id`]: of all of it.
+    pub id: String,
     pub added: Vec<String>,
     pub removed: Vec<String>,
     pub changed: Vec<String>,
@@ -58,13 +60,14 @@ pub struct Shown {
 
 impl From<Change> for Shown {
     fn from(mut change: Change) -> Shown {
+        let id = change.id();
         let counts = [change.added.len(), change.removed.len(), change.changed.len()];
         for keys in [&mut change.added, &mut change.removed, &mut change.changed] {
             keys.truncate(LISTED);
         }
         let [added_count, removed_count, changed_count] = counts;
         let Change { added, removed, changed } = change;
-        Shown { added, removed, changed, added_count, removed_count, changed_count }
+        Shown { id, added, removed, changed, added_count, removed_count, changed_count }
     }
 }
 
@@ -110,11 +113,12 @@ impl Answers {
                 let change = self.rosters.reload(&site).await.unwrap_or_default();
                 self.roster_after(&site, change)
             }
-            Question::RosterAccept { site } => {
+            Question::RosterAccept { site, change } => {
                 self.door(&site)?;
-                match self.rosters.accept(&site).await {
-                    Some(change) => self.roster_after(&site, change),
-                    None => Err(Refusal::Invalid(format!("site {site}: no change of the roster is held"))),
+                match self.rosters.accept(&site, change).await {
+                    Some(Ok(change)) => self.roster_after(&site, change),
+                    Some(Err(why)) => Err(Refusal::Invalid(why)),
+                    None => Err(unavailable("the rosters are not watched now; try again")),
                 }
             }
             Question::Erase { erase: asked } => {

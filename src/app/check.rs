@@ -193,7 +193,8 @@ fn held(site: &SiteConfig, begun: Begun) -> Option<String> {
             let agents = begun.watch.agents().len();
             Some(format!(
                 "a change of the roster is held: {change}, more than {percent}% or all; the {agents} agents in force stay, \
-                 over a restart too, until cometbridge roster accept --site {name}"
+                 over a restart too, until {}",
+                change.command(name)
             ))
         }
         _ => begun.note,

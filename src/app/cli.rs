@@ -191,14 +191,25 @@ pub enum Roster {
     Reload(RosterShown),
     /// Let a held change through: the agents that it names leave, come or begin anew. Needs admin.token; where no
     /// daemon runs, the right to write state_dir, and it counts for the next start.
-    #[command(after_help = "Example:\n  cometbridge roster accept --config FILE --site main")]
-    Accept(RosterShown),
+    #[command(
+        after_help = "Example:\n  cometbridge roster status --config FILE --site main\n  cometbridge roster accept --config FILE --site main --change 3f9a12cd\n\nThe status, the log and the page say which change is held. One that removes everybody is let through by its name only."
+    )]
+    Accept(RosterAccept),
 }
 
 #[derive(Args)]
 pub struct RosterDiff {
     /// The roster to compare.
     pub file: PathBuf,
+    #[command(flatten)]
+    pub shown: RosterShown,
+}
+
+#[derive(Args)]
+pub struct RosterAccept {
+    /// The change that was shown: another one is refused.
+    #[arg(long, value_name = "CHANGE")]
+    pub change: Option<String>,
     #[command(flatten)]
     pub shown: RosterShown,
 }

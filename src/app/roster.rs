@@ -4,7 +4,7 @@
 //! would hold. Agents are named by key, never by user name.
 
 use crate::app::answers::Shown;
-use crate::app::cli::{Roster, RosterDiff, RosterShown};
+use crate::app::cli::{Roster, RosterAccept, RosterDiff, RosterShown};
 use crate::app::remote::{NoAnswer, Remote};
 use crate::app::run::settings_to_ask;
 use crate::app::{Fault, print};
@@ -17,14 +17,19 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::fmt::Write;
 
-const ACCEPT: &str = "accept";
+/// What is done beyond telling.
+enum Act {
+    Reload,
+    /// The change that is meant, where it was said.
+    Accept(Option<String>),
+}
 
 pub async fn run(command: Roster) -> Result<(), Fault> {
     match command {
         Roster::Diff(arguments) => diff(arguments).await,
         Roster::Status(shown) => tell(shown, None).await,
-        Roster::Reload(shown) => tell(shown, Some("reload")).await,
-        Roster::Accept(shown) => tell(shown, Some(ACCEPT)).await,
+        Roster::Reload(shown) => tell(shown, Some(Act::Reload)).await,
+        Roster::Accept(RosterAccept { change, shown }) => tell(shown, Some(Act::Accept(change))).await,
     }
 }
 
@@ -79,22 +84,26 @@ async fn diff(RosterDiff { file, shown }: RosterDiff) -> Result<(), Fault> {
     let held = match roster::too_much(change.removed_count, before, percent) {
         true => format!(
             "more than {percent}% (max_removed_percent) or all would go: such a change is held, over a restart too, until \
-             cometbridge roster accept --site {}\n",
-            site.name
+             cometbridge roster accept --site {} --change {}\n",
+            site.name, change.id
         ),
         false => String::new(),
     };
     print(&format!("compared with {with}:\n{}{held}", of_change(&change)))
 }
 
-async fn tell(shown: RosterShown, act: Option<&str>) -> Result<(), Fault> {
+async fn tell(shown: RosterShown, act: Option<Act>) -> Result<(), Fault> {
     let settings = settings_to_ask(&shown.configured)?;
     let site = site(&settings, shown.site.as_deref())?;
     let remote = Remote::new(&settings).await?;
-    let answer = match act {
+    let post = async |act: &str, query: &[(&str, Option<&str>)]| {
+        remote.post(&["sites", &site.name, "roster", act], query, Vec::new()).await
+    };
+    let answer = match &act {
         None => remote.get(&["sites", &site.name, "roster"], &[]).await?,
-        Some(act) => match remote.post(&["sites", &site.name, "roster", act], &[], Vec::new()).await {
-            Err(NoAnswer::NoDaemon(error)) if act == ACCEPT => accept_stopped(&settings, site, error)?,
+        Some(Act::Reload) => post("reload", &[]).await?,
+        Some(Act::Accept(change)) => match post("accept", &[("change", change.as_deref())]).await {
+            Err(NoAnswer::NoDaemon(error)) => accept_stopped(&settings, site, change.as_deref(), error)?,
             answer => answer?,
         },
     };
@@ -105,7 +114,12 @@ async fn tell(shown: RosterShown, act: Option<&str>) -> Result<(), Fault> {
 }
 
 /// Lets through what the next start would hold; `error` says that no daemon answers.
-fn accept_stopped(settings: &Settings, site: &SiteConfig, error: anyhow::Error) -> Result<Value, Fault> {
+fn accept_stopped(
+    settings: &Settings,
+    site: &SiteConfig,
+    change: Option<&str>,
+    error: anyhow::Error,
+) -> Result<Value, Fault> {
     let (dir, name) = (&settings.journal.state_dir, &site.name);
     let none = || anyhow!("site {name}: no change of the roster is held; the next start takes the file");
     // Nothing of a daemon is there yet.
@@ -114,6 +128,8 @@ fn accept_stopped(settings: &Settings, site: &SiteConfig, error: anyhow::Error) 
     }
     let accept = || {
         let Some(held) = roster::waiting(site, dir).map_err(refused)? else { return Err(none().into()) };
+        roster::accepts(change, &held.change, held.before, name)
+            .map_err(|why| anyhow!("site {name}: {why}"))?;
         roster::keep(dir, name, &held.content).context("state_dir")?;
         Ok(json!({
             "site": name, "agents": held.agents, "since": null, "faults": [], "held": null,
@@ -170,7 +186,8 @@ fn of_status(answer: Value) -> Result<String, serde_json::Error> {
     if let Some(Held { since, change }) = held {
         let _ = writeln!(
             out,
-            "a change waits since {since}; to let it through: cometbridge roster accept --site {site}\n{}",
+            "a change waits since {since}; to let it through: cometbridge roster accept --site {site} --change {}\n{}",
+            change.id,
             of_change(&change).trim_end()
         );
     }
@@ -228,9 +245,9 @@ mod tests {
             "held": {"since": "T1", "change": shown},
         });
         assert_eq!(
-            of_status(answer).unwrap(),
+            of_status(answer).unwrap().replace(&change().id(), "CHANGE"),
             "site main: 7 agents in force since T0\nthe file is not in force, it has faults:\n  agents.csv:2: no\n\
-             a change waits since T1; to let it through: cometbridge roster accept --site main\n\
+             a change waits since T1; to let it through: cometbridge roster accept --site main --change CHANGE\n\
              1 added, 2 removed, 0 changed\n  + 5\n  - 1\n  - 2\n"
         );
     }

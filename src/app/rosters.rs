@@ -32,10 +32,13 @@ pub struct Order {
 
 enum Wish {
     Reload,
-    Accept,
+    /// The change that is meant, where it was said.
+    Accept(Option<String>),
 }
 
-type Asked = (Wish, oneshot::Sender<Option<Change>>);
+/// What came into force, if anything; or why the wish is not granted.
+type Granted = Result<Option<Change>, String>;
+type Asked = (Wish, oneshot::Sender<Granted>);
 
 /// The rosters of all sites, for those who ask. Cheap to clone.
 #[derive(Clone)]
@@ -126,12 +129,12 @@ impl Rosters {
 
     /// Looks at the file now. What came into force, if anything; the rest says [`Rosters::status`].
     pub async fn reload(&self, site: &str) -> Option<Change> {
-        self.wish(site, Wish::Reload).await
+        self.wish(site, Wish::Reload).await?.ok()?
     }
 
-    /// Lets a held change through; `None` where none was held.
-    pub async fn accept(&self, site: &str) -> Option<Change> {
-        self.wish(site, Wish::Accept).await
+    /// Lets a held change through: the one of this id, where one is said. `None` where nobody can be asked.
+    pub async fn accept(&self, site: &str, named: Option<String>) -> Option<Result<Change, String>> {
+        self.wish(site, Wish::Accept(named)).await?.transpose()
     }
 
     /// What a content would change.
@@ -142,10 +145,10 @@ impl Rosters {
         Some(parsed.map(|agents| room.watch().compare(agents)))
     }
 
-    async fn wish(&self, site: &str, wish: Wish) -> Option<Change> {
+    async fn wish(&self, site: &str, wish: Wish) -> Option<Granted> {
         let (answer, answered) = oneshot::channel();
         self.rooms.get(site)?.wishes.send((wish, answer)).await.ok()?;
-        answered.await.ok()?
+        answered.await.ok()
     }
 }
 
@@ -161,13 +164,13 @@ impl Tools {
                 _ = ticks.tick() => None,
                 Some(wish) = asked.recv() => Some(wish),
             };
-            let change = match &wish {
-                Some((Wish::Accept, _)) => self.accept(&site, room),
-                _ => self.look(&site, room).await,
+            let granted = match &wish {
+                Some((Wish::Accept(named), _)) => self.accept(&site, room, named.as_deref()).map(Some),
+                _ => Ok(self.look(&site, room).await),
             };
             // Before anybody leaves or comes by it, as a kill may follow at any time.
             self.keep(&site, room).await;
-            if let Some(change) = &change {
+            if let Ok(Some(change)) = &granted {
                 self.count(&site.name, change);
                 let agents = chosen(room.watch().agents(), change);
                 let order = Order { site: site.name.clone(), agents, change: change.clone() };
@@ -178,7 +181,7 @@ impl Tools {
             }
             if let Some((_, answer)) = wish {
                 // Who asked may have gone.
-                let _ = answer.send(change);
+                let _ = answer.send(granted);
             }
         }
     }
@@ -192,13 +195,14 @@ impl Tools {
         }
     }
 
-    fn accept(&self, site: &SiteConfig, room: &Room) -> Option<Change> {
-        let change = room.watch().accept(self.clock.now());
-        if let Some(change) = &change {
-            tracing::info!(site = site.name, "roster: the held change is accepted: {change}");
+    fn accept(&self, site: &SiteConfig, room: &Room, named: Option<&str>) -> Result<Change, String> {
+        let accepted = room.watch().accept(named, self.clock.now());
+        match &accepted {
+            Ok(change) => tracing::info!(site = site.name, "roster: the held change is accepted: {change}"),
+            Err(why) => tracing::warn!(site = site.name, "roster: nothing is accepted: {why}"),
         }
         self.show(site, room);
-        change
+        accepted
     }
 
     async fn look(&self, site: &SiteConfig, room: &Room) -> Option<Change> {
@@ -258,8 +262,8 @@ fn tell(site: &SiteConfig, looked: Looked) -> Option<Change> {
             let percent = site.roster.max_removed_percent;
             tracing::error!(
                 site = name,
-                "roster: a change is held: {change}, more than {percent}% or all; to let it through: \
-                 cometbridge roster accept --site {name}"
+                "roster: a change is held: {change}, more than {percent}% or all; to let it through: {}",
+                change.command(name)
             );
             None
         }

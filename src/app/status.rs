@@ -153,11 +153,8 @@ fn states(counts: &BTreeMap<&'static str, usize>) -> admin::States {
 /// What is to be known of a roster; empty where all is well.
 pub fn of_roster(status: &roster::Status) -> String {
     if let Some(held) = &status.held {
-        let site = &status.site;
-        return format!(
-            "a change waits since {}: {}; to let it through: cometbridge roster accept --site {site}",
-            held.since, held.change
-        );
+        let command = held.change.command(&status.site);
+        return format!("a change waits since {}: {}; to let it through: {command}", held.since, held.change);
     }
     match status.faults.first() {
         Some(first) => {
@@ -251,7 +248,7 @@ mod tests {
         let held = Some(roster::Held { since: "T".into(), change });
         let status = roster::Status { site: "main".into(), held, ..roster::Status::default() };
         let text = of_roster(&status);
-        assert!(text.contains("1 removed") && text.contains("roster accept --site main"), "{text}");
+        assert!(text.contains("1 removed") && text.contains("roster accept --site main --change "), "{text}");
         assert_eq!(of_roster(&roster::Status::default()), "");
     }
 }

@@ -20,6 +20,8 @@ pub struct Begun {
 /// What the file would change that a start holds.
 pub struct Waiting {
     pub change: Change,
+    /// In force before.
+    pub before: usize,
     /// In the file.
     pub agents: usize,
     pub content: Vec<u8>,
@@ -79,7 +81,7 @@ pub fn waiting(site: &SiteConfig, state_dir: &Path) -> Result<Option<Waiting>, E
         return Ok(None);
     }
     somebody(path, &agents)?;
-    Ok(Some(Waiting { change, agents: agents.len(), content }))
+    Ok(Some(Waiting { change, before, agents: agents.len(), content }))
 }
 
 /// The roster that was in force when the last daemon ended; `None` where that is not known.
@@ -136,11 +138,12 @@ fn somebody(path: &Path, agents: &[Agent]) -> Result<(), Error> {
 }
 
 fn unfit(site: &SiteConfig, change: &Change, why: &str) -> Error {
-    let (path, name, percent) = (site.roster.file.display(), &site.name, site.roster.max_removed_percent);
+    let (path, percent) = (site.roster.file.display(), site.roster.max_removed_percent);
     Error(vec![format!(
         "{path}: {change} against the roster that was in force, more than {percent}% or all; such a change is held, but that \
          roster does not fit the configuration any more ({why}): put the file or the configuration right, or let \
-         the change through before the start: cometbridge roster accept --site {name}"
+         the change through before the start: {}",
+        change.command(&site.name)
     )])
 }
 
@@ -236,7 +239,7 @@ mod tests {
             "{said}"
         );
         assert!(said.contains("group \"north\" is none of site main's"), "{said}");
-        let Waiting { change, agents, content } = waiting(&two, dir.path()).unwrap().unwrap();
+        let Waiting { change, agents, content, .. } = waiting(&two, dir.path()).unwrap().unwrap();
         assert_eq!((change.removed, agents), (vec!["3".to_owned(), "4".to_owned()], 2));
         kept::keep(dir.path(), "main", &content).unwrap();
         assert_eq!(begin(&two, &[], dir.path(), 0).unwrap().watch.agents().len(), 2);

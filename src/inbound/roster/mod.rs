@@ -15,7 +15,7 @@ mod tests;
 mod watch;
 
 pub use begin::{Begun, Waiting, begin, in_force, waiting};
-pub use change::{Change, diff, too_much};
+pub use change::{Change, accepts, diff, too_much};
 pub use kept::{forget_others, keep};
 pub use line::COLUMNS;
 pub use watch::{Held, Looked, Status, Watch};

@@ -165,10 +165,10 @@ fn a_change_that_removes_too_much_waits_as_a_whole_until_accepted() {
         ("1970-01-01T00:00:00.001Z", &["2".to_owned()][..])
     );
     assert_eq!(watch.agents(), read(&roster(&TWO), true).unwrap(), "nothing of it is in force");
-    let change = watch.accept(3).unwrap();
+    let change = watch.accept(None, 3).unwrap();
     assert_eq!((change.added.len(), change.removed.len(), change.changed.len()), (1, 1, 1));
     assert_eq!((watch.agents().len(), watch.status().held), (2, None));
-    assert_eq!(watch.accept(4), None);
+    assert!(watch.accept(None, 4).unwrap_err().contains("no change of the roster is held"));
     assert_eq!(watch.look(fewer(), 5), Looked::Same);
 }
 
@@ -177,7 +177,36 @@ fn a_held_change_is_forgotten_when_the_file_is_put_right() {
     let mut watch = watch(&TWO);
     assert!(matches!(watch.look(Ok(roster(&TWO[..1]).into_bytes()), 1), Looked::Held(_)));
     assert_eq!(watch.look(Ok(roster(&TWO).into_bytes()), 2), Looked::Same);
-    assert_eq!(watch.accept(3), None);
+    assert!(watch.accept(None, 3).is_err());
+}
+
+/// Between the status and the wish somebody wrote another file: nothing is let through that nobody has seen.
+#[test]
+fn only_the_change_that_was_shown_is_let_through_and_nobody_left_needs_its_name() {
+    let mut watch = watch(&[("1", "ann,"), ("2", "bob,"), ("3", "cid,")]);
+    assert!(matches!(watch.look(Ok(roster(&TWO[..1]).into_bytes()), 1), Looked::Held(_)));
+    let shown = watch.status().held.unwrap().change.id();
+    assert!(matches!(watch.look(Ok(roster(&[]).into_bytes()), 2), Looked::Held(_)));
+    let held = watch.status().held.unwrap().change;
+    assert!(held.id() != shown && held.id().len() == 8);
+    let said = watch.accept(Some(&shown), 3).unwrap_err();
+    assert!(said.contains(&shown) && said.contains(&held.id()) && said.contains("3 removed"), "{said}");
+    let said = watch.accept(None, 3).unwrap_err();
+    let command = format!("cometbridge roster accept --site main --change {}", held.id());
+    assert!(said.contains("removes everybody") && said.ends_with(&command), "{said}");
+    assert_eq!((watch.agents().len(), watch.status().held.is_some()), (3, true));
+    assert_eq!(watch.accept(Some(&held.id()), 4).unwrap(), held);
+    assert_eq!(watch.agents().len(), 0);
+}
+
+#[test]
+fn a_change_has_the_same_name_for_whoever_works_it_out() {
+    let of = |added: &[&str], removed: &[&str]| {
+        let keys = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect();
+        Change { added: keys(added), removed: keys(removed), changed: Vec::new() }.id()
+    };
+    assert_eq!(of(&["1"], &["2"]), of(&["1"], &["2"]));
+    assert!(of(&["1"], &["2"]) != of(&["2"], &["1"]) && of(&["12"], &[]) != of(&["1", "2"], &[]));
 }
 
 #[test]
@@ -195,7 +224,7 @@ fn what_came_into_force_is_to_be_kept_until_it_is_on_disk_and_nothing_else_is() 
     let mut watch = watch(&TWO);
     assert!(matches!(watch.look(Ok(roster(&TWO[..1]).into_bytes()), 1), Looked::Held(_)));
     assert_eq!(watch.unkept(), None, "it waits");
-    watch.accept(2).unwrap();
+    watch.accept(None, 2).unwrap();
     assert_eq!(*watch.unkept().unwrap(), *roster(&TWO[..1]).as_bytes());
     watch.kept(Err("no room".to_owned()));
     assert_eq!(watch.status().unkept.as_deref(), Some("no room"));

@@ -3,7 +3,7 @@
 //! A pure state: it is given bytes and says what follows. The roster in force stays so until a good change is let
 //! through. Deliberately absent: reading files, time-keeping, sessions.
 
-use super::{Agent, Change, Error, diff, parse};
+use super::{Agent, Change, Error, accepts, diff, parse};
 use crate::base::digest::Digest;
 use crate::base::time::{Millis, rfc3339};
 use crate::inbound::settings::SiteConfig;
@@ -110,11 +110,20 @@ impl Watch {
         Looked::Changed(change)
     }
 
-    /// Lets the held change through; `None` where none is held.
-    pub fn accept(&mut self, now: Millis) -> Option<Change> {
-        let Waits { held, agents, content } = self.held.take()?;
+    /// Lets the held change through, if it is the one that is meant (see [`accepts`]); else the error says why not.
+    pub fn accept(&mut self, named: Option<&str>, now: Millis) -> Result<Change, String> {
+        let site = &self.site.name;
+        let Some(waits) = self.held.take() else {
+            return Err(format!("site {site}: no change of the roster is held"));
+        };
+        if let Err(why) = accepts(named, &waits.held.change, self.agents.len(), site) {
+            let why = format!("site {site}: {why}");
+            self.held = Some(waits);
+            return Err(why);
+        }
+        let Waits { held, agents, content } = waits;
         self.put_in_force(agents, content, now);
-        Some(held.change)
+        Ok(held.change)
     }
 
     /// What another roster would change, without any effect.

@@ -14,7 +14,7 @@ async fn a_change_that_removes_many_is_held_until_it_is_accepted() {
     stage.daemon.until("cometbridge_roster_held", LIMIT, |n| n == 1.0).await;
     stage
         .home
-        .logged(&["ERROR", "a change is held: 0 added, 2 removed, 0 changed", "roster accept --site main"])
+        .logged(&["ERROR", "a change is held: 0 added, 2 removed, 0 changed", "accept --site main --change "])
         .await;
     let (_, html) = stage.daemon.get("/").await.unwrap();
     assert!(html.contains("a change waits since") && html.contains("0 added, 2 removed"), "{html}");
@@ -58,7 +58,30 @@ async fn a_change_that_removes_everybody_is_held_too_and_nothing_to_start_with()
         "{said}"
     );
     assert_eq!(stage.counts(["handshakes", "disconnects", "liveSessions"]).await, [3, 0, 3]);
-    let said = stage.told(&["roster", "accept"]).await;
+    let held =
+        |said: &str| said.split_once("--change ").unwrap().1.split_whitespace().next().unwrap().to_owned();
+    let all = held(&said);
+    let (code, _, stderr) = stage.ask(&["roster", "accept"]).await;
+    assert!(code == 1 && stderr.contains("removes everybody") && held(&stderr) == all, "{stderr}");
+    // What was shown is not what is held by now.
+    stage.write(&stage.roster([0]));
+    eventually("two of three are held", LIMIT, || async {
+        stage.told(&["roster", "status"]).await.contains("0 added, 2 removed").then_some(())
+    })
+    .await;
+    let (code, _, stderr) = stage.ask(&["roster", "accept", "--change", &all]).await;
+    assert!(
+        code == 1 && stderr.contains(&format!("the change {all} is not the one that is held")),
+        "{stderr}"
+    );
+    assert!(stderr.contains("0 added, 2 removed") && held(&stderr) != all, "{stderr}");
+    assert_eq!(stage.counts(["handshakes", "disconnects", "liveSessions"]).await, [3, 0, 3]);
+    stage.write(super::stage::HEAD);
+    eventually("all are held", LIMIT, || async {
+        stage.told(&["roster", "status"]).await.contains("0 added, 3 removed").then_some(())
+    })
+    .await;
+    let said = stage.told(&["roster", "accept", "--change", &all]).await;
     assert!(said.contains("site main: 0 agents in force"), "{said}");
     stage.counted(["disconnects", "liveSessions"], [3, 0]).await;
     let Stage { home, daemon, .. } = stage;
@@ -85,9 +108,10 @@ async fn what_a_file_would_change_is_told_with_and_without_a_daemon() {
     let file = stage.home.write("new.csv", &roster).display().to_string();
     let change = "1 added, 1 removed, 1 changed\n  + 1009\n  - 1001\n  ~ 1002\n\
         more than 10% (max_removed_percent) or all would go: such a change is held, over a restart too, until cometbridge \
-        roster accept --site main\n";
+        roster accept --site main --change ";
     let said = stage.told(&["roster", "diff", &file]).await;
-    assert_eq!(said, format!("compared with the running daemon's roster:\n{change}"));
+    assert!(said.starts_with(&format!("compared with the running daemon's roster:\n{change}")), "{said}");
+    let id = said.trim_end().rsplit(' ').next().unwrap().to_owned();
     let wrong = stage.home.write("wrong.csv", "agent,username\n1001,ann,more\n").display().to_string();
     let (code, _, stderr) = stage.ask(&["roster", "diff", &wrong]).await;
     assert!(code == 78 && stderr.contains("wrong.csv:2: 3 fields"), "{code} {stderr}");
@@ -97,10 +121,13 @@ async fn what_a_file_would_change_is_told_with_and_without_a_daemon() {
     assert!(daemon.stop().await.success());
     let (code, said, _) = Daemon::asked(&home, &["roster", "diff", &file]).await;
     let with = "compared with the roster that was in force (no daemon answers):\n";
-    assert_eq!((code, said), (0, format!("{with}{change}")));
+    assert_eq!((code, said), (0, format!("{with}{change}{id}\n")));
     let (_, said, _) = Daemon::asked(&home, &["roster", "diff", &file, "--json"]).await;
     let said: Value = serde_json::from_str(&said).unwrap();
-    assert_eq!((&said["changed"], &said["added_count"]), (&json!(["1002"]), &json!(1)));
+    assert_eq!(
+        (&said["changed"], &said["added_count"], &said["id"]),
+        (&json!(["1002"]), &json!(1), &json!(id))
+    );
     let (code, _, stderr) = Daemon::asked(&home, &["roster", "status"]).await;
     assert!(code == 1 && stderr.contains("no daemon answers at admin.listen = 127.0.0.1:"), "{stderr}");
 }
