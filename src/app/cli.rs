@@ -48,7 +48,7 @@ pub enum Command {
     PrintConfig(Configured),
     /// Try one agent at a real site and write a go/no-go sheet. Only reads; needs no sink.
     #[command(
-        after_help = "Example:\n  cometbridge pilot --config /etc/cometbridge/cometbridge.toml --site main --agent 1001 --for 30m\n\nLet the agent change state and take an interaction meanwhile. Exit code 1 means no-go."
+        after_help = "Example:\n  cometbridge pilot --config /etc/cometbridge/cometbridge.toml --site main --agent 1001 --for 30m\n\nLet the agent change state and take an interaction meanwhile. It takes the time of --for and most of a minute more. A\nsignal ends --for at once, a second one the trial, without a sheet. Exit codes: 0 go, 1 no-go or not tried, 3 undecided."
     )]
     Pilot(Pilot),
     /// Write what a site sends to some agents as a tape, for `simulate --tape`. Only reads; needs no sink.
@@ -259,16 +259,17 @@ pub struct Pilot {
     /// The roster's key of the agent to try.
     #[arg(long)]
     pub agent: String,
-    /// How long to listen, e.g. 30m.
+    /// How long to listen, e.g. 30m; the farewell and a last look at the agent take most of a minute more.
     #[arg(long = "for", value_name = "TIME", default_value = "30m", value_parser = span)]
     pub length: Duration,
-    /// Where to write the sheet; pilot-SITE.md without it.
+    /// Where to write the sheet, once it is whole; pilot-SITE.md without it.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Print the sheet as JSON.
     #[arg(long)]
     pub json: bool,
-    /// Try although the running daemon has a refused login of this agent on record, or pauses the site's logins.
+    /// Try although a refused login of this agent is on record, or the site's logins are paused: in the running daemon, or
+    /// in state_dir where none runs.
     #[arg(long)]
     pub again: bool,
     /// How long after leaving the agent is looked at once more.

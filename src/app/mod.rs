@@ -1,7 +1,7 @@
 //! Starts and stops things: knows everything, decides nothing about events.
 //!
 //! A file per command; `service` is the running daemon, `stop` its end. Exit codes: 0 stopped, 1 failed,
-//! 78 bad configuration. Deliberately absent: any rule about sessions, events or sinks.
+//! 3 undecided (a pilot's alone), 78 bad configuration. Deliberately absent: any rule about sessions, events or sinks.
 
 mod agents;
 mod answers;
@@ -16,6 +16,7 @@ mod demo;
 mod erase;
 mod erasing;
 mod letters;
+mod objections;
 mod pilot;
 mod positions;
 mod print_config;
@@ -41,11 +42,15 @@ use std::process::ExitCode;
 
 /// A configuration that can not be run (sysexits' EX_CONFIG).
 const BAD_CONFIGURATION: u8 = 78;
+/// Neither go nor no-go; 2 is a wrong command line.
+const UNDECIDED: u8 = 3;
 
 /// How a command ends when it does not end well.
 pub(crate) enum Fault {
     /// The operator has to change the configuration, the roster or a secret.
     Configuration(String),
+    /// A pilot saw nothing wrong, and not all that a go needs.
+    Undecided(String),
     /// Anything else.
     Failed(anyhow::Error),
 }
@@ -97,6 +102,7 @@ pub fn main() -> ExitCode {
 fn report(fault: &Fault) -> ExitCode {
     let (text, code) = match fault {
         Fault::Configuration(text) => (text.clone(), ExitCode::from(BAD_CONFIGURATION)),
+        Fault::Undecided(text) => (text.clone(), ExitCode::from(UNDECIDED)),
         Fault::Failed(error) => (format!("{error:#}"), ExitCode::FAILURE),
     };
     // With standard error gone there is nobody left to tell.

@@ -4,7 +4,8 @@
 //! tape, and REST answers.
 
 use crate::app::cli::{Record, TapePrivacy};
-use crate::app::pilot::objection;
+use crate::app::objections::{Met, objection};
+use crate::app::pilot::not_held;
 use crate::app::run::sources;
 use crate::app::stop::Signals;
 use crate::app::{Fault, print, telemetry};
@@ -37,19 +38,25 @@ pub async fn record(arguments: Record) -> Result<(), Fault> {
     let settings = config::load(&sources).map_err(|problems| Fault::Configuration(problems.to_string()))?;
     telemetry::start(&settings.log);
     let (site, agents) = chosen(&settings, &arguments)?;
-    for agent in &agents {
-        if let Some(why) = objection(&settings, &site.name, &agent.key).await {
-            return Err(Fault::Failed(anyhow::anyhow!("agent {}: {why}", agent.key)));
-        }
+    let site = Site::new(site.clone()).await.map_err(|error| Fault::Configuration(error.to_string()))?;
+    if let Some(no) = objection(&settings, &site, &agents).await {
+        return Err(Fault::Failed(anyhow::anyhow!("agent {}: {}", no.agent, no.why)));
     }
     let recorder = Arc::new(Recorder::new(&arguments, agents.len())?);
-    let site = Site::new(site.clone()).await.map_err(|error| Fault::Configuration(error.to_string()))?;
-    let site = Arc::new(site);
+    let (site, met) = (Arc::new(site), Met::default());
     let mut trials = JoinSet::new();
     for (agent, number) in agents.into_iter().zip(1..) {
         let heard = Recorder::listener(&recorder, number);
         let (site, length) = (Arc::clone(&site), arguments.length);
-        let trial = Trial { site, agent, length, aftermath: Some(Duration::ZERO), heard: Some(heard) };
+        let trial = Trial {
+            site,
+            agent,
+            length,
+            aftermath: Some(Duration::ZERO),
+            heard: Some(heard),
+            refused: Some(met.listener()),
+            stop: CancellationToken::new(),
+        };
         trials.spawn(async move { (number, run(trial, &Clock::system(), |_| {}).await) });
     }
     let mut deaf = Vec::new();
@@ -65,6 +72,7 @@ pub async fn record(arguments: Record) -> Result<(), Fault> {
         }
     }
     trials.shutdown().await;
+    met.note(&settings, &site.config).await;
     let said = recorder.end()?;
     print(&format!("{}: {said}\n", arguments.out.display()))?;
     if deaf.is_empty() {
@@ -89,7 +97,7 @@ fn chosen<'a>(settings: &'a Settings, arguments: &Record) -> Result<(&'a SiteCon
     let mut agents = roster::read(site).map_err(|error| Fault::Configuration(error.to_string()))?;
     let missing = arguments.agent.iter().find(|key| !agents.iter().any(|agent| agent.key == **key));
     if let Some(key) = missing {
-        return wrong(format!("--agent {key:?}: no line of the roster of site {}", site.name));
+        return Err(not_held(site, key));
     }
     agents.retain(|agent| arguments.agent.is_empty() || arguments.agent.contains(&agent.key));
     if agents.is_empty() || agents.len() > MAX_AGENTS {

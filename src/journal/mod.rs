@@ -324,6 +324,11 @@ pub fn exists(state_dir: &Path) -> Result<(), Error> {
     Err(Error::Directory { path: state_dir.display().to_string(), reason })
 }
 
+/// Whether there is a journal, as far as this user can see: what is kept from it may be one.
+pub fn is_there(state_dir: &Path) -> bool {
+    state_dir.join(sqlite::FILE).try_exists().unwrap_or(true)
+}
+
 /// Does it while no daemon can have the state directory.
 pub fn alone<T>(state_dir: &Path, act: impl FnOnce() -> T) -> Result<T, Error> {
     directory::check(state_dir)?;

@@ -165,7 +165,7 @@ async fn a_list_that_can_not_be_read_is_no_look_and_leaves_it_undecided() {
     let broken = json!({"user": "agent-1", "path": "smssessions", "value": {"no": "list"}});
     stage.post("resources", &broken).await;
     let (code, sheet, text) = stage.pilot("4s").await;
-    assert_eq!((code, &sheet["verdict"], &sheet["looks"]), (0, &json!("undecided"), &json!(0)), "{text}");
+    assert_eq!((code, &sheet["verdict"], &sheet["looks"]), (3, &json!("undecided"), &json!(0)), "{text}");
     let unread = sheet["unread"].as_str().unwrap();
     assert_eq!(unread, "the list of smssession: the reply holds no such list");
 }
@@ -182,7 +182,7 @@ async fn a_login_that_fails_in_passing_is_tried_again_and_is_no_refusal() {
     let ((code, sheet, text), ()) = tokio::join!(stage.pilot("24s"), trouble);
     assert_eq!(
         (code, &sheet["relogins"], &sheet["login"]),
-        (0, &json!(1), &json!(["JSESSIONID", "BAYEUX_BROWSER"])),
+        (3, &json!(1), &json!(["JSESSIONID", "BAYEUX_BROWSER"])),
         "{text}"
     );
     assert!(text.contains("GET /api/v2/me answered HTTP 503"), "{text}");
@@ -202,7 +202,7 @@ async fn while_there_is_no_login_nothing_else_is_asked_for() {
     };
     // There would be four looks.
     let ((code, sheet, text), ()) = tokio::join!(stage.pilot("16s"), trouble);
-    assert_eq!((code, &sheet["verdict"], &sheet["relogins"]), (0, &json!("undecided"), &json!(0)), "{text}");
+    assert_eq!((code, &sheet["verdict"], &sheet["relogins"]), (3, &json!("undecided"), &json!(0)), "{text}");
     assert!(text.contains("GET /api/v2/me answered HTTP 503"), "{text}");
     assert_eq!(&sheet["after"]["error"], "there was no login any more", "{text}");
     assert_eq!(stage.get("stats").await["refusedLogins"], 0, "{text}");
@@ -231,6 +231,57 @@ async fn what_a_running_daemon_knows_to_be_refused_is_not_tried_again_unless_tol
     assert!(code == 1 && stderr.contains("no-go"), "{stderr}");
     assert_eq!(stage.get("stats").await["refusedLogins"], 2, "one try more");
     assert!(daemon.stop().await.success());
+
+    // What it knew is known without it.
+    let (code, _, stderr) = Daemon::asked(&stage.home, &asked).await;
+    assert!(code == 1 && stderr.contains("a refused login of this agent is on record"), "{stderr}");
+    assert!(stderr.contains("--again tries all the same") && !stderr.contains("by itself"), "{stderr}");
+    // And what a trial meets is known to the next one.
+    stage.home.write("passwords.csv", "username,password\nagent-1,wrong\nagent-2,wrong\nagent-3,simulated\n");
+    let other: Vec<&str> = asked.into_iter().map(|word| if word == "1" { "2" } else { word }).collect();
+    let (code, _, stderr) = Daemon::asked(&stage.home, &other).await;
+    assert!(code == 1 && stderr.contains("no-go"), "{stderr}");
+    let (code, _, stderr) = Daemon::asked(&stage.home, &other).await;
+    assert!(code == 1 && stderr.contains("a refused login of this agent is on record"), "{stderr}");
+    assert_eq!(stage.get("stats").await["refusedLogins"], 3, "once each");
+}
+
+/// A person who has seen enough, or a shell that is closed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_ends_the_trial_with_a_sheet_and_a_second_one_without() {
+    let stage = Stage::start("", BUSY);
+    let out = stage.home.write("sheet.md", "an earlier sheet\n").display().to_string();
+    let config = stage.home.config().display().to_string();
+    let asked = |aftermath| {
+        let whom =
+            ["pilot", "--config", &config, "--site", "main", "--agent", "1", "--for", "10m", "--out", &out];
+        Running::start(&[&whom[..], &["--aftermath", aftermath]].concat())
+    };
+    let sheet = || std::fs::read_to_string(&out).unwrap();
+    let mut pilot = asked("60s");
+    stage.heard().await;
+    assert_eq!(sheet(), "an earlier sheet\n");
+    pilot.interrupt();
+    eventually("it says farewell", LIMIT, || async {
+        (stage.get("stats").await["disconnects"] == 1).then_some(())
+    })
+    .await;
+    pilot.interrupt();
+    assert_eq!(pilot.ended().await.code(), Some(1), "{}", pilot.stderr());
+    assert_eq!(sheet(), "an earlier sheet\n");
+    assert!(!stage.home.path("sheet.md.new").exists());
+
+    let mut pilot = asked("1s");
+    stage.heard().await;
+    pilot.interrupt();
+    assert!(matches!(pilot.ended().await.code(), Some(0 | 3)), "{}", pilot.stderr());
+    assert!(pilot.stderr().contains("this takes 10m, and about 1s more"), "{}", pilot.stderr());
+    let sheet = sheet();
+    assert!(
+        sheet.starts_with("# Pilot of site main") && !sheet.contains("| agent after | not read"),
+        "{sheet}"
+    );
+    assert_eq!(stage.get("stats").await["disconnects"], 2, "it said farewell");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -261,5 +312,8 @@ async fn topics_that_are_refused_are_listed_with_the_servers_code() {
     let (code, _, stderr) = Daemon::asked(&stage.home, &["pilot", "--site", "nowhere", "--agent", "1"]).await;
     assert!(code == 78 && stderr.contains("no such site; configured: main"), "{stderr}");
     let (code, _, stderr) = Daemon::asked(&stage.home, &["pilot", "--site", "main", "--agent", "9"]).await;
-    assert!(code == 78 && stderr.contains("--agent \"9\""), "{stderr}");
+    assert!(code == 78 && stderr.contains("--agent \"9\": no line"), "{stderr}");
+    stage.home.write("agents.csv", "agent,username,exclude\n1,agent-1,yes\n2,agent-2,\n");
+    let (code, _, stderr) = Daemon::asked(&stage.home, &["pilot", "--site", "main", "--agent", "1"]).await;
+    assert!(code == 78 && stderr.contains("excludes it (column exclude)"), "{stderr}");
 }

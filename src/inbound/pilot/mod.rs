@@ -14,6 +14,7 @@ mod watch;
 pub use sheet::{Sheet, Verdict};
 
 use crate::base::time::Clock;
+use crate::inbound::accounts::Tried;
 use crate::inbound::roster::Agent;
 use crate::inbound::rules;
 use crate::inbound::session::login::{authorize, login};
@@ -23,13 +24,15 @@ use crate::inbound::session::transport::Transport;
 use crate::inbound::site::{Errand, Site, node_of};
 use facts::Facts;
 use look::Looker;
+use secrecy::SecretString;
 use serde_json::value::RawValue;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 use watch::Watch;
 
 /// After the farewell the agent is looked at once more so late: an effect of our leaving shows within it.
-const AFTERMATH: Duration = Duration::from_secs(35);
+pub const AFTERMATH: Duration = Duration::from_secs(35);
 /// REST is looked at so often, at least.
 const LOOK: Duration = Duration::from_secs(60);
 
@@ -38,6 +41,9 @@ const SECOND_LOOK: Duration = Duration::from_secs(10);
 
 /// Is told of each notification as it came: channel and data.
 pub type Heard = Arc<dyn Fn(&str, &RawValue) + Send + Sync>;
+
+/// Is told of a secret that the server refused.
+pub type Refused = Arc<dyn Fn(&Agent, &SecretString, Tried) + Send + Sync>;
 
 /// What a trial needs.
 pub struct Trial {
@@ -48,17 +54,30 @@ pub struct Trial {
     pub aftermath: Option<Duration>,
     /// Who listens along.
     pub heard: Option<Heard>,
+    /// Who keeps in mind which secrets are not to be tried again.
+    pub refused: Option<Refused>,
+    /// Ends the trial as if its time were over.
+    pub stop: CancellationToken,
+}
+
+/// Who logs in, and by which way.
+pub(super) struct Entrance<'a> {
+    pub site: &'a Arc<Site>,
+    pub agent: &'a Agent,
+    pub transport: &'a Transport,
+    refused: Option<Refused>,
 }
 
 /// Runs the trial; `say` is told of each step. A login that is refused ends it, with that in the sheet.
 pub async fn run(trial: Trial, clock: &Clock, mut say: impl FnMut(&str)) -> Sheet {
-    let Trial { site, agent, length, aftermath, heard } = trial;
+    let Trial { site, agent, length, aftermath, heard, refused, stop } = trial;
     let pin = site.pin(agent.group.as_deref(), agent.base_url.as_ref());
     let transport = Arc::new(Transport::new(Arc::clone(&site), pin));
     let mut sheet = Sheet::new(&site.config, &agent.key, clock.now());
     sheet.version = version(&site, &transport).await;
     say("logging in");
-    if let Err(failure) = enter(&site, &agent, &transport).await {
+    let entrance = Entrance { site: &site, agent: &agent, transport: &transport, refused };
+    if let Err(failure) = entrance.enter().await {
         sheet.login = Err(reason(failure));
         sheet.ended = clock.now();
         return sheet;
@@ -71,8 +90,8 @@ pub async fn run(trial: Trial, clock: &Clock, mut say: impl FnMut(&str)) -> Shee
     let shared = Mutex::new(Watch::new(sheet, before.ok(), heard));
     let mut machine = Machine::new(rules(&site.config), Before::default());
     let (door, mut inside) = tokio::sync::watch::channel(true);
-    let polls = watch::polls(&site, &agent, &transport, clock, (&shared, &door), &mut machine);
-    let looks = looks(&looker, &shared, &mut inside, length);
+    let polls = watch::polls(&entrance, clock, (&shared, &door), &mut machine);
+    let looks = looks(&looker, &shared, &mut inside, (length, &stop));
     // The looks end with the trial; polls end by themselves only where the login is refused.
     tokio::select! {
         () = polls => {}
@@ -96,15 +115,27 @@ pub async fn run(trial: Trial, clock: &Clock, mut say: impl FnMut(&str)) -> Shee
     watch.end(after, clock.now())
 }
 
-/// The login as in service. A secret that can not be read now may be there later.
-async fn enter(site: &Arc<Site>, agent: &Agent, transport: &Transport) -> Result<(), LoginFailure> {
-    let passing = |text| Failure { kind: FailureKind::Network, text, retry_after: None };
-    let password = site.passwords.read(&site.config, agent).await;
-    let password = password.map_err(|text| LoginFailure::Passing(passing(text)))?;
-    site.admit(Errand::Login).await;
-    let (charset, timeout) = (site.config.password_charset, site.config.network_delay);
-    login(transport, agent, &password, charset, timeout).await?;
-    authorize(transport, agent, &password, charset)
+impl Entrance<'_> {
+    /// The login as in service. A secret that can not be read now may be there later.
+    pub(super) async fn enter(&self) -> Result<(), LoginFailure> {
+        let Entrance { site, agent, transport, .. } = self;
+        let passing = |text| Failure { kind: FailureKind::Network, text, retry_after: None };
+        let password = site.passwords.read(&site.config, agent).await;
+        let password = password.map_err(|text| LoginFailure::Passing(passing(text)))?;
+        site.admit(Errand::Login).await;
+        let (charset, timeout) = (site.config.password_charset, site.config.network_delay);
+        let entered = login(transport, agent, &password, charset, timeout).await;
+        let tried = match &entered {
+            Err(LoginFailure::Refused(text)) => Some(Tried::Refused(text.clone())),
+            Err(LoginFailure::Stale(text)) => Some(Tried::Stale(text.clone())),
+            _ => None,
+        };
+        if let (Some(told), Some(tried)) = (&self.refused, tried) {
+            told(agent, &password, tried);
+        }
+        entered?;
+        authorize(transport, agent, &password, charset)
+    }
 }
 
 /// Why there was no login, in words.
@@ -113,22 +144,35 @@ fn reason(failure: LoginFailure) -> String {
         LoginFailure::Refused(text)
         | LoginFailure::Stale(text)
         | LoginFailure::Unusable(text)
-        | LoginFailure::OtherUser(text) => text,
+        | LoginFailure::OtherUser(text) => by_hand(&text),
         LoginFailure::Passing(failure) => failure.text,
     }
+}
+
+/// A refusal in words, without what only the service does.
+pub fn by_hand(text: &str) -> String {
+    text.replace("it is then tried by itself", "then try again")
 }
 
 /// Whether the trial is logged in: false while it logs in anew.
 type Inside = tokio::sync::watch::Receiver<bool>;
 
 /// Looks at the state over REST until the trial is over.
-async fn looks(looker: &Looker<'_>, watch: &Mutex<Watch>, inside: &mut Inside, length: Duration) {
+async fn looks(
+    looker: &Looker<'_>,
+    watch: &Mutex<Watch>,
+    inside: &mut Inside,
+    (length, stop): (Duration, &CancellationToken),
+) {
     let end = tokio::time::Instant::now() + length;
     loop {
         let next = tokio::time::Instant::now() + LOOK.min(length / 4).max(Duration::from_millis(100));
-        tokio::time::sleep_until(next.min(end)).await;
+        let stopped = tokio::select! {
+            () = tokio::time::sleep_until(next.min(end)) => false,
+            () = stop.cancelled() => true,
+        };
         look(looker, watch, inside).await;
-        if tokio::time::Instant::now() >= end {
+        if stopped || tokio::time::Instant::now() >= end {
             break;
         }
     }

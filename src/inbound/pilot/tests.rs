@@ -4,6 +4,8 @@ use super::facts::Facts;
 use super::look::Look;
 use super::sheet::{Sheet, Verdict};
 use super::watch::Watch;
+use crate::inbound::session::login::judge;
+use crate::inbound::session::transport::Answer;
 use crate::inbound::settings::testing;
 
 /// What happened in a trial.
@@ -50,6 +52,18 @@ fn what_speaks_against_a_site_is_a_no_go() {
     for (change, words) in against {
         let (verdict, reasons) = verdict(change);
         assert!(verdict == Verdict::NoGo && reasons.contains(words), "{reasons}");
+    }
+}
+
+/// A trial tries once: what the service does by itself is not promised.
+#[test]
+fn a_refusal_promises_no_other_try() {
+    let refused = [(401, ""), (403, r#"{"statusCode":20}"#), (200, r#"{"statusCode":8}"#)];
+    for (status, body) in refused {
+        let (status, headers) = (http::StatusCode::from_u16(status).unwrap(), http::HeaderMap::new());
+        let failure = judge(&Answer { status, headers, body: body.into() }, "ann").unwrap_err();
+        let said = super::reason(failure);
+        assert!(said.contains(": then try again") && !said.contains("by itself"), "{said}");
     }
 }
 

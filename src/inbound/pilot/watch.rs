@@ -5,16 +5,14 @@
 use super::facts::Facts;
 use super::look::Look;
 use super::sheet::Sheet;
-use super::{Heard, enter, lock, reason};
+use super::{Entrance, Heard, lock, reason};
 use crate::base::time::{Clock, Millis};
 use crate::inbound::normalise::{Context, kept, normalise};
-use crate::inbound::roster::Agent;
 use crate::inbound::session::bayeux::{self, Hold, Message, Request};
 use crate::inbound::session::machine::Machine;
 use crate::inbound::session::protocol::{Action, Failure, FailureKind, Input, LoginFailure, Moment, Note};
-use crate::inbound::session::transport::Transport;
-use crate::inbound::site::{Errand, Site};
-use std::sync::{Arc, Mutex};
+use crate::inbound::site::Errand;
+use std::sync::Mutex;
 use std::time::Instant;
 
 /// What the trial has seen so far.
@@ -80,17 +78,15 @@ impl Watch {
 
 /// Polls until the login is refused; else for ever. `door` says whether the trial is logged in.
 pub async fn polls(
-    site: &Arc<Site>,
-    agent: &Agent,
-    transport: &Transport,
+    entrance: &Entrance<'_>,
     clock: &Clock,
     (watch, door): (&Mutex<Watch>, &tokio::sync::watch::Sender<bool>),
     machine: &mut Machine,
 ) {
+    let Entrance { site, agent, transport, .. } = entrance;
     // The trial has logged in already.
     let mut first_login = true;
-    let mut messages = Vec::new();
-    let mut input = Input::Start;
+    let (mut messages, mut input) = (Vec::new(), Input::Start);
     loop {
         let moment = Moment { now: clock.now(), random: fastrand::f64() };
         let (next, actions) = machine.clone().step(moment, input);
@@ -110,7 +106,7 @@ pub async fn polls(
                     if fresh {
                         transport.forget();
                     }
-                    let entered = enter(site, agent, transport).await;
+                    let entered = entrance.enter().await;
                     door.send_replace(entered.is_ok());
                     following = Some(logged_in(entered, watch));
                 }

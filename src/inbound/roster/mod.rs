@@ -77,8 +77,25 @@ pub fn content(path: &Path) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
+/// Whether the roster's file has this agent and says not to hold it.
+pub fn excludes(site: &SiteConfig, key: &str) -> bool {
+    let path = &site.roster.file;
+    let lines = content(path).and_then(|bytes| lines(&bytes, path, site));
+    lines.is_ok_and(|lines| lines.iter().any(|(agent, excluded)| *excluded && agent.key == key))
+}
+
 /// The agents to hold, perhaps none: excluded ones are checked like the others, and left out. `path` is for messages only.
 pub fn parse(bytes: &[u8], path: &Path, site: &SiteConfig) -> Result<Vec<Agent>, Error> {
+    let lines = lines(bytes, path, site)?;
+    Ok(lines
+        .into_iter()
+        .filter(|(_, excluded)| *excluded != line::EXCLUDED)
+        .map(|(agent, _)| agent)
+        .collect())
+}
+
+/// Every agent, and whether it is [`line::EXCLUDED`].
+fn lines(bytes: &[u8], path: &Path, site: &SiteConfig) -> Result<Vec<(Agent, bool)>, Error> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(bytes);
     let headers = reader.headers().cloned().unwrap_or_default();
     let faults = of_columns(&headers, path);
@@ -111,8 +128,7 @@ pub fn parse(bytes: &[u8], path: &Path, site: &SiteConfig) -> Result<Vec<Agent>,
                     format!("the user name of agent \"{}\" stands in an earlier line already", agent.key);
                 faults.add(at, what);
             }
-            Ok((_, line::EXCLUDED)) => {}
-            Ok((agent, _)) => agents.push(agent),
+            Ok(line) => agents.push(line),
         }
     }
     let mut list = faults.list;

@@ -33,6 +33,15 @@ fn agents_are_read_with_all_that_a_line_says() {
 }
 
 #[test]
+fn that_a_line_is_excluded_is_told_from_no_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut site = site(true);
+    site.roster.file = dir.path().join("agents.csv");
+    std::fs::write(&site.roster.file, "agent,username,exclude\n1,ann,\n2,bob,yes\n").unwrap();
+    assert_eq!(["1", "2", "3"].map(|key| excludes(&site, key)), [false, true, false]);
+}
+
+#[test]
 fn every_faulty_line_is_named_and_no_user_name_is() {
     let text = "agent,username\n1001,ann\n1001,bob\n1003,ANN\n,x\n1004\n1005,a:b\n";
     assert_eq!(
