@@ -186,7 +186,7 @@ pub enum Roster {
     /// How the roster is: agents, faults of the file, a change that waits.
     #[command(after_help = "Example:\n  cometbridge roster status --config FILE --site main")]
     Status(RosterShown),
-    /// Read the file again now. Needs admin.token.
+    /// Read the file again now; exit code 1 where it has faults or its change is held. Needs admin.token.
     #[command(after_help = "Example:\n  cometbridge roster reload --config FILE --site main")]
     Reload(RosterShown),
     /// Let a held change through: the agents that it names leave, come or begin anew. Needs admin.token; where no

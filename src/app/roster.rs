@@ -107,10 +107,24 @@ async fn tell(shown: RosterShown, act: Option<Act>) -> Result<(), Fault> {
             answer => answer?,
         },
     };
-    if shown.json {
-        return print(&format!("{answer}\n"));
+    // A script that asks for a reload wants to know whether the file is in force.
+    let undone = if matches!(act, Some(Act::Reload)) { not_in_force(&answer) } else { None };
+    print(&match shown.json {
+        true => format!("{answer}\n"),
+        false => of_status(answer).context("the running daemon's answer")?,
+    })?;
+    undone.map_or(Ok(()), |why| Err(Fault::Failed(anyhow!("site {}: {why}", site.name))))
+}
+
+/// Why the file as it is now is not the roster in force.
+fn not_in_force(answer: &Value) -> Option<&'static str> {
+    match answer {
+        answer if !answer["held"].is_null() => Some("the change is held"),
+        answer if answer["faults"].as_array().is_some_and(|faults| !faults.is_empty()) => {
+            Some("the file has faults and is not in force")
+        }
+        _ => None,
     }
-    print(&of_status(answer).context("the running daemon's answer")?)
 }
 
 /// Lets through what the next start would hold; `error` says that no daemon answers.
@@ -222,6 +236,14 @@ fn of_change(change: &Shown) -> String {
 mod tests {
     use super::*;
     use crate::inbound::roster::Change;
+
+    #[test]
+    fn a_file_that_is_refused_or_held_is_not_in_force() {
+        let of = |faults: Value, held: Value| not_in_force(&json!({"faults": faults, "held": held}));
+        assert_eq!(of(json!([]), Value::Null), None);
+        assert!(of(json!(["agents.csv:2: no"]), Value::Null).unwrap().contains("faults"));
+        assert!(of(json!([]), json!({"since": "T"})).unwrap().contains("held"));
+    }
 
     fn change() -> Change {
         let keys = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect();
