@@ -85,12 +85,7 @@ impl Answers {
                 self.agents(site, standing, after, limit).await
             }
             Question::Agent { agent, site } => self.agent(&agent, site.as_deref()).await,
-            Question::Retry { agent, site } => {
-                let status = self.one(&agent, site.as_deref(), &HashMap::new())?;
-                self.door(&status.site)?.accounts.forgive(&agent).await.map_err(unavailable)?;
-                tracing::info!(site = status.site, agent, "an operator asks to try this agent again");
-                Ok(json!({"site": status.site, "agent": agent, "done": "it is tried again"}))
-            }
+            Question::Retry { agent, site } => self.retry(&agent, site.as_deref()).await,
             Question::RetryAll { site } => {
                 let agents = self.door(&site)?.accounts.forgive_all().await.map_err(unavailable)?;
                 tracing::info!(site, agents, "an operator asks to try all refused agents again");
@@ -132,6 +127,18 @@ impl Answers {
                 Err(Refusal::NotFound("this release does not answer that yet".to_owned()))
             }
         }
+    }
+
+    async fn retry(&self, agent: &str, site: Option<&str>) -> Answer {
+        let status = self.one(agent, site, &HashMap::new())?;
+        let marked = self.door(&status.site)?.accounts.forgive(agent).await.map_err(unavailable)?;
+        // An answer for another user stands like a refusal, and is no mark.
+        let refused = marked || status.standing == Standing::Refused.as_str();
+        if refused {
+            tracing::info!(site = status.site, agent, "an operator asks to try this agent again");
+        }
+        let done = retried(refused, &status.standing);
+        Ok(json!({"site": status.site, "agent": agent, "done": done}))
     }
 
     async fn agents(
@@ -245,6 +252,13 @@ impl Answers {
             Some(Err(error)) => Err(Refusal::Invalid(error.to_string())),
             None => Err(Refusal::Unavailable("the rosters are not watched yet; try again".to_owned())),
         }
+    }
+}
+
+fn retried(refused: bool, standing: &str) -> String {
+    match refused {
+        true => "it is tried again".to_owned(),
+        false => format!("its login is not refused (it stands {standing}): there is nothing to try again"),
     }
 }
 

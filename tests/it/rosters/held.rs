@@ -153,6 +153,8 @@ async fn a_secret_put_right_after_a_refusal_is_tried_when_an_operator_asks() {
     assert_eq!(said, "site main, agent 1003: it is tried again\n");
     stage.daemon.connected(3).await;
     assert_eq!(stage.counts(["refusedLogins", "logins", "handshakes"]).await, [2, 3, 3]);
+    let said = stage.told(&["retry", "1001"]).await;
+    assert!(said.starts_with("site main, agent 1001: its login is not refused (it stands "), "{said}");
     let (code, _, stderr) = stage.ask(&["retry", "9999"]).await;
     assert!(code == 1 && stderr.contains("agent 9999 is not held here"), "{stderr}");
     stage.end().await;
