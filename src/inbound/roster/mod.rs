@@ -97,7 +97,15 @@ pub fn parse(bytes: &[u8], path: &Path, site: &SiteConfig) -> Result<Vec<Agent>,
 /// Every agent, and whether it is [`line::EXCLUDED`].
 fn lines(bytes: &[u8], path: &Path, site: &SiteConfig) -> Result<Vec<(Agent, bool)>, Error> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(bytes);
-    let headers = reader.headers().cloned().unwrap_or_default();
+    // A spreadsheet's "Unicode text" is UTF-16: no text at all here, or one with a NUL in each character.
+    let headers =
+        reader.headers().ok().filter(|headers| !headers.iter().any(|name| name.contains('\0'))).cloned();
+    let Some(headers) = headers else {
+        return Err(Error(vec![format!(
+            "{}:1: not a text in UTF-8; save it as CSV in UTF-8",
+            path.display()
+        )]));
+    };
     let faults = of_columns(&headers, path);
     if !faults.is_empty() {
         return Err(Error(faults));

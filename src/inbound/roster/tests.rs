@@ -89,6 +89,24 @@ fn unknown_columns_missing_columns_and_missing_passwords_are_refused() {
 }
 
 #[test]
+fn a_text_in_another_encoding_is_called_that() {
+    let utf16 = |bytes: fn(u16) -> [u8; 2], mark: &str| -> Vec<u8> {
+        format!("{mark}agent,username\n1,ann\n").encode_utf16().flat_map(bytes).collect()
+    };
+    let texts = [
+        utf16(u16::to_le_bytes, "\u{feff}"),
+        utf16(u16::to_be_bytes, "\u{feff}"),
+        utf16(u16::to_le_bytes, ""),
+        b"\x1f\x8b\x08\x00".to_vec(),
+    ];
+    for text in texts {
+        let error = parse(&text, Path::new("agents.csv"), &site(true)).unwrap_err();
+        assert_eq!(error.to_string(), "agents.csv:1: not a text in UTF-8; save it as CSV in UTF-8");
+    }
+    assert_eq!(read("\u{feff}agent,username\n1,ann\n", true).unwrap().len(), 1, "a mark of UTF-8 is none");
+}
+
+#[test]
 fn of_very_many_faults_the_rest_is_only_counted() {
     let mut text = "agent,username\n".to_owned();
     for _ in 0..1_000 {
