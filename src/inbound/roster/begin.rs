@@ -121,7 +121,14 @@ fn keys(bytes: &[u8]) -> Vec<Agent> {
         let field = |at: Option<usize>| at.and_then(|at| record.get(at)).unwrap_or_default();
         let excluded = ["true", "yes"].iter().any(|word| field(exclude).eq_ignore_ascii_case(word));
         let (username, password, group, base_url) = Default::default();
-        (!excluded).then(|| Agent { key: field(key).to_owned(), username, password, group, base_url })
+        let there = !field(key).is_empty();
+        (there && !excluded).then(|| Agent {
+            key: field(key).to_owned(),
+            username,
+            password,
+            group,
+            base_url,
+        })
     };
     reader.records().flatten().filter_map(agent).collect()
 }

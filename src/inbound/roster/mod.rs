@@ -121,6 +121,10 @@ fn lines(bytes: &[u8], path: &Path, site: &SiteConfig) -> Result<Vec<(Agent, boo
             }
         };
         let at = record.position();
+        // A line of spaces says as little as an empty one, which is no record at all.
+        if record.len() == 1 && record.get(0) == Some("") {
+            continue;
+        }
         if record.len() != headers.len() {
             let (found, expected) = (record.len(), headers.len());
             faults.add(at, format!("{found} fields, the first line names {expected} columns"));

@@ -89,6 +89,16 @@ fn unknown_columns_missing_columns_and_missing_passwords_are_refused() {
 }
 
 #[test]
+fn a_line_of_spaces_is_passed_over_like_an_empty_one() {
+    let text = "agent,username\n1,ann\n   \n\n\t \n2,bob\n ";
+    assert_eq!(read(text, true).unwrap().len(), 2);
+    assert_eq!(
+        messages("agent,username\n  \n1\n", true),
+        "agents.csv:3: 1 fields, the first line names 2 columns"
+    );
+}
+
+#[test]
 fn a_text_in_another_encoding_is_called_that() {
     let utf16 = |bytes: fn(u16) -> [u8; 2], mark: &str| -> Vec<u8> {
         format!("{mark}agent,username\n1,ann\n").encode_utf16().flat_map(bytes).collect()
