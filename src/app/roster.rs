@@ -51,7 +51,7 @@ fn site<'a>(settings: &'a Settings, wanted: Option<&str>) -> Result<&'a SiteConf
 async fn diff(RosterDiff { file, shown }: RosterDiff) -> Result<(), Fault> {
     let settings = settings_to_ask(&shown.configured)?;
     let site = site(&settings, shown.site.as_deref())?;
-    let content = roster::content(&file).map_err(refused)?;
+    let content = roster::given(&file).map_err(refused)?;
     // Faults are said with the file's own name, before anybody else is asked.
     let agents = roster::parse(&content, &file, site).map_err(refused)?;
     let remote = Remote::new(&settings).await?;

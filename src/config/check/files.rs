@@ -100,10 +100,10 @@ impl Check<'_> {
         if !self.acts() {
             return path;
         }
-        let fault = match std::fs::File::open(&path).and_then(|file| file.metadata()) {
-            Err(error) => Some(format!("{file} can not be read: {error}")),
+        // Looked at before it is opened: opening a named pipe would wait for a writer.
+        let fault = match std::fs::metadata(&path) {
             Ok(found) if !found.is_file() => Some(format!("{file} is not a file")),
-            Ok(_) => None,
+            _ => std::fs::File::open(&path).err().map(|error| format!("{file} can not be read: {error}")),
         };
         if let Some(fault) = fault {
             self.fault(at, fault);

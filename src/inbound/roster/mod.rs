@@ -65,6 +65,15 @@ pub fn read(site: &SiteConfig) -> Result<Vec<Agent>, Error> {
 
 /// The bytes of a roster file, [`MAX_BYTES`] at most.
 pub fn content(path: &Path) -> Result<Vec<u8>, Error> {
+    // Looked at before it is opened: opening a named pipe would wait for a writer.
+    match std::fs::metadata(path) {
+        Ok(found) if !found.is_file() => Err(Error(vec![format!("{}: is not a plain file", path.display())])),
+        _ => given(path),
+    }
+}
+
+/// The same of what somebody gives once, which may be a pipe.
+pub fn given(path: &Path) -> Result<Vec<u8>, Error> {
     use std::io::Read;
     let one = |reason: String| Error(vec![format!("{}: {reason}", path.display())]);
     let mut bytes = Vec::new();

@@ -99,6 +99,16 @@ fn a_line_of_spaces_is_passed_over_like_an_empty_one() {
 }
 
 #[test]
+fn what_is_no_file_is_not_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let pipe = dir.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for path in [pipe.as_path(), dir.path()] {
+        assert!(content(path).unwrap_err().to_string().ends_with(": is not a plain file"));
+    }
+}
+
+#[test]
 fn a_text_in_another_encoding_is_called_that() {
     let utf16 = |bytes: fn(u16) -> [u8; 2], mark: &str| -> Vec<u8> {
         format!("{mark}agent,username\n1,ann\n").encode_utf16().flat_map(bytes).collect()
