@@ -21,6 +21,9 @@ pub const COLUMNS: [&str; 8] = [
 ];
 const PASSWORDS: [&str; 3] = ["password_file", "password_env", "password_credential"];
 
+/// Characters of a user name: it goes out with each login, and a proxy takes a header of some KiB only.
+const MAX_USERNAME: usize = 256;
+
 /// The line is there to be checked, its agent is not held.
 pub(super) const EXCLUDED: bool = true;
 
@@ -40,6 +43,9 @@ impl Line<'_> {
         let username = self.field("username").ok_or("the field username is empty")?;
         if username.contains(':') || username.chars().any(char::is_control) {
             return Err("username: no colon and no control character (HTTP Basic allows neither)".to_owned());
+        }
+        if username.chars().count() > MAX_USERNAME {
+            return Err(format!("username: at most {MAX_USERNAME} characters"));
         }
         let excluded = self.excluded()?;
         let agent = Agent {

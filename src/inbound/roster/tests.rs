@@ -109,6 +109,13 @@ fn what_is_no_file_is_not_opened() {
 }
 
 #[test]
+fn a_user_name_has_a_limit() {
+    let of = |length: usize| format!("agent,username\n1,{}\n", "ä".repeat(length));
+    assert_eq!(read(&of(256), true).unwrap().len(), 1);
+    assert_eq!(messages(&of(257), true), "agents.csv:2: username: at most 256 characters");
+}
+
+#[test]
 fn a_text_in_another_encoding_is_called_that() {
     let utf16 = |bytes: fn(u16) -> [u8; 2], mark: &str| -> Vec<u8> {
         format!("{mark}agent,username\n1,ann\n").encode_utf16().flat_map(bytes).collect()
