@@ -254,6 +254,10 @@ fn tell(site: &SiteConfig, looked: Looked) -> Option<Change> {
     let name = &site.name;
     match looked {
         Looked::Same => None,
+        Looked::Mended => {
+            tracing::info!(site = name, "roster: the file says what is in force again; nothing changes");
+            None
+        }
         Looked::Faulty(error) => {
             tracing::error!(site = name, "roster: the one in force stays, as the file has faults:\n{error}");
             None

@@ -51,6 +51,8 @@ pub struct Held {
 pub enum Looked {
     /// The content is the one looked at before, or says the same.
     Same,
+    /// It says what is in force again, after a fault or a change that waited.
+    Mended,
     /// It can not be read or has faults: the roster in force stays. Said once for each content.
     Faulty(Error),
     /// It takes too many agents away: waits for [`Watch::accept`]. Said once for each content.
@@ -87,7 +89,7 @@ impl Watch {
         if self.seen.replace(digest) == Some(digest) {
             return Looked::Same;
         }
-        self.held = None;
+        let troubled = self.held.take().is_some() || !self.faults.is_empty();
         self.faults.clear();
         let parse = |bytes: Vec<u8>| Ok((parse(&bytes, &self.site.roster.file, &self.site)?, bytes));
         let (agents, content) = match content.and_then(parse) {
@@ -104,7 +106,7 @@ impl Watch {
             return Looked::Held(change);
         }
         if change.is_empty() {
-            return Looked::Same;
+            return if troubled { Looked::Mended } else { Looked::Same };
         }
         self.put_in_force(agents, content, now);
         Looked::Changed(change)

@@ -26,6 +26,7 @@ async fn a_change_that_removes_many_is_held_until_it_is_accepted() {
     // The file as it was takes the wish back.
     stage.write(&text(&stage.lines));
     stage.daemon.until("cometbridge_roster_held", LIMIT, |n| n == 0.0).await;
+    stage.home.logged(&["INFO", "roster: the file says what is in force again"]).await;
     let (code, _, stderr) = stage.ask(&["roster", "accept"]).await;
     assert!(code == 1 && stderr.contains("site main: no change of the roster is held"), "{stderr}");
 
