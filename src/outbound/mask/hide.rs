@@ -43,11 +43,11 @@ impl Hider {
     /// An id that names an agent who is hashed, or that is made of content in a way that anybody could try, as the same
     /// hash wherever it stands; any other as it is.
     pub fn id(&self, id: &str) -> String {
-        if !ids::is_of_content(id) && !(self.agents && ids::names_an_agent(id)) {
-            return id.to_owned();
+        if ids::is_of_content(id) || (self.agents && ids::names_an_agent(id)) {
+            let realm = id.split('/').next().unwrap_or_default();
+            return format!("{realm}/{}", hashed(&self.ids, id, KEPT));
         }
-        let realm = id.split('/').next().unwrap_or_default();
-        format!("{realm}/{}", hashed(&self.ids, id, KEPT))
+        id.to_owned()
     }
 
     /// Clients choose it freely; GWS documents an integer.
