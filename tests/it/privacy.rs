@@ -4,6 +4,7 @@
 //! and a pseudonymous tape that is recorded beside it. Each field that has a class must have been planted once.
 //! `COMETBRIDGE_CAMPAIGN=1` publishes 10,000 notifications. Deliberately absent: plain fields, whose values leave.
 
+mod ids;
 mod planted;
 
 use crate::corpus::SUBSCRIBE;
