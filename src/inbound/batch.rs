@@ -37,18 +37,32 @@ const MAX_EVENTS: usize = 50_000;
 
 pub fn build(session: &Session, messages: Vec<Message>, pending: &Pending, now: Millis) -> Received {
     let site = session.site.config.name.as_str();
+    // A line for a reply: it may hold a hundred thousand of them.
+    let (mut malformed, mut first) = (0_usize, None);
     let raws: Vec<(String, Box<RawValue>)> = messages
         .into_iter()
         .filter_map(|message| match message {
             Message::Data { channel, data } => Some((channel, data)),
             Message::Malformed { channel, raw, reason } => {
                 session.metrics.messages_malformed_total.with_label_values(&[site]).inc();
-                tracing::warn!(agent = %session.agent.key, reason, bytes = raw.get().len(), "a message is not well-formed; it is kept as unknown");
+                malformed += 1;
+                first.get_or_insert((reason, raw.get().len()));
                 Some((channel.unwrap_or_else(|| NO_CHANNEL.to_owned()), raw))
             }
             Message::Meta(_) => None,
         })
         .collect();
+    if let Some((reason, bytes)) = first {
+        let agent = session.agent.key.as_str();
+        tracing::warn!(
+            site,
+            agent,
+            malformed,
+            reason,
+            bytes,
+            "messages are not well-formed; each is kept as unknown"
+        );
+    }
     let left_out = session.site.config.left_out.as_ref();
     let digest = |data: &RawValue| {
         let plain = Digest::of(data.get().as_bytes());

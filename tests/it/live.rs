@@ -200,6 +200,19 @@ async fn the_simulator_says_ready_serves_the_written_roster_and_ends_at_a_signal
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_simulators_load_tells_is_what_its_rest_shows() {
+    let (_simulator, home) = simulated(4, 8, STDOUT);
+    let mut daemon = home.start_with(&["--set", "site.main.reconcile_every=2s"]);
+    daemon.connected(4).await;
+    daemon.until("cometbridge_session_readings_total", LIMIT, |n| n >= 16.0).await;
+    for alarm in ["cometbridge_sessions_silent", "cometbridge_session_gaps_total"] {
+        assert_eq!(daemon.metric(alarm).await, 0.0, "{alarm}");
+    }
+    assert!(home.log_lines(&["it is silent"]).is_empty(), "{}", home.log());
+    assert!(daemon.stop().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn only_the_agents_that_were_named_are_held() {
     let (_simulator, home) = simulated(3, 0, STDOUT);
     let mut daemon = home.start_with(&["--only", "2"]);

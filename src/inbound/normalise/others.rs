@@ -1,8 +1,8 @@
 //! Notifications that carry no interaction's state: workbins, outbound records, errors, user events, passwords,
 //! services, and the log of an instant-message session.
 //!
-//! One event each (of a list of services one for each), and each is forwarded: none says what it would repeat. Deliberately absent: the items of an
-//! instant-message log (GWS does not document them; they stand in `raw`).
+//! One event each (of a list of services one for each), and each is forwarded: none says what it would repeat.
+//! Deliberately absent: the items of an instant-message log (GWS does not document them; they stand in `raw`).
 
 use super::conversation::{WithFree, id_of, last_segment};
 use super::fields::{Fields, fit, raw};
